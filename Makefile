@@ -6,6 +6,7 @@ prefix  = /usr/local
 bindir  = $(prefix)/bin
 mandir  = $(prefix)/share/man/man1
 compdir = $(prefix)/share/bash-completion/completions
+agentdir = $(prefix)/lib/grpcprof
 
 ifeq ($(origin CC),default)
 CC = gcc
@@ -21,12 +22,12 @@ LINK   = -Wl,--build-id $(LDFLAGS)
 LIBS   = -lnghttp2 -lz -lm -lpthread
 PROBED = @.build/probed
 FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED) -I. \
-         -DSVC_PROTOS='".build/protos.inc"'
+         -DSVC_PROTOS='".build/protos.inc"' -DRUN_AGENT='".build/agent.so"'
 ASAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
          -fno-sanitize-recover=all
 TSAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 SRC    = grpcprof.c grpcprof.h
-DEPS   = $(SRC) .build/probed .build/flags .build/protos.inc
+DEPS   = $(SRC) .build/probed .build/flags .build/protos.inc .build/agent.so
 
 all: grpcprof ## build ./grpcprof (the default)
 
@@ -93,14 +94,15 @@ tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
 
 install: grpcprof .build/grpcprof.1 .build/grpcprof.bash ## DESTDIR=, prefix=
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)' \
-	  '$(DESTDIR)$(compdir)'
+	  '$(DESTDIR)$(compdir)' '$(DESTDIR)$(agentdir)'
 	$(INSTALL) -m 755 grpcprof '$(DESTDIR)$(bindir)/grpcprof'
+	$(INSTALL) -m 755 .build/agent.so '$(DESTDIR)$(agentdir)/agent.so'
 	$(INSTALL) -m 644 .build/grpcprof.1 '$(DESTDIR)$(mandir)/grpcprof.1'
 	$(INSTALL) -m 644 .build/grpcprof.bash '$(DESTDIR)$(compdir)/grpcprof'
 
 uninstall: ## remove what install placed
 	rm -f '$(DESTDIR)$(bindir)/grpcprof' '$(DESTDIR)$(mandir)/grpcprof.1' \
-	  '$(DESTDIR)$(compdir)/grpcprof'
+	  '$(DESTDIR)$(compdir)/grpcprof' '$(DESTDIR)$(agentdir)/agent.so'
 
 clean: ## remove everything that was built
 	rm -rf .build grpcprof
@@ -128,7 +130,7 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	  tests/unit/unit.c $(LIBS)
 .build/clang.ok: $(DEPS)
 	clang $(WARN) -Werror -O1 $(NEED) $(PROBED) -I. \
-	  -DSVC_PROTOS='".build/protos.inc"' -fsyntax-only grpcprof.c && touch $@
+	  -DSVC_PROTOS='".build/protos.inc"' -DRUN_AGENT='".build/agent.so"' -fsyntax-only grpcprof.c && touch $@
 .build/lib.o: $(DEPS)
 	$(CC) $(FLAGS) -O1 -Wno-unused -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
 
@@ -203,6 +205,13 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	@od -An -v -tu1 .build/protos >$@.od
 	@sed 's/ *\([0-9][0-9]*\)/\1,/g' $@.od >$@.tmp
 	@mv $@.tmp $@
+
+# What run preloads into a program: always optimised, never with a sanitizer.
+AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g1 -fPIC -shared -I. -DGRPCPROF_AGENT \
+        -fasynchronous-unwind-tables -fvisibility=hidden -Wl,-z,now
+.build/agent.so: $(SRC) .build/flags
+	@$(CC) $(AGENT) -o $@.tmp grpcprof.c
+	@strip --strip-debug $@.tmp && mv $@.tmp $@
 
 # Changes only when the flags do, so that other flags mean another build.
 .build/flags: FORCE

@@ -62,10 +62,13 @@
  * 52  SAY      what the commands print
  * 53  OPT      tables of options: parsing, help, man page, completion
  * 54  SERVE    the command serve
- * 55  MSG      what load sends: messages and metadata
- * 56  LOADCMD  the command load
- * 57  REPORT   the command report
- * 58  CLI      the list of commands, main
+ * 55  TARGET   processes sampled from outside: clocks, maps, names
+ * 56  RUN      sampling a program by the agent that is preloaded
+ * 57  RUNCMD   the command run
+ * 58  MSG      what load sends: messages and metadata
+ * 59  LOADCMD  the command load
+ * 60  REPORT   the command report
+ * 61  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -195,6 +198,7 @@
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -281,6 +285,40 @@ enum {
 
     /* Threads that are being made at a time; further ones have no timer. */
     AGT_MOST_STARTS = 256,
+};
+
+/* ---- TARGET ---- */
+enum {
+    /* Processes known at a time, and those of one recording that have rows of
+     * their own; samples of further ones are dropped. */
+    TGT_MOST_PROCESSES = 16384,
+    TGT_MOST_ROWS = 4096,
+};
+
+/* Least time between two looks at what a process has mapped, when a sample has
+ * code that is in no mapping. */
+#define TGT_MAPS_NS INT64_C(50000000)
+
+/* ---- RUN, RUNCMD ---- */
+enum {
+    RUN_HZ = 200,               /* see RUNCMD: the default rate */
+
+    /* The ring holds RUN_RING_MS of samples at the highest rate on each CPU,
+     * at most AGT_MOST_SLOTS.  When full, samples are lost, counted. */
+    RUN_RING_MS = 100,
+
+    RUN_LOOK_MS = 20,           /* between looks for processes that ended */
+
+    /* Time after which a slot that was claimed is skipped: the thread was
+     * killed in its handler, which takes 10 us. */
+    RUN_BUSY_MS = 500,
+
+    /* Threads of a process that are given a counter of their own. */
+    RUN_MOST_THREADS = 4096,
+
+    RUN_MAPS_BYTES = 16 << 20,  /* of /proc/PID/maps */
+    RUN_MOST_SCRIPTS = 4,       /* interpreters that are scripts themselves */
+    RUN_SHOWN_FUNCTIONS = 5,    /* in the summary at the end */
 };
 
 /* ---- MEM ---- */
@@ -1081,6 +1119,7 @@ enum { LOADDOC_PROFILE_ROWS = 15 };     /* of the table of server CPU */
 
 /* ---- OPT ---- */
 enum { OPT_LIST_MOST = 64 };    /* values of one option or arguments, at most */
+#define OPT_PROGRAM SIZE_MAX     /* arguments are those of a program */
 
 /* ---- SERVE ---- */
 #define SERVE_CHECK_NS INT64_C(250000000)       /* between checks of a window */
@@ -2593,7 +2632,7 @@ struct agt_shared {
     uint64_t magic;                     /* AGT_MAGIC */
     uint32_t count;                     /* slots, a power of 2 */
     uint32_t hz;                        /* of timers; 0: perf, armed by run */
-    bool     children;                  /* what the program starts is followed */
+    bool     children;                  /* follow what the program starts */
     char     agent[AGT_PATH_BYTES];     /* the preloaded file */
     _Atomic uint32_t on;                /* samples are wanted; any time */
     _Atomic uint32_t off;               /* run has ended; then for ever */
@@ -2648,7 +2687,8 @@ static struct {
 
 /* True if the program believes that it blocks our signal.  Initial-exec, so
  * that no access allocates. */
-static _Thread_local bool agt_blocked __attribute__((tls_model("initial-exec")));
+static _Thread_local bool agt_blocked
+    __attribute__((tls_model("initial-exec")));
 
 /* A function of this name stands in front of libc's. */
 #define AGT_REPLACE(name)                                           \
@@ -5027,6 +5067,28 @@ static void sys_unshare_files(void)
 #endif
 }
 
+/* The dispositions with which this process started, of signals that it then
+ * ignores: a write past the end of a pipe or of what a file may have fails. */
+static struct {
+    int signo;
+    struct sigaction was;
+} sys_ignored[] = { { .signo = SIGPIPE }, { .signo = SIGXFSZ } };
+
+/* Ignore SIGPIPE and SIGXFSZ. */
+static void sys_ignore_signals(void)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+    for (size_t i = 0; i < sizeof sys_ignored / sizeof *sys_ignored; i++)
+        sigaction(sys_ignored[i].signo, &ignore, &sys_ignored[i].was);
+}
+
+/* Undo sys_ignore_signals, in a child that will run another program. */
+static void sys_restore_signals(void)
+{
+    for (size_t i = 0; i < sizeof sys_ignored / sizeof *sys_ignored; i++)
+        sigaction(sys_ignored[i].signo, &sys_ignored[i].was, NULL);
+}
+
 /* Start fn(arg) on a new thread called name (at most 15 bytes) with all signals
  * blocked except the sampling signals SIGPROF and SIGTRAP.  quiet blocks these
  * too, for threads that must not be sampled. */
@@ -5204,6 +5266,60 @@ static const char *sys_proc(char to[SYS_PROC_BYTES], pid_t pid,
     else
         snprintf(to, SYS_PROC_BYTES, "/proc/self/%s", name);
     return to;
+}
+
+struct sys_child {                      /* a program that waits to be started */
+    pid_t pid;
+    int   go, answer;                   /* owned: pipes; answer: exec's errno */
+};
+
+/* Fork a child that will run argv with env and the signal mask, once released;
+ * before this process has other threads. */
+static int sys_child_fork(struct sys_child *c, char *const argv[],
+                          char *const *env, const sigset_t *mask,
+                          struct gp_why *why)
+{
+    int go[2], answer[2], error = 0;
+    char byte;
+    if (pipe2(go, O_CLOEXEC))
+        return txt_fail(why, GP_EIO, "pipe: %s", strerror(errno));
+    if (pipe2(answer, O_CLOEXEC) || (c->pid = fork()) < 0)
+        return txt_fail(why, GP_EIO, "cannot start a process: %s",
+                        strerror(errno));
+    if (c->pid == 0) {
+        close(go[1]);
+        sys_restore_signals();
+        pthread_sigmask(SIG_SETMASK, mask, NULL);
+        if (read(go[0], &byte, 1) == 1)
+            execvpe(argv[0], argv, env);
+        error = errno;
+        if (write(answer[1], &error, sizeof error) < 0)
+            _exit(126);
+        _exit(error == ENOENT ? 127 : 126);
+    }
+    close(go[0]);
+    close(answer[1]);
+    c->go = go[1];
+    c->answer = answer[0];
+    return GP_OK;
+}
+
+/* Let the child run its program.  GP_EIO: it cannot be run, and *error has the
+ * reason; the child has ended. */
+static int sys_child_release(struct sys_child *c, const char *name, int *error,
+                             struct gp_why *why)
+{
+    *error = 0;
+    bool told = write(c->go, "", 1) == 1;
+    while (told && read(c->answer, error, sizeof *error) < 0 && errno == EINTR)
+        ;
+    close(c->go);
+    close(c->answer);
+    if (told && !*error)
+        return GP_OK;
+    *error = *error ? *error : EIO;
+    waitpid(c->pid, NULL, 0);
+    return txt_fail(why, GP_EIO, "%s: %s", name, strerror(*error));
 }
 
 /* Read one or two numbers from the file dir/name into v; false: none. */
@@ -8647,7 +8763,6 @@ static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
     elf_demangle_all(m, spot, n);
 }
 
-<<<<<<< HEAD
 /* ---- code of a JIT ---- */
 
 struct elf_jit_spot {                   /* an address and its function */
@@ -8764,10 +8879,7 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
     return p ? elf_jit_read((struct slice){ p, most }, spot, n) : GP_OK;
 }
 
-/* ================================== 14 SMP ==================================
-=======
 /* ================================== 15 SMP ===================================
->>>>>>> ada9014 (wip agent)
  * for     the sampler: timers that signal threads, a handler that stores a
  *         stack, a ring from which stacks are taken
  * uses    RING, TXT, SYS
@@ -13219,7 +13331,6 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     return x.err;
 }
 
-<<<<<<< HEAD
 /* Demangle the names of C++ and Rust in p, whoever wrote them; those without an
  * answer in time stay.  GP_ENOMEM. */
 static int symbol_demangle_all(struct pp *p)
@@ -13252,10 +13363,7 @@ static int symbol_demangle_all(struct pp *p)
     return e;
 }
 
-/* ================================= 19 MERGE =================================
-=======
 /* ================================= 20 MERGE ==================================
->>>>>>> ada9014 (wip agent)
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -14062,7 +14170,8 @@ struct rec_target {                     /* other processes, to be sampled */
     void    (*drain)(void (*fn)(const struct ring_slot *, void *), void *user);
     /* Bring cpu_ns and gone of the recorder's processes up to date. */
     void    (*look)(void);
-    uint64_t (*lost)(void);             /* samples lost so far */
+    uint64_t (*taken)(void);            /* samples taken so far */
+    uint64_t (*lost)(void);             /* and lost */
     /* Return the CPU time of all processes so far; if user, its two parts. */
     int64_t (*cpu_ns)(struct timeval *user, struct timeval *system);
 };
@@ -33605,24 +33714,32 @@ void gp_profiler_progress(struct gp_profiler *p, struct gp_profiler_state *to)
     rec_since(&p->from, to);
 }
 
-/* Write the profile and the flame graph; see grpcprof.h. */
-int gp_profiler_write(struct gp_profiler *p, const char *pprof,
-                      const char *svg, struct gp_why *why)
+/* Write p to the file pprof, and its flame graph to svg; NULL: not that. */
+static int gp_write_files(const struct pp *p, const char *pprof,
+                          const char *svg, struct gp_why *why)
 {
-    struct pp profile = {0};
     struct buf file = {0}, picture = {0};
     const struct svg_config config = {0};
-    int e = build_profile_now(&p->from, &p->source, &profile, why);
-    if (!e && pp_write(&profile, &file))
-        e = txt_fail(why, GP_ENOMEM, "out of memory for the profile");
+    int e = pp_write(p, &file) ? txt_fail(why, GP_ENOMEM, "out of memory for "
+                                          "the profile") : GP_OK;
     if (!e && svg)
-        e = svg_write(&profile, &config, &picture, why);
+        e = svg_write(p, &config, &picture, why);
     if (!e && pprof)
         e = sys_write_file(pprof, file.data, file.len, why);
     if (!e && svg)
         e = sys_write_file(svg, picture.data, picture.len, why);
     mem_fini(&file);
     mem_fini(&picture);
+    return e;
+}
+
+/* Write the profile and the flame graph; see grpcprof.h. */
+int gp_profiler_write(struct gp_profiler *p, const char *pprof,
+                      const char *svg, struct gp_why *why)
+{
+    struct pp profile = {0};
+    int e = build_profile_now(&p->from, &p->source, &profile, why);
+    e = e ? e : gp_write_files(&profile, pprof, svg, why);
     pp_fini(&profile);
     return e;
 }
@@ -42862,6 +42979,7 @@ struct opt_common {                     /* first member of each config */
     bool help, quiet;
     const char *color;                  /* always, never, auto */
     struct opt_list rest;               /* arguments that are no options */
+    char **program;                     /* a program and its arguments */
 };
 
 struct opt_command {
@@ -42871,7 +42989,8 @@ struct opt_command {
     size_t noptions;
     int (*run)(const struct opt_command *cmd);  /* returns exit status */
     void *config;                       /* starts with struct opt_common */
-    size_t most_args;                   /* arguments allowed */
+    size_t most_args;                   /* arguments allowed, or OPT_PROGRAM:
+                                         * options end at the first */
 };
 
 #define OPT_GROUP(heading) \
@@ -43285,12 +43404,18 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
         int e = EXIT_OK;
         if (options && !strcmp(word, "--")) {
             options = false;
-            continue;
+            if (c->most_args != OPT_PROGRAM)
+                continue;
+            common->program = argv + i + 1;
+            break;
         }
         if (options && word[0] == '-' && word[1])
             e = word[1] == '-' ? opt_parse_long(c, argc, argv, &i)
                                : opt_parse_short(c, argc, argv, &i);
-        else if (common->rest.n == c->most_args)
+        else if (c->most_args == OPT_PROGRAM) {
+            common->program = argv + i;
+            break;
+        } else if (common->rest.n == c->most_args)
             e = c->most_args
                 ? opt_misuse(c, "'%s': more than %zu arguments", word,
                              c->most_args)
@@ -43977,7 +44102,1248 @@ out:
     return status;
 }
 
-/* ================================== 55 MSG ===================================
+/* ================================= 55 TARGET =================================
+ * for     processes that are sampled from outside: their clocks, maps, names
+ * uses    RING, MEM, SYS, ELF, REC
+ * owns    tgt_all
+ * spec    proc(5); clock_getcpuclockid(3) for the clock of another process
+ * prefix  tgt_
+ * runs    any thread that holds tgt_all.lock; where it says so, REC's lock too,
+ *         which is taken first
+ *
+ * A process becomes a row of the recorder with its first sample.  The CPU time
+ * of those that end without a sample is that of one row, "(short-lived)".
+ *
+ * Invariant  the CPU time of all processes never decreases: that of an ended
+ *            one stays what it was last.
+ * Does not   take samples: RUN and PERF do.
+ */
+
+struct tgt_process {
+    pid_t    pid;
+    char     name[16];
+    int64_t  begin_ns;                  /* its CPU time when it was added */
+    int64_t  start_ns;                  /* and when the recorder started */
+    int64_t  armed_ns;                  /* and when its sampling began */
+    int64_t  cpu_ns;                    /* the same, when last looked at */
+    int64_t  looked_ns;                 /* when that was */
+    struct timeval user, system;        /* CPU time, divided by the tick */
+    bool     gone;                      /* it has ended, or runs another program
+                                         * that is a row of its own */
+    bool     held;                      /* the engine may still pass samples */
+    uint32_t row;                       /* of REC; MEM_NONE: no sample yet */
+    uint32_t parent;                    /* row whose code it has; or MEM_NONE */
+    struct elf_space space;             /* owned */
+    int64_t  mapped_ns;                 /* when space was read; 0: never */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct tgt_process **process;       /* owned; NULL: a free row */
+    size_t   nprocesses, process_cap;
+    uint32_t short_row;                 /* REC's "(short-lived)", or MEM_NONE */
+    int64_t  short_ns, short_start_ns;  /* CPU time of freed processes: in all;
+                                         * when the recorder started */
+    struct timeval user, system;        /* the same, divided by the tick */
+} tgt_all = { .lock = PTHREAD_MUTEX_INITIALIZER, .short_row = MEM_NONE };
+
+/* Return the CPU time of process pid in ns; -1 if it was waited for. */
+static int64_t tgt_clock(pid_t pid)
+{
+    struct timespec t;
+    if (clock_gettime((clockid_t)(~(unsigned)pid << 3 | 2), &t))
+        return -1;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Read what p has mapped; of a dead process its parent's, whose code it had. */
+static void tgt_map(struct tgt_process *p)
+{
+    const struct tgt_process *from = p->parent < tgt_all.nprocesses ?
+                                     tgt_all.process[p->parent] : NULL;
+    if (elf_space_read(&p->space, p->pid, NULL) && !p->mapped_ns && from)
+        (void)elf_space_copy(&p->space, &from->space);
+    p->mapped_ns = sys_now_ns();
+}
+
+/* Return a free row of the table; MEM_NONE: out of memory, or full. */
+static uint32_t tgt_free_row(void)
+{
+    for (size_t i = 0; i < tgt_all.nprocesses; i++)
+        if (!tgt_all.process[i])
+            return (uint32_t)i;
+    if (tgt_all.nprocesses >= TGT_MOST_PROCESSES ||
+        !MEM_ADD(tgt_all.process, tgt_all.nprocesses, tgt_all.process_cap))
+        return MEM_NONE;
+    return (uint32_t)tgt_all.nprocesses - 1;
+}
+
+/* Add process pid, whose CPU time counts from begin_ns on and is sampled from
+ * armed_ns on.  parent: the row that it was forked from; MEM_NONE: it has code
+ * of its own, which is read now.  Return its row; MEM_NONE: out of memory, or
+ * too many. */
+static uint32_t tgt_add(pid_t pid, const char *name, int64_t begin_ns,
+                        int64_t armed_ns, uint32_t parent)
+{
+    uint32_t row = tgt_free_row();
+    struct tgt_process *p = row == MEM_NONE ? NULL : mem_zalloc(sizeof *p);
+    if (!p)
+        return MEM_NONE;
+    *p = (struct tgt_process){
+        .pid = pid, .begin_ns = begin_ns, .start_ns = begin_ns,
+        .armed_ns = armed_ns, .cpu_ns = begin_ns, .looked_ns = sys_now_ns(),
+        .row = MEM_NONE, .parent = parent, .held = true };
+    snprintf(p->name, sizeof p->name, "%s", name);
+    tgt_all.process[row] = p;
+    if (parent == MEM_NONE)
+        tgt_map(p);
+    return row;
+}
+
+/* Free row i, which the recorder does not know. */
+static void tgt_free(size_t i)
+{
+    struct tgt_process *p = tgt_all.process[i];
+    tgt_all.short_ns += p->cpu_ns - p->begin_ns;
+    tgt_all.short_start_ns += p->start_ns - p->begin_ns;
+    timeradd(&tgt_all.user, &p->user, &tgt_all.user);
+    timeradd(&tgt_all.system, &p->system, &tgt_all.system);
+    elf_space_fini(&p->space);
+    mem_free(p);
+    tgt_all.process[i] = NULL;
+}
+
+/* Read user and system time of p from its stat, if it still has one. */
+static void tgt_read_times(struct tgt_process *p)
+{
+    char path[64];
+    struct buf b = {0};
+    uint64_t user = 0, system = 0;
+    int64_t tick_us = 1000000 / sysconf(_SC_CLK_TCK);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
+    const char *end = sys_read_file(path, 4096, &b, NULL) ? NULL :
+                      strrchr(mem_string(&b), ')');     /* names may have one */
+    if (end && sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+                           "%" SCNu64 " %" SCNu64, &user, &system) == 2) {
+        int64_t us[2] = { (int64_t)user * tick_us, (int64_t)system * tick_us };
+        p->user = (struct timeval){ us[0] / 1000000, us[0] % 1000000 };
+        p->system = (struct timeval){ us[1] / 1000000, us[1] % 1000000 };
+    }
+    mem_fini(&b);
+}
+
+/* Note the CPU time of p, which ended or says that it ends; not one that its
+ * CPUs could not have used since p was last looked at. */
+static void tgt_note_end(struct tgt_process *p, int64_t cpu_ns)
+{
+    int64_t most = (sys_now_ns() - p->looked_ns) * (int64_t)sys_cpus();
+    if (cpu_ns > p->cpu_ns && cpu_ns - p->cpu_ns <= most)
+        p->cpu_ns = cpu_ns;
+}
+
+/* Bring the CPU time of p up to date, and its parts if times is set. */
+static void tgt_look_at(struct tgt_process *p, bool times)
+{
+    int64_t now = p->gone ? -1 : tgt_clock(p->pid);
+    if (!p->gone && times)
+        tgt_read_times(p);
+    p->gone |= now < 0;
+    if (now > p->cpu_ns)
+        p->cpu_ns = now;
+    if (!p->gone)
+        p->looked_ns = sys_now_ns();
+}
+
+/* Bring the CPU time of all processes up to date.  Return the sum and, if user
+ * is set, its parts. */
+static int64_t tgt_cpu_ns(struct timeval *user, struct timeval *system)
+{
+    int64_t ns = tgt_all.short_ns;
+    struct timeval u = tgt_all.user, s = tgt_all.system;
+    for (size_t i = 0; i < tgt_all.nprocesses; i++) {
+        struct tgt_process *p = tgt_all.process[i];
+        if (!p)
+            continue;
+        tgt_look_at(p, user != NULL);
+        timeradd(&u, &p->user, &u);
+        timeradd(&s, &p->system, &s);
+        ns += p->cpu_ns - p->begin_ns;
+    }
+    if (user) {
+        *user = u;
+        *system = s;
+    }
+    return ns;
+}
+
+/* Return the recorder's row of process i, new or not; MEM_NONE: no memory, or
+ * too many.  With REC's lock. */
+static uint32_t tgt_row(size_t i)
+{
+    struct tgt_process *p = tgt_all.process[i];
+    char label[64];
+    if (p->row != MEM_NONE || rec_data.nprocesses >= TGT_MOST_ROWS)
+        return p->row;
+    if (!p->mapped_ns)
+        tgt_map(p);
+    snprintf(label, sizeof label, "%s/%d", p->name, (int)p->pid);
+    p->row = rec_process_add(p->pid, label, &p->space);
+    if (p->row != MEM_NONE && p->armed_ns > p->start_ns)
+        rec_find_thread(p->row, (uint32_t)p->pid, p->armed_ns, p->armed_ns,
+                        false);
+    return p->row;
+}
+
+/* Bring REC's processes up to date, and give it those that used CPU time but
+ * had no sample.  With REC's lock; after tgt_cpu_ns. */
+static void tgt_tell_recorder(void)
+{
+    for (size_t i = 0; i < tgt_all.nprocesses; i++) {
+        struct tgt_process *p = tgt_all.process[i];
+        if (p && p->row == MEM_NONE && p->gone && !p->held) {
+            tgt_free(i);
+        } else if (p && p->cpu_ns > p->start_ns && tgt_row(i) != MEM_NONE) {
+            rec_data.process[p->row].cpu_ns = p->cpu_ns - p->start_ns;
+            rec_data.process[p->row].gone = p->gone;
+        }
+    }
+    int64_t ns = tgt_all.short_ns - tgt_all.short_start_ns;
+    if (ns > 0 && tgt_all.short_row == MEM_NONE)
+        tgt_all.short_row = rec_process_add(0, "(short-lived)", NULL);
+    if (tgt_all.short_row != MEM_NONE) {
+        rec_data.process[tgt_all.short_row].cpu_ns = ns;
+        rec_data.process[tgt_all.short_row].gone = true;
+    }
+}
+
+/* Pass sample s of process i to fn, after a look at what the process has mapped
+ * if the sample has code that was not there.  With REC's lock. */
+static void tgt_take(size_t i, struct ring_slot *s,
+                     void (*fn)(const struct ring_slot *, void *), void *user)
+{
+    struct tgt_process *p = i < tgt_all.nprocesses ? tgt_all.process[i] : NULL;
+    if (!p || tgt_row(i) == MEM_NONE)
+        return;
+    for (unsigned k = 0; k < s->depth; k++)
+        if (!elf_space_holds(&p->space, s->pc[k] - (k > 0))) {
+            if (sys_now_ns() - p->mapped_ns > TGT_MAPS_NS)
+                tgt_map(p);
+            break;
+        }
+    s->process = p->row;
+    fn(s, user);
+}
+
+/* Begin a recording of the processes that live.  With REC's lock. */
+static void tgt_start(void)
+{
+    (void)tgt_cpu_ns(NULL, NULL);
+    tgt_all.short_row = MEM_NONE;
+    tgt_all.short_start_ns = tgt_all.short_ns;
+    for (size_t i = 0; i < tgt_all.nprocesses; i++) {
+        struct tgt_process *p = tgt_all.process[i];
+        if (!p)
+            continue;
+        p->row = MEM_NONE;
+        p->start_ns = p->armed_ns = p->cpu_ns;
+        if (!p->gone)
+            (void)tgt_row(i);
+        else if (!p->held)
+            tgt_free(i);
+    }
+}
+
+/* End the recording: the recorder's rows are gone.  With REC's lock. */
+static void tgt_stop(void)
+{
+    for (size_t i = 0; i < tgt_all.nprocesses; i++)
+        if (tgt_all.process[i])
+            tgt_all.process[i]->row = MEM_NONE;
+    tgt_all.short_row = MEM_NONE;
+}
+
+/* ================================== 56 RUN ===================================
+ * for     sampling a program by the agent that is preloaded into it: memory,
+ *         start, counters from outside, samples; a target of the recorder
+ * uses    RING, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
+ * owns    run_one: the memory shared with the program, counters, the watcher
+ * spec    perf_event_open(2): sigtrap, inherit_thread, remove_on_exec
+ * prefix  run_
+ * runs    the watcher thread sees processes come and end; the recorder's calls
+ *         drain; run_prepare and run_spawn on the main thread before both
+ *
+ * A counter is opened on a process by its main thread's id, and its later
+ * threads inherit it: each has a counter of its own CPU time, whose overflow
+ * sends that thread SIGTRAP.  Nothing of it is in the program's descriptors.
+ *
+ * Invariant  what the program could have written to the memory is checked: a
+ *            pid must be that of a process that has the memory mapped.
+ * Does not   end the program, or stop it.
+ */
+
+struct run_row {                        /* by row of agt_shared.process */
+    uint32_t target;                    /* of TARGET; MEM_NONE: a free row */
+    pid_t    pid;
+    int     *fd;                        /* owned: counters */
+    size_t   nfds, fd_cap;
+    bool     gone;                      /* to be freed once drained */
+};
+
+static struct {
+    struct agt_shared *shared;          /* NULL: not prepared */
+    struct ring ring;
+    int      memory_fd, agent_fd;       /* owned */
+    ino_t    inode;                     /* of the memory */
+    char     memory[AGT_PATH_BYTES];    /* its path, for the program */
+    unsigned hz;
+    bool     sampling;                  /* the recorder wants samples */
+    bool     damaged;                   /* the program overwrote the ring */
+    struct run_row row[AGT_MOST_PROCESSES];
+    uint64_t skipped;                   /* slots of threads that died in them */
+    uint64_t busy_slot;                 /* the slot waited for, */
+    int64_t  busy_ns;                   /* and since when; 0: none */
+    unsigned refused;                   /* counters that could not be opened */
+    int      refused_errno;
+    pthread_t watcher;
+    bool     watching;
+    atomic_bool stop;
+} run_one;                              /* under tgt_all.lock, once started */
+
+#define RUN_MEMORY "grpcprof-run"       /* name of the shared memory */
+
+/* Bits of the ring's own count of lost samples that are believed. */
+#define RUN_LOST_MASK 0xffffffff
+
+/* The agent, as built with -DGRPCPROF_AGENT. */
+#ifdef RUN_AGENT
+__asm__(".pushsection .rodata\n"
+        "run_agent_begin: .incbin \"" RUN_AGENT "\"\n"
+        "run_agent_end: .byte 0\n"
+        ".popsection");
+extern const char run_agent_begin[], run_agent_end[];
+#else
+static const char run_agent_begin[1], *const run_agent_end = run_agent_begin;
+#endif
+
+/* ---- counters ---- */
+
+/* Open a counter of thread tid and of the threads that it makes, that sends
+ * SIGTRAP at hz of CPU time; or one that is disabled, to see if it can be.
+ * Return it, or -1 with errno. */
+static int run_counter(pid_t tid, unsigned hz, bool disabled)
+{
+#ifdef PERF_ATTR_SIZE_VER7
+    struct perf_event_attr a = {
+        .type = PERF_TYPE_SOFTWARE, .size = sizeof a,
+        .config = PERF_COUNT_SW_TASK_CLOCK, .sample_period = 1000000000u / hz,
+        .inherit = 1, .inherit_thread = 1, .remove_on_exec = 1, .sigtrap = 1,
+        .exclude_hv = 1, .wakeup_events = 1, .disabled = disabled,
+    };
+    return (int)syscall(SYS_perf_event_open, &a, tid, -1, -1,
+                        PERF_FLAG_FD_CLOEXEC);
+#else
+    (void)tid;
+    (void)hz;
+    (void)disabled;
+    errno = EINVAL;
+    return -1;
+#endif
+}
+
+/* Open a counter of thread tid for row r. */
+static void run_count_thread(struct run_row *r, pid_t tid)
+{
+    int fd = run_counter(tid, run_one.hz, false);
+    int *to = fd < 0 ? NULL : MEM_ADD(r->fd, r->nfds, r->fd_cap);
+    if (to)
+        *to = fd;
+    else if (fd >= 0)
+        close(fd);
+    if (!to && errno != ESRCH) {
+        run_one.refused++;
+        run_one.refused_errno = errno;
+    }
+}
+
+/* Open the counters of row r: of its main thread, and of the others that it has
+ * by now; those that come later inherit one. */
+static void run_count(struct run_row *r)
+{
+    char path[64];
+    uint64_t tid;
+    size_t n = 0;
+    if (run_one.shared->hz)             /* timers */
+        return;
+    run_count_thread(r, r->pid);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)r->pid);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && n < RUN_MOST_THREADS && (e = readdir(d)); n++)
+        if (!txt_number(e->d_name, 1, INT_MAX, &tid) && (pid_t)tid != r->pid)
+            run_count_thread(r, (pid_t)tid);
+    if (d)
+        closedir(d);
+}
+
+/* Close the counters of row r. */
+static void run_uncount(struct run_row *r)
+{
+    for (size_t i = 0; i < r->nfds; i++)
+        close(r->fd[i]);
+    r->nfds = 0;
+}
+
+/* ---- processes ---- */
+
+/* True if process pid has the shared memory mapped.  The program could write
+ * any pid to its row, and a counter would kill a stranger. */
+static bool run_has_memory(pid_t pid)
+{
+    char path[64], inode[32];
+    struct buf b = {0};
+    bool has = false;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    snprintf(inode, sizeof inode, " %" PRIu64 " ", (uint64_t)run_one.inode);
+    if (pid > 0 && pid != getpid() &&
+        !sys_read_file(path, RUN_MAPS_BYTES, &b, NULL))
+        for (char *p = (char *)(uintptr_t)mem_string(&b), *next; p && !has;
+             p = next) {
+            next = strchr(p, '\n');
+            if (next)
+                *next++ = 0;
+            has = strstr(p, RUN_MEMORY) && strstr(p, inode);
+        }
+    mem_fini(&b);
+    return has;
+}
+
+/* Let the agent of row i go on, if it waits. */
+static void run_release(uint32_t i)
+{
+    struct agt_process *p = &run_one.shared->process[i];
+    uint32_t want = AGT_NEW;
+    atomic_compare_exchange_strong(&p->state, &want, AGT_ARMED);
+    syscall(SYS_futex, &p->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* End row i: its process ended, or runs another program with a row of its own.
+ * cpu_ns: its CPU time then, or 0. */
+static void run_drop(uint32_t i, int64_t cpu_ns)
+{
+    struct run_row *r = &run_one.row[i];
+    struct tgt_process *p = tgt_all.process[r->target];
+    if (cpu_ns)
+        tgt_note_end(p, cpu_ns);
+    p->gone = true;
+    run_uncount(r);
+    r->gone = true;
+}
+
+/* Free the rows of ended processes, of which no sample is left in the ring. */
+static void run_free_rows(void)
+{
+    for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++) {
+        struct run_row *r = &run_one.row[i];
+        if (!r->gone)
+            continue;
+        mem_free(r->fd);
+        tgt_all.process[r->target]->held = false;
+        *r = (struct run_row){ .target = MEM_NONE };
+        atomic_store(&run_one.shared->process[i].state, AGT_FREE);
+    }
+}
+
+/* Take in the process that registered in row i. */
+static void run_admit(uint32_t i)
+{
+    struct agt_process *p = &run_one.shared->process[i];
+    struct run_row *r = &run_one.row[i];
+    pid_t pid = (pid_t)p->pid;
+    uint32_t parent = p->parent;
+    int64_t began = p->begin_cpu_ns, now = tgt_clock(pid), begin = 0;
+    char name[sizeof p->name];
+    memcpy(name, p->name, sizeof name);
+    name[sizeof name - 1] = 0;
+    if (now >= 0 && run_has_memory(pid)) {
+        began = began > 0 && began <= now ? began : now;
+        for (uint32_t k = 0; k < AGT_MOST_PROCESSES; k++)
+            if (run_one.row[k].pid == pid && !run_one.row[k].gone) {
+                run_drop(k, began);     /* another program of this process */
+                begin = began;
+            }
+        bool forked = parent < AGT_MOST_PROCESSES && parent != i &&
+                      run_one.row[parent].target != MEM_NONE;
+        uint32_t row = tgt_add(pid, name, begin, began,
+                               forked ? run_one.row[parent].target : MEM_NONE);
+        if (row != MEM_NONE) {
+            *r = (struct run_row){ .target = row, .pid = pid };
+            if (run_one.sampling)
+                run_count(r);
+        }
+    }
+    run_release(i);
+}
+
+/* Look which processes have registered, and which have ended. */
+static void run_look_rows(void)
+{
+    for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++) {
+        struct agt_process *p = &run_one.shared->process[i];
+        struct run_row *r = &run_one.row[i];
+        uint32_t state = atomic_load(&p->state);
+        if (state == AGT_NEW && r->target == MEM_NONE)
+            run_admit(i);
+        if (r->target == MEM_NONE || r->gone)
+            continue;
+        struct tgt_process *t = tgt_all.process[r->target];
+        int64_t end = atomic_load(&p->end_cpu_ns);
+        tgt_look_at(t, false);
+        if (t->gone)
+            run_drop(i, end);
+    }
+    if (!run_one.sampling)
+        run_free_rows();
+}
+
+/* Watch for processes until run_one.stop. */
+static void *run_watch(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&run_one.stop)) {
+        struct timespec t = { 0, RUN_LOOK_MS * 1000000 };
+        uint32_t bell = atomic_load(&run_one.shared->bell);
+        pthread_mutex_lock(&tgt_all.lock);
+        run_look_rows();
+        pthread_mutex_unlock(&tgt_all.lock);
+        syscall(SYS_futex, &run_one.shared->bell, FUTEX_WAIT, bell, &t, NULL,
+                0);
+    }
+    return NULL;
+}
+
+/* ---- the recorder's target ---- */
+
+/* Start to sample at hz; for rec_target. */
+static int run_on_start(unsigned hz, struct gp_why *why)
+{
+    (void)why;
+    pthread_mutex_lock(&tgt_all.lock);
+    run_one.hz = hz;
+    run_one.sampling = true;
+    atomic_store(&run_one.shared->on, 1);
+    for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++)
+        if (run_one.row[i].target != MEM_NONE && !run_one.row[i].gone)
+            run_count(&run_one.row[i]);
+    tgt_start();
+    pthread_mutex_unlock(&tgt_all.lock);
+    return GP_OK;
+}
+
+/* Stop sampling; for rec_target. */
+static void run_on_stop(void)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    atomic_store(&run_one.shared->on, 0);
+    for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++)
+        run_uncount(&run_one.row[i]);
+    run_one.sampling = false;
+    tgt_stop();
+    pthread_mutex_unlock(&tgt_all.lock);
+}
+
+/* True once the oldest slot's producer has had RUN_BUSY_MS to fill it: it died
+ * in its handler. */
+static bool run_is_stuck(void)
+{
+    int64_t now = sys_now_ns();
+    if (!run_one.busy_ns || run_one.busy_slot != run_one.ring.tail) {
+        run_one.busy_slot = run_one.ring.tail;
+        run_one.busy_ns = now;
+    }
+    return now - run_one.busy_ns > RUN_BUSY_MS * 1000000;
+}
+
+/* Pass the samples to fn; for rec_target. */
+static void run_on_drain(void (*fn)(const struct ring_slot *, void *),
+                         void *user)
+{
+    static struct ring_slot s;
+    enum ring_state got = run_one.damaged ? RING_DAMAGED : RING_TAKEN;
+    pthread_mutex_lock(&tgt_all.lock);
+    while (got == RING_TAKEN &&
+           (got = ring_take(&run_one.ring, &s)) == RING_TAKEN) {
+        uint32_t row = s.process < AGT_MOST_PROCESSES ?
+                       run_one.row[s.process].target : MEM_NONE;
+        tgt_take(row, &s, fn, user);
+    }
+    if (got == RING_BUSY && run_is_stuck()) {
+        ring_skip(&run_one.ring);
+        run_one.skipped++;
+    }
+    if (got != RING_BUSY) {
+        run_free_rows();
+        run_one.busy_ns = 0;
+    }
+    run_one.damaged = got == RING_DAMAGED;
+    pthread_mutex_unlock(&tgt_all.lock);
+}
+
+/* Bring the recorder's processes up to date; for rec_target. */
+static void run_on_look(void)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    run_look_rows();
+    tgt_tell_recorder();
+    pthread_mutex_unlock(&tgt_all.lock);
+}
+
+/* Return the samples taken so far; for rec_target. */
+static uint64_t run_on_taken(void)
+{
+    return atomic_load(&run_one.ring.shared->head);
+}
+
+/* Return the samples lost so far; for rec_target. */
+static uint64_t run_on_lost(void)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    uint64_t lost = run_one.skipped + (atomic_load(&run_one.ring.shared->lost) &
+                                       RUN_LOST_MASK);
+    pthread_mutex_unlock(&tgt_all.lock);
+    return lost;
+}
+
+/* Return the CPU time of all processes so far; for rec_target. */
+static int64_t run_on_cpu_ns(struct timeval *user, struct timeval *system)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    int64_t ns = tgt_cpu_ns(user, system);
+    pthread_mutex_unlock(&tgt_all.lock);
+    return ns;
+}
+
+static const struct smp_engine run_perf = { .name = "perf" };
+static const struct smp_engine run_timers = { .name = "thread", .ticks = true };
+
+static struct rec_target run_target = {
+    .reason = "", .cost_ns = NAN, .start = run_on_start, .stop = run_on_stop,
+    .drain = run_on_drain, .look = run_on_look, .taken = run_on_taken,
+    .lost = run_on_lost, .cpu_ns = run_on_cpu_ns,
+};
+
+/* ---- start ---- */
+
+/* Make a file in memory called name, of the n bytes at src.  Return it, and its
+ * path for other processes in path[AGT_PATH_BYTES]; -1 with errno. */
+static int run_memory_file(const char *name, const void *src, size_t n,
+                           char *path)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (src ? sys_write_fd(fd, src, n) != GP_OK : ftruncate(fd, (off_t)n)) {
+        close(fd);
+        return -1;
+    }
+    snprintf(path, AGT_PATH_BYTES, "/proc/%d/fd/%d", (int)getpid(), fd);
+    return fd;
+}
+
+/* True if the file at path is the agent of this build. */
+static bool run_is_agent(const char *path)
+{
+    size_t n = (size_t)(run_agent_end - run_agent_begin);
+    struct buf b = {0};
+    bool same = !sys_read_file(path, n + 1, &b, NULL) && b.len == n &&
+                !memcmp(b.data, run_agent_begin, n);
+    mem_fini(&b);
+    return same;
+}
+
+/* Find a file of the agent: the one that `make install` placed, which is there
+ * after this process too; else one in memory. */
+static int run_agent_file(char *path, struct gp_why *why)
+{
+    size_t n = (size_t)(run_agent_end - run_agent_begin);
+    ssize_t len = readlink("/proc/self/exe", path, AGT_PATH_BYTES - 64);
+    char *slash = len > 0 && (path[len] = 0, true) ? strrchr(path, '/') : NULL;
+    if (!n)
+        return txt_fail(why, GP_ESTATE, "built without the agent: use the "
+                        "project's Makefile");
+    if (slash)
+        snprintf(slash, 32, "/../lib/grpcprof/agent.so");
+    if (slash && run_is_agent(path))
+        return GP_OK;
+    run_one.agent_fd = run_memory_file("grpcprof-agent", run_agent_begin, n,
+                                       path);
+    return run_one.agent_fd >= 0 ? GP_OK
+         : txt_fail(why, GP_EIO, "memfd_create: %s", strerror(errno));
+}
+
+/* Map the memory that the program shares, for sampling at hz by its timers or,
+ * if hz is 0, by counters of ours. */
+static int run_share(unsigned timer_hz, bool children, struct gp_why *why)
+{
+    uint64_t count = 1024, want = (uint64_t)sys_cpus() * SMP_MOST_HZ *
+                                  RUN_RING_MS / 1000;
+    struct stat st;
+    while (count < want && count < AGT_MOST_SLOTS)
+        count *= 2;
+    size_t n = agt_bytes(count);
+    run_one.memory_fd = run_memory_file(RUN_MEMORY, NULL, n, run_one.memory);
+    void *p = run_one.memory_fd < 0 ? MAP_FAILED
+            : mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED,
+                   run_one.memory_fd, 0);
+    if (p == MAP_FAILED || fstat(run_one.memory_fd, &st))
+        return txt_fail(why, GP_EIO, "shared memory: %s", strerror(errno));
+    run_one.shared = p;
+    run_one.inode = st.st_ino;
+    run_one.shared->count = (uint32_t)count;
+    run_one.shared->hz = timer_hz;
+    run_one.shared->children = children;
+    agt_view(&run_one.ring, run_one.shared, count);
+    ring_init(&run_one.ring, run_one.ring.shared, count);
+    for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++)
+        run_one.row[i].target = MEM_NONE;
+    run_one.shared->magic = AGT_MAGIC;
+    return run_agent_file(run_one.shared->agent, why);
+}
+
+/* Choose what triggers the samples, and write the reason to reason[size].
+ * Return 0 for counters, or the rate of timers. */
+static unsigned run_choose(const char *timer, unsigned hz, char *reason,
+                           size_t size)
+{
+    int fd = -1;
+    reason[0] = 0;
+    if (strcmp(timer, "thread"))
+        fd = run_counter(0, 1, true);
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    if (strcmp(timer, "thread"))
+        snprintf(reason, size, errno == EINVAL || errno == E2BIG ?
+                 "perf needs Linux 5.13 for this" : "perf was refused (%s); "
+                 "sysctl kernel.perf_event_paranoid=1 or CAP_PERFMON would "
+                 "allow it", strerror(errno));
+    return hz;
+}
+
+/* Prepare to sample a program that run_spawn will start.  GP_EIO if perf was
+ * asked for and is refused. */
+static int run_prepare(const char *timer, unsigned hz, bool children,
+                       struct gp_why *why)
+{
+    static char reason[224];
+    unsigned timer_hz = run_choose(timer, hz, reason, sizeof reason);
+    if (timer_hz && !strcmp(timer, "perf"))
+        return txt_fail(why, GP_EIO, "timer perf: %s", reason);
+    run_target.engine = timer_hz ? &run_timers : &run_perf;
+    run_target.reason = reason;
+    int e = run_share(timer_hz, children, why);
+    if (!e)
+        rec_set_target(&run_target);
+    return e;
+}
+
+/* Start to watch for processes of the program. */
+static int run_begin(struct gp_why *why)
+{
+    int e = sys_thread_start(&run_one.watcher, "watcher", true, run_watch, NULL,
+                             why);
+    run_one.watching = !e;
+    return e;
+}
+
+/* End the watch, and tell the agents that live on that nobody listens. */
+static void run_end(void)
+{
+    atomic_store(&run_one.shared->off, 1);
+    atomic_store(&run_one.stop, true);
+    if (run_one.watching)
+        pthread_join(run_one.watcher, NULL);
+    run_one.watching = false;
+}
+
+/* Append to env, which ends with NULL, the variables that make a program load
+ * the agent, in place of those of that name; text in arena a.  NULL: out of
+ * memory.  The caller owns the array. */
+static char **run_environment(char *const *env, struct arena *a)
+{
+    struct buf preload = {0}, memory = {0};
+    size_t n = 0, k = 0;
+    const char *theirs = getenv("LD_PRELOAD");
+    while (env[n])
+        n++;
+    txt_putf(&preload, AGT_PRELOAD "%s%s%s", run_one.shared->agent,
+             theirs && *theirs ? ":" : "", theirs ? theirs : "");
+    txt_putf(&memory, AGT_RUN "%s", run_one.memory);
+    char **to = mem_zalloc((n + 3) * sizeof *to);
+    for (size_t i = 0; to && i < n; i++)
+        if (strncmp(env[i], AGT_PRELOAD, sizeof AGT_PRELOAD - 1) &&
+            strncmp(env[i], AGT_RUN, sizeof AGT_RUN - 1))
+            to[k++] = env[i];
+    if (to) {
+        to[k] = mem_arena_dup(a, preload.data, preload.len);
+        to[k + 1] = mem_arena_dup(a, memory.data, memory.len);
+    }
+    bool ok = to && !preload.err && !memory.err && to[k] && to[k + 1];
+    mem_fini(&preload);
+    mem_fini(&memory);
+    if (ok)
+        return to;
+    mem_free(to);
+    return NULL;
+}
+
+/* Find the file of the program called name, as execvp would, into
+ * path[PATH_MAX]; false if there is none. */
+static bool run_find_file(const char *name, char *path)
+{
+    const char *list = getenv("PATH");
+    if (strchr(name, '/')) {
+        snprintf(path, PATH_MAX, "%s", name);
+        return !access(path, X_OK);
+    }
+    struct slice rest = txt_slice(list ? list : "/bin:/usr/bin");
+    while (rest.n) {
+        const char *end = memchr(rest.p, ':', rest.n);
+        size_t n = end ? (size_t)(end - rest.p) : rest.n;
+        snprintf(path, PATH_MAX, "%.*s%s%s", (int)n, rest.p, n ? "/" : "",
+                 name);
+        if (!access(path, X_OK))
+            return true;
+        n += end != NULL;
+        rest = (struct slice){ rest.p + n, rest.n - n };
+    }
+    return false;
+}
+
+/* Write the interpreter of the script m to path[PATH_MAX]; false if m is no
+ * script. */
+static bool run_interpreter(const struct elf_image *m, char *path)
+{
+    char line[PATH_MAX] = "";
+    const char *mark = m->size > 2 ? elf_bytes(m, 0, 2) : NULL;
+    size_t n = m->size < sizeof line ? m->size : sizeof line - 1;
+    const char *text = mark && !memcmp(mark, "#!", 2) ? elf_bytes(m, 0, n)
+                                                      : NULL;
+    if (!text)
+        return false;
+    memcpy(line, text, n);
+    char *p = line + 2 + strspn(line + 2, " \t");
+    p[strcspn(p, " \t\n")] = 0;
+    snprintf(path, PATH_MAX, "%s", p);
+    return *p != 0;
+}
+
+/* Return why the agent cannot be preloaded into the program m, or NULL. */
+static const char *run_obstacle_elf(const struct elf_image *m)
+{
+    const Elf64_Ehdr *h = elf_header(m);
+    const Elf64_Phdr *ph = h ? elf_bytes(m, h->e_phoff,
+                                         h->e_phnum * sizeof *ph) : NULL;
+    if (!ph)
+        return "it is not a 64-bit program of this machine";
+    if (elf_find_section(m, ".go.buildinfo"))
+        return "it is written in Go";
+    for (int i = 0; i < h->e_phnum; i++) {
+        if (ph[i].p_type != PT_INTERP || ph[i].p_filesz >= PATH_MAX)
+            continue;
+        const char *name = elf_bytes(m, ph[i].p_offset, ph[i].p_filesz);
+        return name && memmem(name, ph[i].p_filesz, "ld-musl", 7) ?
+               "it uses musl, not glibc" : NULL;
+    }
+    return "it is linked statically";
+}
+
+/* Return why the agent cannot be preloaded into the program file, or NULL. */
+static const char *run_obstacle(const char *file)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", file);
+    for (int depth = 0; depth < RUN_MOST_SCRIPTS; depth++) {
+        struct stat st;
+        struct elf_image m = elf_open(path);
+        if (!m.size)
+            return NULL;                /* exec will say why */
+        bool script = run_interpreter(&m, path);
+        const char *why = script ? NULL : run_obstacle_elf(&m);
+        bool has = !script && !why && !stat(path, &st);
+        elf_close(&m);
+        if (has && ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
+                    (st.st_mode & S_ISGID && st.st_gid != getegid()) ||
+                    (geteuid() &&
+                     getxattr(path, "security.capability", NULL, 0) > 0)))
+            return "it changes its user or rights at the start (set-user-ID)";
+        if (!script)
+            return why;
+    }
+    return NULL;
+}
+
+/* ================================= 57 RUNCMD =================================
+ * for     the command run, and what it shares with attach
+ * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, SAY,
+ *         OPT, TARGET, RUN
+ * owns    all signals while run runs
+ * spec    wait(2), sigwaitinfo(2); exit statuses as a shell's
+ * prefix  runcmd_
+ * runs    main thread
+ *
+ * All signals are blocked, whatever they were, and taken by sigtimedwait: each
+ * is passed on to the program, but not one of the terminal, which sends it to
+ * both.  The program starts with the mask and the dispositions that run had.
+ *
+ * Does not   end before the program does, unless it is killed.
+ */
+
+struct runcmd_args {                    /* options, and what runs */
+    struct opt_common common;           /* first */
+    uint64_t hz;                        /* 0: chosen */
+    int64_t profile_ns;                 /* 0: until the program ends */
+    const char *timer;
+    const char *out, *svg, *debug;
+    bool    children, no_children;
+
+    bool    recording;                  /* files are to be written */
+    struct gp_profiler *profiler;       /* owned; NULL: no window is open */
+    struct gp_debug *endpoint;          /* owned; NULL: none */
+    struct sys_child child;
+    int64_t begin_ns;                   /* when the program was started */
+    bool    failed;                     /* a file could not be written */
+};
+
+static struct runcmd_args runcmd_args;
+
+#define RUNCMD_AT(field) offsetof(struct runcmd_args, field)
+
+static const struct opt runcmd_options[] = {
+    OPT_GROUP("Profile"),
+    { 0, "profile", "DUR", "(until the program ends)", "sample for DUR from "
+      "the start, then write the files; the program goes on",
+      OPT_DURATION, RUNCMD_AT(profile_ns), 10000000, 24 * OPT_HOUR_NS },
+    { 0, "hz", "N", "(chosen)", "samples per second of CPU time of each thread",
+      OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
+    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample",
+      OPT_CHOICE, RUNCMD_AT(timer), 0, 0 },
+    { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
+      OPT_TEXT, RUNCMD_AT(out), 0, 0 },
+    { 0, "svg", "FILE", "(flamegraph.svg)", "write the flame graph to FILE; "
+      "none: write none", OPT_TEXT, RUNCMD_AT(svg), 0, 0 },
+    { 0, "debug", "ADDR", "(off)", "HTTP endpoint for grpcprof load, pprof and "
+      "curl.  It samples when asked; files are written only with --profile, "
+      "--out or --svg", OPT_TEXT, RUNCMD_AT(debug), 0, 0 },
+    OPT_GROUP("Program"),
+    { 0, "children", NULL, NULL, "sample the processes that the program starts "
+      "too (the default)", OPT_FLAG, RUNCMD_AT(children), 0, 0 },
+    { 0, "no-children", NULL, NULL, "sample the program's own process only",
+      OPT_FLAG, RUNCMD_AT(no_children), 0, 0 },
+    OPT_COMMON(struct runcmd_args),
+};
+
+/* Print what is sampled and by what. */
+static void runcmd_announce(const struct runcmd_args *c)
+{
+    const struct rec_target *t = &run_target;
+    struct buf b = {0};
+    txt_putf(&b, "sampling %s", c->common.program[0]);
+    txt_puts(&b, " at ");
+    txt_put_commas(&b, smp_expected_hz(t->engine, (unsigned)c->hz));
+    txt_putf(&b, " samples per second of CPU time, timed with %s",
+             t->engine->name);
+    if (*t->reason)
+        txt_putf(&b, " (%s)", t->reason);
+    say_error("%s", mem_string(&b));
+    mem_fini(&b);
+}
+
+/* Append the five largest functions of the application, for people. */
+static void runcmd_put_functions(struct buf *b, const struct anl *a)
+{
+    for (size_t i = 0; i < a->napps && i < RUN_SHOWN_FUNCTIONS; i++) {
+        const struct anl_function *f = &a->function[a->app[i].row];
+        const struct stat_share *s = &f->cum;
+        txt_putf(b, "\n  %5.1f%%  (%.1f to %.1f%%)  ", 100 * s->share,
+                 100 * s->low, 100 * s->high);
+        txt_put_clean(b, a->view.node[f->node].name);
+        anl_put_place(b, &a->view, &a->view.node[f->node]);
+    }
+}
+
+/* Print what the profile p shows, in a few lines. */
+static void runcmd_summarize(const struct pp *p)
+{
+    struct anl_config config = {0};
+    struct anl a = {0};
+    struct fig f = {0};
+    struct gp_why why = {{0}};
+    struct buf b = {0};
+    if (fig_read(&f, p) || anl_run(p, &config, &a, &why)) {
+        say_error("the profile cannot be analysed: %s", why.text);
+    } else {
+        txt_put_commas(&b, (uint64_t)(f.samples > 0 ? f.samples : 0));
+        txt_puts(&b, " samples of ");
+        txt_put_time(&b, f.process_cpu_ns);
+        txt_putf(&b, " of CPU time, %.0f lost, %.0f with an incomplete stack",
+                 f.lost, f.unwind_failed + f.truncated);
+        if (a.napps)
+            txt_puts(&b, "\nApplication functions, with all that they call:");
+        runcmd_put_functions(&b, &a);
+        say_error("%s", mem_string(&b));
+    }
+    mem_fini(&b);
+    fig_fini(&f);
+    anl_fini(&a);
+}
+
+/* Write the files of the open window, and close it. */
+static void runcmd_window_close(struct runcmd_args *c)
+{
+    struct gp_why why = {{0}};
+    struct pp p = {0};
+    bool svg = strcmp(c->svg, "none") != 0;
+    if (!c->profiler)
+        return;
+    int e = build_profile_now(&c->profiler->from, &c->profiler->source, &p,
+                              &why);
+    e = e ? e : gp_write_files(&p, c->out, svg ? c->svg : NULL, &why);
+    c->failed |= e != GP_OK;
+    if (e) {
+        say_error("%s", why.text);
+    } else if (!c->common.quiet) {
+        runcmd_summarize(&p);
+        say_wrote(c->out, txt_slice("pprof profile"));
+        if (svg)
+            say_wrote(c->svg, txt_slice("flame graph"));
+        say_error("to read it: grpcprof report %s", c->out);
+    }
+    pp_fini(&p);
+    gp_profiler_stop(c->profiler);
+    c->profiler = NULL;
+}
+
+/* Put the pids of the program's processes into out; for the endpoint. */
+static size_t runcmd_pids(void *arg, pid_t *out, size_t most)
+{
+    size_t n = 0;
+    (void)arg;
+    pthread_mutex_lock(&tgt_all.lock);
+    for (size_t i = 0; i < tgt_all.nprocesses && n < most; i++)
+        if (tgt_all.process[i] && !tgt_all.process[i]->gone)
+            out[n++] = tgt_all.process[i]->pid;
+    pthread_mutex_unlock(&tgt_all.lock);
+    return n;
+}
+
+/* Set the samples taken and lost so far; for the endpoint. */
+static void runcmd_samples(void *arg, uint64_t *taken, uint64_t *lost)
+{
+    (void)arg;
+    *taken = rec_one.target->taken();
+    *lost = rec_one.target->lost();
+}
+
+/* Return the CPU time of the program so far; for the endpoint. */
+static int64_t runcmd_cpu_ns(void *arg)
+{
+    (void)arg;
+    return rec_one.target->cpu_ns(NULL, NULL);
+}
+
+/* Open the debug endpoint, if one is wanted. */
+static int runcmd_debug(struct runcmd_args *c, struct gp_why *why)
+{
+    struct web_config w = {
+        .address = c->debug,
+        .program = { .pids = runcmd_pids, .cpu_ns = runcmd_cpu_ns,
+                     .samples = runcmd_samples },
+        .sampling = { .hz = (unsigned)c->hz } };
+    if (!c->debug || !strcmp(c->debug, "off"))
+        return GP_OK;
+    int e = web_new(&c->endpoint, &w, why);
+    e = e ? e : web_start(c->endpoint, why);
+    if (!e && !c->common.quiet)
+        say_error("debug endpoint on http://%s/debug/pprof/",
+                  c->endpoint->addr.text);
+    return e;
+}
+
+/* Pass the signal on to the program, unless the terminal sent it to both. */
+static void runcmd_forward(const struct runcmd_args *c, const siginfo_t *info)
+{
+    if (info->si_code == SI_KERNEL)
+        return;
+    if (info->si_code == SI_QUEUE)
+        sigqueue(c->child.pid, info->si_signo, info->si_value);
+    else
+        kill(c->child.pid, info->si_signo);
+}
+
+/* Look at the program after SIGCHLD; true once it has ended.  If it stopped,
+ * stop too, so that the shell takes the terminal. */
+static bool runcmd_child_ended(const struct runcmd_args *c)
+{
+    siginfo_t si = {0};
+    if (!waitid(P_PID, (id_t)c->child.pid, &si, WSTOPPED | WNOHANG) &&
+        si.si_pid == c->child.pid &&
+        (si.si_status == SIGTSTP || si.si_status == SIGTTIN ||
+         si.si_status == SIGTTOU)) {
+        raise(SIGSTOP);
+        kill(c->child.pid, SIGCONT);
+    }
+    si.si_pid = 0;
+    return !waitid(P_PID, (id_t)c->child.pid, &si, WEXITED | WNOHANG |
+                   WNOWAIT) && si.si_pid == c->child.pid;
+}
+
+/* Pass on the signals in set until the program has ended; close the window when
+ * its time is over. */
+static void runcmd_wait(struct runcmd_args *c, const sigset_t *set)
+{
+    while (!runcmd_child_ended(c)) {
+        struct timespec most = { 3600, 0 };
+        siginfo_t info;
+        if (c->profiler && c->profile_ns) {
+            int64_t left = c->begin_ns + c->profile_ns - sys_now_ns();
+            if (left <= 0)
+                runcmd_window_close(c);
+            else
+                most = (struct timespec){ left / 1000000000,
+                                          left % 1000000000 };
+        }
+        if (sigtimedwait(set, &info, &most) > 0 && info.si_signo != SIGCHLD)
+            runcmd_forward(c, &info);
+    }
+}
+
+/* Print which processes of the program live on, not sampled any more. */
+static void runcmd_say_left(const struct runcmd_args *c)
+{
+    struct buf b = {0};
+    size_t n = 0;
+    pthread_mutex_lock(&tgt_all.lock);
+    for (size_t i = 0; i < tgt_all.nprocesses; i++) {
+        const struct tgt_process *p = tgt_all.process[i];
+        if (!p || p->gone || p->pid == c->child.pid)
+            continue;
+        if (n++ < RUN_SHOWN_FUNCTIONS)
+            txt_putf(&b, "%s%s/%d", n > 1 ? ", " : "", p->name, (int)p->pid);
+    }
+    pthread_mutex_unlock(&tgt_all.lock);
+    if (n)
+        say_error("the program has ended, but %zu of its processes run on and "
+                  "are not sampled any more (%s%s). To go on: grpcprof attach "
+                  "PID", n, mem_string(&b), n > RUN_SHOWN_FUNCTIONS ? ", ..."
+                                                                    : "");
+    mem_fini(&b);
+}
+
+/* Wait for the child, and return its exit status, or end as it did. */
+static int runcmd_status(const struct runcmd_args *c)
+{
+    int status = 0;
+    while (waitpid(c->child.pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    int signo = WTERMSIG(status);
+    struct rlimit none = {0};
+    sigset_t set;
+    setrlimit(RLIMIT_CORE, &none);      /* a core would be of this process */
+    signal(signo, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, signo);
+    raise(signo);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    return EXIT_SIGNAL + signo;
+}
+
+/* Check options and files. */
+static int runcmd_check(struct runcmd_args *c, const struct opt_command *cmd)
+{
+    c->recording = !c->debug || c->profile_ns || c->out || c->svg;
+    c->out = c->out ? c->out : "profile.pb";
+    c->svg = c->svg ? c->svg : "flamegraph.svg";
+    if (!c->common.program || !c->common.program[0])
+        return opt_misuse(cmd, "no program; as in: grpcprof run -- ./server");
+    if (c->children && c->no_children)
+        return opt_misuse(cmd, "--children and --no-children exclude each "
+                          "other");
+    if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
+        return opt_misuse(cmd, "--out and --svg take a file, not -: standard "
+                          "output is the program's");
+    if (opt_same_file(c->out, c->svg))
+        return opt_misuse(cmd, "--out and --svg are both '%s'", c->out);
+    c->hz = c->hz ? c->hz : RUN_HZ;
+    return EXIT_OK;
+}
+
+/* Start the program, with the agent in it, and what samples it.  *error: errno
+ * of exec, if that is what failed. */
+static int runcmd_start(struct runcmd_args *c, const sigset_t *mask,
+                        int *error, struct gp_why *why)
+{
+    struct arena arena = {0};
+    char path[PATH_MAX];
+    const char *name = c->common.program[0];
+    const char *obstacle = run_find_file(name, path) ? run_obstacle(path)
+                                                     : NULL;
+    if (obstacle)
+        return txt_fail(why, GP_EUSAGE, "%s cannot be sampled from inside: %s",
+                        name, obstacle);
+    int e = run_prepare(c->timer, (unsigned)c->hz, !c->no_children, why);
+    char **env = e ? NULL : run_environment(environ, &arena);
+    if (!e && !env)
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    e = e ? e : sys_child_fork(&c->child, c->common.program, env, mask, why);
+    mem_free(env);
+    mem_arena_fini(&arena);
+    struct gp_profiler_config config = { .size = sizeof config,
+                                         .hz = (unsigned)c->hz };
+    e = e ? e : run_begin(why);
+    if (!e && c->recording)
+        e = gp_profiler_start(&c->profiler, &config, why);
+    e = e ? e : runcmd_debug(c, why);
+    if (!e && !c->common.quiet)
+        runcmd_announce(c);
+    c->begin_ns = sys_now_ns();
+    return e ? e : sys_child_release(&c->child, name, error, why);
+}
+
+/* Run grpcprof run. */
+static int runcmd_run(const struct opt_command *cmd)
+{
+    struct runcmd_args *c = cmd->config;
+    struct gp_why why = {{0}};
+    sigset_t all, mask;
+    int error = 0;
+    if (runcmd_check(c, cmd))
+        return EXIT_USAGE;
+    if (c->recording &&
+        (sys_write_check(c->out, &why) ||
+         (strcmp(c->svg, "none") && sys_write_check(c->svg, &why))))
+        return say_why(GP_EIO, &why);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &mask);
+    int e = runcmd_start(c, &mask, &error, &why);
+    if (!e) {
+        runcmd_wait(c, &all);
+        runcmd_window_close(c);
+        if (!c->common.quiet)
+            runcmd_say_left(c);
+    } else {
+        say_error("%s", why.text);
+    }
+    gp_debug_free(c->endpoint);
+    gp_profiler_stop(c->profiler);
+    if (run_one.shared)
+        run_end();
+    return !e ? runcmd_status(c) : error == ENOENT ? 127 : error ? 126
+                                 : EXIT_FAILED;
+}
+
+/* ================================== 58 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -44333,7 +45699,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 56 LOADCMD =================================
+/* ================================ 59 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -45209,7 +46575,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 57 REPORT =================================
+/* ================================= 60 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
@@ -46389,9 +47755,9 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 58 CLI ===================================
+/* ================================== 61 CLI ===================================
  * for     the commands and their help, and main
- * uses    MEM, TXT, SAY, OPT, SERVE, LOADCMD, REPORT
+ * uses    MEM, TXT, SYS, SAY, OPT, SERVE, RUNCMD, LOADCMD, REPORT
  * owns    the exit status
  * spec    none
  * prefix  cli_
@@ -46418,6 +47784,20 @@ static const struct opt_command cli_commands[] = {
       "  130  killed by a second SIGINT while calls were in flight (143: by "
       "SIGTERM)",
       CLI_TABLE(serve_options), serve_run, &serve_args, 0 },
+    { "run", "[--] PROGRAM [ARGUMENT...]", "run a program, and profile it",
+      "Start PROGRAM and sample its CPU time and that of the processes it "
+      "starts, without a change to it.  When it ends, write the profile and a "
+      "flame graph, print a summary, and end with its exit status.\n\n"
+      "Signals that run gets are passed on to the program.",
+      "  grpcprof run -- ./server --port 50051\n"
+      "  grpcprof run --profile 30s -o shop.pb -- ./shop\n"
+      "  grpcprof run --debug 6060 -- ./shop &\n"
+      "  grpcprof load --profile=:6060 -d 20s 127.0.0.1:50051",
+      "  that of the program; 128 + the signal that ended it\n"
+      "  1    it could not be sampled, or a file could not be written\n"
+      "  2    wrong use\n"
+      "  126  PROGRAM cannot be run; 127: it does not exist",
+      CLI_TABLE(runcmd_options), runcmd_run, &runcmd_args, OPT_PROGRAM },
     { "load", "[TARGET...]", "call a gRPC server, and measure",
       "Call a method of a gRPC server, without TLS, and print how many calls "
       "were ok, their latency, why others failed, and whether the server or "
@@ -46573,8 +47953,7 @@ static int cli_help(const struct opt_command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static const char globals[] = "help --help -h --version -V";
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);           /* writing too large a file fails */
+    sys_ignore_signals();
     if (argc < 2) {
         struct buf b = {0};
         cli_put_usage(&b);
