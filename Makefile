@@ -150,6 +150,10 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/churn.so: tests/profile/churn.c .build/flags
 	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/profile/churn.c
+.build/edge: tests/run/edge.c .build/flags
+	$(CC) $(FLAGS) $(LINK) -o $@ tests/run/edge.c
+.build/throw: tests/run/throw.cc .build/flags
+	$(CXX) -O1 -g -o $@ tests/run/throw.cc -pthread
 # An offset of 0 to no pointer is what gcc's check allows and clang's does not.
 .build/fuzz: tests/fuzz/fuzz.c $(DEPS)
 	@sh tests/setup.sh fuzz

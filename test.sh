@@ -166,7 +166,8 @@ find_tool() {
     case $1 in
     py:*) find_module "${1#py:}" ;;
     pprof|pprofs|grpcurl|h2spec|interop|honest|probe|webget|echo|buf|node|cpp|\
-    hdrhistogram|kubernetes|re2|spy|cmarkgfm|shop|collapse|hot*)
+    hdrhistogram|kubernetes|re2|spy|cmarkgfm|shop|collapse|hot*|tonic|\
+    tonicmusl|grpccpp|grpcgo)
         sh tests/tools/tool.sh "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" ;;
@@ -350,7 +351,8 @@ done
 # A full run builds all at once, instead of some of it while groups run.
 targets="grpcprof $(cut -d'|' -f3 <<<"$early$late" | sort -u | xargs)"
 [ -n "$FILTER" ] || targets="$targets .build/lib.o .build/truth .build/refuse
-    .build/stall .build/alone .build/churn.so .build/windows-asan .build/grpcprof-tsan"
+    .build/stall .build/alone .build/edge .build/throw .build/churn.so
+    .build/windows-asan .build/grpcprof-tsan"
 mkdir -p .build
 # shellcheck disable=SC2086 # a list of targets
 make -k -j"$(nproc)" $targets >/dev/null 2>&1

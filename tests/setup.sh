@@ -88,6 +88,8 @@ look_test()
     have callgrind_annotate || extra="$extra valgrind"
     have perf || extra="$extra linux-perf"
     have jeprof || extra="$extra libjemalloc-dev"
+    have redis-server || extra="$extra redis-server"
+    have nginx || [ -x /usr/sbin/nginx ] || extra="$extra nginx-light"
     have cargo || extra="$extra cargo"
     have javac || extra="$extra default-jdk-headless"
     have mvn || extra="$extra maven"

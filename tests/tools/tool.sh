@@ -14,6 +14,8 @@
 #         (py-spy) and cmarkgfm (GitHub's Markdown): folders with them
 #   hot*  programs of tests/tools/hot, which tests profile: hotgo, hotrust, and
 #         hotjava, a folder with its class and async-profiler
+#   tonic, tonicmusl (linked statically with musl), grpccpp, grpcgo: the servers
+#         of tests/bench, which tests profile
 # tests/tools has their pins; what was built stays in .build/tools until those
 # change.  Exits 1 and prints nothing where one cannot be built, and then does
 # not try again for an hour: no network is not worth waiting for twice.
@@ -39,8 +41,11 @@ probe)   package=github.com/grpc-ecosystem/grpc-health-probe
 buf|node) pins=package-lock.json ;;
 hdrhistogram|kubernetes|re2|spy|cmarkgfm) pins=requirements.txt ;;
 cpp)     pins=../serve/client.cc ;;
+tonic*)  pins=../bench/tonic/src/main.rs ;;
+grpccpp) pins=../bench/cpp/greeter.cc ;;
+grpcgo)  pins=../bench/go/main.go ;;
 inferno|collapse) pins=tool.sh ;;
-*) sed -n '2,16s/^# //p' tool.sh >&2; exit 2 ;;
+*) sed -n '2,18s/^# //p' tool.sh >&2; exit 2 ;;
 esac
 mkdir -p ../../.build/tools || exit 1
 dir=$(cd ../../.build/tools && pwd)
@@ -132,20 +137,45 @@ java_program()
             esac) && rm -rf "$dir/m2"
 }
 
+# Unstripped, without frame pointers; musl's target is added where rustup can.
+tonic_program()
+{
+    host=$(rustc -vV | sed -n 's/^host: //p') target=
+    [ "$name" = tonic ] || target=${host%%-*}-unknown-linux-musl
+    [ -z "$target" ] || ! command -v rustup >/dev/null ||
+        $limit rustup target add "$target" || return
+    # shellcheck disable=SC2086 # one word or none
+    CARGO_TARGET_DIR=$dir/cargo-target $limit cargo build --quiet --release \
+        --locked --manifest-path ../bench/tonic/Cargo.toml \
+        ${target:+--target=$target} &&
+        cp "$dir/cargo-target/$target/release/greeter" "$out"
+}
+
+bench_go_program()
+{
+    go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || return
+    cd ../bench/go && GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
+        $limit "$go" build -o "$out" .
+}
+
+# cpp_program SOURCE LEVEL: of optimisation
 cpp_program()
 {
     mkdir -p "$dir/pb" && protoc -I../../proto --cpp_out="$dir/pb" \
         --grpc_out="$dir/pb" \
         --plugin=protoc-gen-grpc="$(command -v grpc_cpp_plugin)" \
         helloworld.proto &&
-        $limit g++ -std=c++17 -O1 -I"$dir/pb" -o "$out" ../serve/client.cc \
+        $limit g++ -std=c++17 "$2" -I"$dir/pb" -o "$out" "$1" \
             "$dir/pb/helloworld.pb.cc" "$dir/pb/helloworld.grpc.pb.cc" \
             -Wl,--copy-dt-needed-entries -lgrpc++ -lgrpc -lgpr -lprotobuf
 }
 
 case $name in
 buf|node) npm_packages ;;
-cpp) cpp_program ;;
+cpp) cpp_program ../serve/client.cc -O1 ;;
+grpccpp) cpp_program ../bench/cpp/greeter.cc -O2 ;;
+grpcgo) bench_go_program ;;
+tonic*) tonic_program ;;
 shop) shop_program ;;
 inferno) inferno_program flamegraph ;;
 collapse) inferno_program collapse-perf ;;

@@ -1,15 +1,22 @@
-// A Greeter on grpc C++, for tests/bench/serve.sh:
+// A Greeter on grpc C++, for tests/bench/serve.sh and tests/run:
 //
-//   greeter [-port N] [-work N] [-threads N]
+//   greeter [-port N] [-work N] [-threads N] [-sum 1]
+//
+// With -sum 1 it measures the CPU time of its loop and prints it each second and
+// when SIGTERM ends it: "calls N loop_ns N cpu_ns N", the last being the CPU time
+// of the process.
 //
 // Completion queues, one and its thread by default: of what this library
 // offers that costs least CPU a call; its callbacks run in threads that it
 // starts and wakes as it likes.
+#include <signal.h>
+
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,7 +33,8 @@ using helloworld::HelloRequest;
 namespace {
 
 std::uint64_t work;
-std::atomic<std::uint64_t> calls;
+bool sum_loops;
+std::atomic<std::uint64_t> calls, loop_ns;
 
 // The loop of grpcprof's svc_work(), aligned for the same reason.
 __attribute__((noinline, aligned(64))) std::uint64_t spin(std::uint64_t n) {
@@ -38,6 +46,40 @@ __attribute__((noinline, aligned(64))) std::uint64_t spin(std::uint64_t n) {
         __asm__ volatile("" : "+r"(sum));
     } while (++i < n);
     return sum;
+}
+
+// CPU time, in ns, of this thread or process.
+std::uint64_t CpuNs(clockid_t clock) {
+    timespec t;
+    clock_gettime(clock, &t);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1000000000 +
+           static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+void Work() {
+    if (!sum_loops) {
+        __asm__ volatile("" : : "r"(spin(work)));
+        return;
+    }
+    std::uint64_t began = CpuNs(CLOCK_THREAD_CPUTIME_ID);
+    __asm__ volatile("" : : "r"(spin(work)));
+    loop_ns += CpuNs(CLOCK_THREAD_CPUTIME_ID) - began;
+}
+
+// Print the sums each second, until SIGTERM, which all threads block.
+void PrintSums(const sigset_t &term) {
+    const timespec second = {1, 0};
+    bool ends;
+    do {
+        ends = sigtimedwait(&term, nullptr, &second) == SIGTERM;
+        std::printf("calls %llu loop_ns %llu cpu_ns %llu\n",
+                    static_cast<unsigned long long>(calls),
+                    static_cast<unsigned long long>(loop_ns),
+                    static_cast<unsigned long long>(
+                        CpuNs(CLOCK_PROCESS_CPUTIME_ID)));
+        std::fflush(stdout);
+    } while (!ends);
+    std::_Exit(0);
 }
 
 // One call: waits for a request, answers it, goes, having left another to wait.
@@ -57,7 +99,7 @@ class Call {
         new Call(service_, queue_);
         answered_ = true;
         std::uint64_t n = ++calls;
-        __asm__ volatile("" : : "r"(spin(work)));
+        Work();
         HelloReply reply;
         reply.set_message("Hello " + request_.name() + "! (request #" +
                           std::to_string(n) + ")");
@@ -91,8 +133,14 @@ int main(int argc, char **argv) {
             work = std::strtoull(argv[i + 1], nullptr, 10);
         else if (!std::strcmp(argv[i], "-threads"))
             threads = static_cast<int>(std::strtol(argv[i + 1], nullptr, 10));
+        else if (!std::strcmp(argv[i], "-sum"))
+            sum_loops = *argv[i + 1] == '1';
         else return 2;
     }
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    if (sum_loops) sigprocmask(SIG_BLOCK, &term, nullptr);
     Greeter::AsyncService service;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:" + port,
@@ -108,5 +156,6 @@ int main(int argc, char **argv) {
     std::vector<std::thread> running;
     for (auto &queue : queues)
         running.emplace_back(Serve, &service, queue.get());
+    if (sum_loops) PrintSums(term);
     for (auto &thread : running) thread.join();
 }

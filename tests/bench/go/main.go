@@ -1,6 +1,10 @@
-// A Greeter on grpc-go, for tests/bench/serve.sh:
+// A Greeter on grpc-go, for tests/bench/serve.sh and tests/run:
 //
-//	greeter -port 0 -work 0
+//	greeter -port 0 -work 0 -sum 0
+//
+// With -sum 1 it measures the CPU time of its loop and prints it each second and
+// when SIGTERM ends it: "calls N loop_ns N cpu_ns N", the last being the CPU time
+// of the process.
 //
 // HelloRequest and HelloReply have on the wire the form of StringValue, whose
 // generated code protobuf's module brings, so nothing is generated here.
@@ -12,16 +16,24 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"os"
+	"os/signal"
+	"runtime"
 	"strconv"
 	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 type greeter struct {
-	work  uint64
-	calls atomic.Uint64
+	work   uint64
+	sum    bool
+	calls  atomic.Uint64
+	loopNs atomic.Int64
 }
 
 var sink uint64
@@ -37,8 +49,50 @@ func spin(n uint64) uint64 {
 	return sum
 }
 
+const (
+	processCPU = 2 // CLOCK_PROCESS_CPUTIME_ID
+	threadCPU  = 3 // CLOCK_THREAD_CPUTIME_ID
+)
+
+// cpuNs is the CPU time of this thread or process.
+func cpuNs(clock uintptr) int64 {
+	var t syscall.Timespec
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock,
+		uintptr(unsafe.Pointer(&t)), 0)
+	return t.Nano()
+}
+
+func (g *greeter) loop() uint64 {
+	if !g.sum {
+		return spin(g.work)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	began := cpuNs(threadCPU)
+	sum := spin(g.work)
+	g.loopNs.Add(cpuNs(threadCPU) - began)
+	return sum
+}
+
+// printSums prints them each second, until SIGTERM.
+func (g *greeter) printSums() {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	second := time.NewTicker(time.Second)
+	for ends := false; !ends; {
+		select {
+		case <-second.C:
+		case <-term:
+			ends = true
+		}
+		fmt.Printf("calls %d loop_ns %d cpu_ns %d\n", g.calls.Load(),
+			g.loopNs.Load(), cpuNs(processCPU))
+	}
+	os.Exit(0)
+}
+
 func (g *greeter) hello(name string) string {
-	if spin(g.work) == 1 { // never for the work asked here
+	if g.loop() == 1 { // never for the work asked here
 		sink++
 	}
 	return "Hello " + name + "! (request #" +
@@ -58,18 +112,23 @@ func sayHello(srv any, ctx context.Context, decode func(any) error,
 func main() {
 	port := flag.Int("port", 0, "port on 127.0.0.1; 0: any")
 	work := flag.Uint64("work", 0, "iterations in each call")
+	sum := flag.Int("sum", 0, "1: print the CPU time of the loop")
 	flag.Parse()
 
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
 	if err != nil {
 		log.Fatal(err)
 	}
+	g := &greeter{work: *work, sum: *sum == 1}
 	s := grpc.NewServer()
 	s.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "helloworld.Greeter",
 		HandlerType: (*any)(nil),
 		Methods:     []grpc.MethodDesc{{MethodName: "SayHello", Handler: sayHello}},
-	}, &greeter{work: *work})
+	}, g)
 	fmt.Printf("listening on %s\n", l.Addr())
+	if g.sum {
+		go g.printSums()
+	}
 	log.Fatal(s.Serve(l))
 }

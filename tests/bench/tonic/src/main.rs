@@ -1,4 +1,10 @@
-//! A Greeter on tonic, for tests/bench/serve.sh: `greeter -port 0 -work 0`.
+//! A Greeter on tonic, for tests/bench/serve.sh and tests/run:
+//!
+//! `greeter -port 0 -work 0 -sum 0`
+//!
+//! With `-sum 1` it measures the CPU time of its loop and prints it each second
+//! and when SIGTERM ends it: "calls N loop_ns N cpu_ns N", the last being the
+//! CPU time of the process.
 //!
 //! The messages are derived and the service written by hand, as tonic-build
 //! would write them, so that building needs no protoc.
@@ -9,6 +15,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tonic::body::Body;
 use tonic::codegen::{http, BoxFuture, Service};
@@ -46,10 +53,53 @@ fn spin(n: u64) -> u64 {
     sum
 }
 
+/// CPU time, in ns, of this thread or process.
+fn cpu_ns(clock: libc::clockid_t) -> u64 {
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: t is a timespec.
+    unsafe { libc::clock_gettime(clock, &mut t) };
+    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+}
+
 #[derive(Default)]
 struct State {
     work: u64,
+    sum: bool,
     calls: AtomicU64,
+    loop_ns: AtomicU64,
+}
+
+impl State {
+    fn work(&self) {
+        if !self.sum {
+            black_box(spin(self.work));
+            return;
+        }
+        let began = cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID);
+        black_box(spin(self.work));
+        let used = cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID) - began;
+        self.loop_ns.fetch_add(used, Ordering::Relaxed);
+    }
+
+    fn print(&self) {
+        println!(
+            "calls {} loop_ns {} cpu_ns {}",
+            self.calls.load(Ordering::Relaxed),
+            self.loop_ns.load(Ordering::Relaxed),
+            cpu_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
+        );
+    }
+}
+
+/// Print the sums each second, until SIGTERM.
+async fn print_sums(state: &State) {
+    use tokio::signal::unix::{signal, SignalKind};
+    let mut term = signal(SignalKind::terminate()).expect("SIGTERM");
+    let second = Duration::from_secs(1);
+    while tokio::time::timeout(second, term.recv()).await.is_err() {
+        state.print();
+    }
+    state.print();
 }
 
 #[derive(Clone)]
@@ -61,7 +111,7 @@ impl UnaryService<HelloRequest> for Greeter {
 
     fn call(&mut self, request: Request<HelloRequest>) -> Self::Future {
         let n = self.0.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        black_box(spin(self.0.work));
+        self.0.work();
         let message = format!("Hello {}! (request #{n})", request.into_inner().name);
         ready(Ok(Response::new(HelloReply { message })))
     }
@@ -107,10 +157,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let state = State { work: option("-work"), ..State::default() };
-    tonic::transport::Server::builder()
-        .add_service(Greeter(Arc::new(state)))
-        .serve_with_incoming(incoming)
-        .await?;
-    Ok(())
+    let state = Arc::new(State {
+        work: option("-work"),
+        sum: option("-sum") != 0,
+        ..State::default()
+    });
+    let server = tonic::transport::Server::builder()
+        .add_service(Greeter(state.clone()))
+        .serve_with_incoming(incoming);
+    if !state.sum {
+        return Ok(server.await?);
+    }
+    tokio::select! {
+        done = server => Ok(done?),
+        () = print_sums(&state) => Ok(()),
+    }
 }
