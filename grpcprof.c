@@ -1312,7 +1312,7 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
 #define UNW_RAW __attribute__((no_sanitize("address", "thread")))
 
 /* DWARF's numbers of registers, and a number for the pc; those that a called
- * function preserves.  UNW_RA is the column of the return address. */
+ * function preserves.  UNW_RA is where a call leaves the return address. */
 #if defined __x86_64__
 enum {
     UNW_FP = 6, UNW_SP = 7, UNW_RA = 16, UNW_PC = 16,
@@ -1410,6 +1410,7 @@ struct unw_cie {                        /* what entries of a table share */
     uint64_t code_factor;
     int64_t  data_factor;
     uint8_t  encoding;                  /* of addresses in its FDEs */
+    uint8_t  ra;                        /* column of the return address */
     bool     augmented;                 /* its FDEs have augmentation data */
     bool     signal;                    /* signal frame: the caller is exact */
 };
@@ -1734,8 +1735,9 @@ static bool unw_cie_sig(struct unw *u, const uint8_t *p)
     cie->code_factor = unw_uleb_sig(&c);
     cie->data_factor = unw_sleb_sig(&c);
     uint64_t ra = version == 1 ? unw_uint_sig(&c, 1) : unw_uleb_sig(&c);
-    if (c.bad || ra != UNW_RA)
+    if (c.bad || ra >= UNW_COLUMNS)
         return false;
+    cie->ra = (uint8_t)ra;
     if (*letters == 'z')
         unw_augmentation_sig(cie, &c, letters + 1);
     else if (*letters)
@@ -2197,8 +2199,9 @@ static bool unw_restored_sig(struct unw *u, const struct unw_memory *m,
 static enum unw_end unw_by_row_sig(struct unw *u, const struct unw_memory *m)
 {
     const struct unw_row *row = &u->row;
+    unsigned ra = u->cie.ra;
     uint64_t cfa;
-    if (row->ruled >> UNW_RA & 1 && row->how[UNW_RA] == UNW_UNDEFINED)
+    if (row->ruled >> ra & 1 && row->how[ra] == UNW_UNDEFINED)
         return UNW_ROOT;
     if (row->cfa_how == UNW_EXPR) {
         if (!unw_expression_sig(u, m, row->cfa, false, &cfa))
@@ -2213,15 +2216,13 @@ static enum unw_end unw_by_row_sig(struct unw *u, const struct unw_memory *m)
     for (uint32_t left = row->ruled; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctz(left);
         u->regs.known &= ~(UINT64_C(1) << i);
-        if (!unw_restored_sig(u, m, i, cfa) && i == UNW_RA)
+        if (!unw_restored_sig(u, m, i, cfa) && i == ra)
             return row->how[i] == UNW_AT ? UNW_UNREADABLE : UNW_UNSUPPORTED;
     }
-    if (row->ruled >> UNW_RA & 1)
-        unw_know_sig(u, UNW_PC, u->regs.r[UNW_RA]);
-#if defined __aarch64__
-    else if (u->exact && u->was.known >> UNW_RA & 1)
-        unw_know_sig(u, UNW_PC, u->was.r[UNW_RA]);
-#endif
+    if (row->ruled >> ra & 1)
+        unw_know_sig(u, UNW_PC, u->regs.r[ra]);
+    else if (u->exact && ra != UNW_PC && u->was.known >> ra & 1)
+        unw_know_sig(u, UNW_PC, u->was.r[ra]);
     else                                /* it made a call and saved nothing */
         return UNW_ROOT;
     return 0;
@@ -2443,15 +2444,17 @@ static bool unw_by_code_sig(struct unw *u, const struct unw_memory *m)
 }
 #endif
 
-/* True if to, a return address, may belong to the JIT code at from: such code
- * calls its like, but not always by a call instruction. */
-static bool unw_same_arena_sig(struct unw *u, const struct unw_memory *m,
-                               uint64_t from, uint64_t to)
+/* True if to, found at frame pointer fp of JIT code, may be a return address
+ * into code of its kind, which need not follow a call: HotSpot's interpreter
+ * pushes some.  The frame pointer next above must lead on. */
+static bool unw_pushed_sig(struct unw *u, const struct unw_memory *m,
+                           uint64_t to, uint64_t next)
 {
-    uint64_t apart = from < to ? to - from : from - to;
+    uint64_t pc = u->was.r[UNW_PC], fp = u->was.r[UNW_FP], word;
     uint8_t byte;
-    return apart < UNW_ARENA_BYTES && !unw_table_sig(m, to, &u->table) &&
-           unw_text_sig(m, to, 1, &byte);
+    return (to < pc ? pc - to : to - pc) < UNW_ARENA_BYTES && next > fp &&
+           next - fp <= UNW_FRAME_BYTES && unw_read_sig(m, next, &word) &&
+           !unw_table_sig(m, to, &u->table) && unw_text_sig(m, to, 1, &byte);
 }
 
 /* Step to the caller by the frame pointer; 0, or why it cannot. */
@@ -2471,8 +2474,7 @@ static enum unw_end unw_by_pointer_sig(struct unw *u,
     to &= UNW_ADDRESS_MASK;
     if (to == 0)
         return UNW_ROOT;
-    if (!unw_code_sig(m, to) &&
-        (!near || !unw_same_arena_sig(u, m, u->was.r[UNW_PC], to)))
+    if (!unw_code_sig(m, to) && !(near && unw_pushed_sig(u, m, to, next)))
         return UNW_NO_TABLE;
     u->regs.known = 0;
     unw_know_sig(u, UNW_FP, next);

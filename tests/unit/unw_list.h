@@ -1,6 +1,18 @@
 TEST(unw_agrees_with_backtrace),
+#if defined __x86_64__
 TEST(unw_agrees_at_every_instruction),
+#endif
 TEST(unw_signal_in_signal),
 TEST(unw_code_without_table),
 TEST(unw_code_without_table_at_every_instruction),
 TEST(unw_signal_frame_without_table),
+TEST(unw_instructions_of_the_cfa),
+TEST(unw_instructions_of_registers),
+TEST(unw_expressions),
+TEST(unw_addresses_of_a_row),
+TEST(unw_truncated_tables),
+TEST(unw_reads_only_what_is_readable),
+TEST(unw_stacks_that_lead_nowhere),
+TEST(unw_copied_stack_and_tables),
+TEST(unw_damaged_tables),
+TEST(unw_registers),
