@@ -7954,8 +7954,7 @@ static void elf_space_fini(struct elf_space *s)
 }
 
 /* Make to, which is empty, a copy of s; empty after a failure. */
-static __attribute__((unused)) int
-elf_space_copy(struct elf_space *to, const struct elf_space *s)
+static int elf_space_copy(struct elf_space *to, const struct elf_space *s)
 {
     *to = *s;
     to->map = NULL;
@@ -8622,7 +8621,8 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
     mem_fini(&in);
 }
 
-/* True if name is one that c++filt reads as a whole, as the linker has it. */
+/* True if name is one that c++filt reads as a whole, as the linker has it, or
+ * with the version of a shared library, "_ZNSsC1Ev@@GLIBCXX_3.4". */
 static bool elf_is_mangled(const char *name)
 {
     size_t n = 0;
@@ -8631,7 +8631,7 @@ static bool elf_is_mangled(const char *name)
          !isdigit((unsigned char)name[2])))
         return false;
     while (n < ELF_NAME_BYTES && (isalnum((unsigned char)name[n]) ||
-                                  (name[n] && strchr("_.$", name[n]))))
+                                  (name[n] && strchr("_.$@", name[n]))))
         n++;
     return n < ELF_NAME_BYTES && !name[n];
 }
@@ -8692,7 +8692,7 @@ static int elf_add_mangled(struct elf_names *t, const char *name)
                              (uint32_t)t->n - 1))
         return GP_ENOMEM;
     *to = name;
-    txt_putf(&t->in, "%s\n", name);
+    txt_putf(&t->in, "%.*s\n", (int)strcspn(name, "@"), name);
     return t->in.err;
 }
 
@@ -15135,13 +15135,17 @@ static int build_line(struct build *b, struct pp_location *l,
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Append a mapping for row k of process w's; return its row or MEM_NONE. */
+/* Append a mapping for row k of process w's; return its row or MEM_NONE.  Its
+ * path is the one that the file had, should it have been deleted since. */
 static uint32_t build_mapping(struct build *b, const struct build_process *w,
                               size_t k)
 {
     struct pp *p = b->p;
     const struct elf_map *m = &w->space->map[k];
-    char *path = mem_arena_dup(&p->arena, m->path, strlen(m->path));
+    struct slice s = txt_slice(m->path);
+    if (txt_ends(s, " (deleted)"))
+        s.n -= strlen(" (deleted)");
+    char *path = mem_arena_dup(&p->arena, s.p, s.n);
     uint32_t *file = MEM_ADD(b->mapped, b->nmapped, b->mapped_cap);
     struct pp_mapping *row = path && file ? PP_NEW(p, mapping) : NULL;
     if (!row)

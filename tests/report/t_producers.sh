@@ -178,6 +178,26 @@ make_gperftools() {
         produce gperftools-CPU env LD_PRELOAD="$LIBRARY" \
             CPUPROFILE="$T/gperf.cpu" CPUPROFILE_FREQUENCY=500 "$T/hot" 1
     fi
+    if [ -n "$LIBRARY" ]; then          # no names but those of the program
+        cat >"$T/cart.cc" <<'EOF'
+#include <ctime>
+namespace shop {
+struct Cart {
+    volatile unsigned long sum = 1;
+    __attribute__((noinline)) void total(int n) {
+        for (int i = 0; i < n; i++) sum = sum * 31 + i;
+    }
+};
+}
+int main() {
+    shop::Cart cart;
+    while (std::clock() < CLOCKS_PER_SEC / 2) cart.total(1000000);
+}
+EOF
+        g++ -O1 -fPIE -pie -o "$T/cart" "$T/cart.cc" 2>"$T/cart.log" &&
+            produce gperftools-C++ env LD_PRELOAD="$LIBRARY" \
+                CPUPROFILE="$T/cart.cpu" CPUPROFILE_FREQUENCY=500 "$T/cart"
+    fi
     library 'gperftools, heap' libtcmalloc.so.4 || return
     produce gperftools-heap env LD_PRELOAD="$LIBRARY" HEAPPROFILE="$T/gperf" \
         HEAP_PROFILE_ALLOCATION_INTERVAL=4000000 "$T/hot" 0.5
@@ -189,6 +209,12 @@ check_gperftools() {
     then
         producers rows 'gperftools, CPU' "$PPROF" "$T/gperf.cpu"
         producers round 'gperftools, CPU' "$T/gperf.cpu"
+    fi
+    if [ -e "$T/gperftools-C++.log" ] && produced gperftools-C++ "$T/cart.cpu"
+    then
+        check 'gperftools, C++' 0 "$BIN" report -f folded "$T/cart.cpu"
+        has 'gperftools, C++: names of a PIE' "$OUT" \
+            '(^|;)shop::Cart::total\(int\) [0-9]+$'
     fi
     [ -e "$T/gperftools-heap.log" ] || return
     if produced gperftools-heap "$T/gperf.0002.heap"; then

@@ -200,7 +200,12 @@ demangled() {
         check 'names of C++' 0 "$BIN" report -f folded "$T/names.pb"
         has 'names of C++, demangled' "$OUT" \
             ';std::vector<int, std::allocator<int> ?>::push_back\(int&&\)'
-        has 'names of Rust, demangled' "$OUT" ';mycrate(\[[0-9a-f]+\])?::foo 2'
+        has 'names of Rust, demangled' "$OUT" ';mycrate::foo 2'
+        sed 's/"send"/"_ZN7mycrate3foo17h0123456789abcdefE"/' "$T/made.txt" |
+            protoc -Iproto --encode=perftools.profiles.Profile profile.proto \
+                >"$T/hash.pb"
+        check "Rust's older names" 0 "$BIN" report -f folded "$T/hash.pb"
+        has "Rust's older names, without their hash" "$OUT" ';mycrate::foo 2'
     fi
     check 'without c++filt' 0 env PATH=/nonexistent "$BIN" report -f folded \
         "$T/names.pb"
