@@ -14866,12 +14866,12 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     assert(rec_one.users > 0);
     struct timeval user = {0}, system = {0};
     rec_drain_ring();
+    if (rec_one.target)
+        rec_one.target->look();
     size_t threads = rec_scan_threads(false, true);
     rec_end_slice(1);
     int64_t cpu_ns = rec_cpu_ns(&user, &system);
-    if (rec_one.target)
-        rec_one.target->look();
-    else
+    if (!rec_one.target)
         rec_data.process[0].cpu_ns = cpu_ns - rec_one.begin_cpu_ns;
     for (uint32_t i = 0; i < rec_data.nprocesses; i++)
         rec_charge_ended(i);
@@ -44130,7 +44130,8 @@ struct tgt_process {
     char     name[16];
     int64_t  begin_ns;                  /* its CPU time when it was added */
     int64_t  start_ns;                  /* and when the recorder started */
-    int64_t  armed_ns;                  /* and when its sampling began */
+    int64_t  armed_ns;                  /* that of its first thread when its
+                                         * sampling began; 0: ask the kernel */
     int64_t  cpu_ns;                    /* the same, when last looked at */
     int64_t  looked_ns;                 /* when that was */
     struct timeval user, system;        /* CPU time, divided by the tick */
@@ -44219,21 +44220,26 @@ static void tgt_free(size_t i)
     tgt_all.process[i] = NULL;
 }
 
-/* Read user and system time of p from its stat, if it still has one. */
+/* Read user and system time of p from its stat, if it still has one, and see if
+ * it is a zombie, whose times are final. */
 static void tgt_read_times(struct tgt_process *p)
 {
     char path[64];
     struct buf b = {0};
     uint64_t user = 0, system = 0;
+    unsigned threads = 0;
+    char state = 0;
     int64_t tick_us = 1000000 / sysconf(_SC_CLK_TCK);
     snprintf(path, sizeof path, "/proc/%d/stat", (int)p->pid);
     const char *end = sys_read_file(path, 4096, &b, NULL) ? NULL :
                       strrchr(mem_string(&b), ')');     /* names may have one */
-    if (end && sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
-                           "%" SCNu64 " %" SCNu64, &user, &system) == 2) {
+    if (end && sscanf(end, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+                           "%" SCNu64 " %" SCNu64 " %*d %*d %*d %*d %u",
+                      &state, &user, &system, &threads) == 4) {
         int64_t us[2] = { (int64_t)user * tick_us, (int64_t)system * tick_us };
         p->user = (struct timeval){ us[0] / 1000000, us[0] % 1000000 };
         p->system = (struct timeval){ us[1] / 1000000, us[1] % 1000000 };
+        p->gone = threads <= 1 && (state == 'Z' || state == 'X');
     }
     mem_fini(&b);
 }
@@ -44250,14 +44256,16 @@ static void tgt_note_end(struct tgt_process *p, int64_t cpu_ns)
 /* Bring the CPU time of p up to date, and its parts if times is set. */
 static void tgt_look_at(struct tgt_process *p, bool times)
 {
-    int64_t now = p->gone ? -1 : tgt_clock(p->pid);
-    if (!p->gone && times)
-        tgt_read_times(p);
-    p->gone |= now < 0;
+    if (p->gone)
+        return;
+    int64_t now = tgt_clock(p->pid);
+    p->gone = now < 0;
     if (now > p->cpu_ns)
         p->cpu_ns = now;
     if (!p->gone)
         p->looked_ns = sys_now_ns();
+    if (!p->gone && times)
+        tgt_read_times(p);
 }
 
 /* Bring the CPU time of all processes up to date.  Return the sum and, if user
@@ -44294,16 +44302,18 @@ static uint32_t tgt_row(size_t i)
         tgt_map(p);
     snprintf(label, sizeof label, "%s/%d", p->name, (int)p->pid);
     p->row = rec_process_add(p->pid, label, &p->space);
-    if (p->row != MEM_NONE && p->armed_ns > p->start_ns)
+    if (p->row != MEM_NONE && p->armed_ns > 0)
         rec_find_thread(p->row, (uint32_t)p->pid, p->armed_ns, p->armed_ns,
                         false);
     return p->row;
 }
 
 /* Bring REC's processes up to date, and give it those that used CPU time but
- * had no sample.  With REC's lock; after tgt_cpu_ns. */
+ * had no sample.  With REC's lock. */
 static void tgt_tell_recorder(void)
 {
+    struct timeval user, system;
+    (void)tgt_cpu_ns(&user, &system);
     for (size_t i = 0; i < tgt_all.nprocesses; i++) {
         struct tgt_process *p = tgt_all.process[i];
         if (p && p->row == MEM_NONE && p->gone && !p->held) {
@@ -44351,7 +44361,8 @@ static void tgt_start(void)
         if (!p)
             continue;
         p->row = MEM_NONE;
-        p->start_ns = p->armed_ns = p->cpu_ns;
+        p->start_ns = p->cpu_ns;
+        p->armed_ns = 0;
         if (!p->gone)
             (void)tgt_row(i);
         else if (!p->held)
