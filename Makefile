@@ -89,6 +89,7 @@ FUZZ_RUNS = 100000
 fuzz: grpcprof .build/fuzz .build/fuzz-client .build/fuzz-re ## report and load on mutations
 	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz/fuzz.sh
 
+unw-arm64: .build/unw-arm64 ## cross-build the unwinder's unit tests for arm64
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
 tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
 
@@ -108,7 +109,7 @@ clean: ## remove everything that was built
 	rm -rf .build grpcprof
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1	/p' Makefile | expand -t 13
 
 # What installation made from the program's own option tables.
 .build/grpcprof.1: grpcprof
@@ -128,6 +129,9 @@ UNIT = $(wildcard tests/unit/*.[ch])
 .build/unit-asan: $(UNIT) $(DEPS)
 	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/unit/unit.c $(LIBS)
+.build/unw-arm64: $(UNIT) $(SRC) .build/flags
+	aarch64-linux-gnu-gcc $(WARN) -Wno-missing-prototypes -O2 -g -std=gnu11 \
+	  -fasynchronous-unwind-tables -I. -o $@ tests/unit/unw_main.c
 .build/clang.ok: $(DEPS)
 	clang $(WARN) -Werror -O1 $(NEED) $(PROBED) -I. \
 	  -DSVC_PROTOS='".build/protos.inc"' -DRUN_AGENT='".build/agent.so"' -fsyntax-only grpcprof.c && touch $@
@@ -225,4 +229,4 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g1 -fPIC -shared -I. -DGRPCPROF_AGEN
 FORCE:
 
 .PHONY: all demo test same re soak fuzz bench bench-load bench-report bench-serve \
-  asan tsan install uninstall clean help FORCE
+  unw-arm64 asan tsan install uninstall clean help FORCE

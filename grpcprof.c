@@ -1304,8 +1304,8 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
  *            .debug_frame; follow inlined calls, which ELF does.
  */
 
-/* Of functions that only the unit tests call; it goes when the agent and attach
- * call them. */
+/* Of functions that only the agent calls, or attach: in a build without it they
+ * are unused. */
 #define UNW_UNUSED __attribute__((unused))
 
 /* Of functions that read any memory, even what a sanitizer keeps for itself. */
@@ -2675,6 +2675,7 @@ static void agt_view(struct ring *r, struct agt_shared *g, uint64_t count)
 }
 
 #ifdef GRPCPROF_AGENT
+#ifndef GRPCPROF_ONLY_UNW               /* set by the unwinder's tests */
 
 static struct {
     struct agt_shared *shared;          /* never unmapped; NULL: not active */
@@ -3406,6 +3407,7 @@ AGT_USED FILE *agt_popen(const char *command, const char *mode)
 }
 AGT_REPLACE(popen);
 
+#endif /* GRPCPROF_ONLY_UNW */
 #else                                   /* the rest is not the agent's */
 
 /* =================================== 5 MEM ===================================

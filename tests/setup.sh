@@ -91,6 +91,9 @@ look_test()
     have redis-server || extra="$extra redis-server"
     have nginx || [ -x /usr/sbin/nginx ] || extra="$extra nginx-light"
     have cargo || extra="$extra cargo"
+    have qemu-aarch64 || extra="$extra qemu-user"
+    have aarch64-linux-gnu-gcc ||
+        extra="$extra gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
     have javac || extra="$extra default-jdk-headless"
     have mvn || extra="$extra maven"
     [ -e /usr/include/gperftools/malloc_extension.h ] ||

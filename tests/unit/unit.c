@@ -8,16 +8,7 @@
 
 #include <search.h>
 
-static unsigned unit_passed, unit_failed, unit_bad;
-static const char *unit_name;
-
-#define CHECK(cond)                                                           \
-    do {                                                                      \
-        if (!(cond) && !unit_bad++)                                           \
-            printf("FAIL %s: %s:%d: %s\n", unit_name, __FILE__, __LINE__,     \
-                   #cond);                                                    \
-    } while (0)
-
+#include "check.h"
 #include "unw.c"
 #include "base.c"
 #include "profile.c"
@@ -28,12 +19,7 @@ static const char *unit_name;
 #include "report.c"
 #include "re.c"
 
-#define TEST(name) { #name, test_##name }
-
-static const struct {
-    const char *name;
-    void (*run)(void);
-} unit_tests[] = {
+static const struct unit_test unit_tests[] = {
 #include "list.h"
 };
 
@@ -42,19 +28,5 @@ int main(int argc, char **argv)
     const char *only = argc > 1 ? argv[1] : "";
     if (!strcmp(only, "-expressions"))
         return unit_expressions();
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof unit_tests / sizeof *unit_tests; i++) {
-        unit_name = unit_tests[i].name;
-        if (!strstr(unit_name, only))
-            continue;
-        unit_bad = 0;
-        unit_tests[i].run();
-        unit_failed += unit_bad > 0;
-        unit_passed += !unit_bad;
-        if (!unit_bad)
-            printf("ok   %s\n", unit_name);
-    }
-    printf("%u passed, %u failed, 0 skipped\n", unit_passed, unit_failed);
-    return unit_failed > 0;
+    return unit_all(unit_tests, sizeof unit_tests / sizeof *unit_tests, only);
 }

@@ -372,7 +372,7 @@ static void test_unw_code_without_table_at_every_instruction(void)
     uint64_t stack[8] = { 0, 0, 0, 0, 0, to };
     uint64_t base = (uintptr_t)stack;
     stack[0] = base + 32;               /* the frame's record: x29, x30 */
-    stack[1] = to;
+    stack[1] = to | UINT64_C(0x25) << 48;       /* signed */
     stack[4] = 0;                       /* the caller's: x29 is the mark */
     struct { unsigned pc; uint64_t fp, sp; bool lr; } rows[] = {
         { 0,  base + 32, base + 16, true }, /* stp */

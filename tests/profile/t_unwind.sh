@@ -1,0 +1,18 @@
+# The unwinder on arm64: its unit tests, which the group unit runs on this
+# machine's architecture, cross-built and emulated.
+# runs: plain
+
+arm64() {
+    local root=/usr/aarch64-linux-gnu
+    need 'unit tests on arm64' aarch64-linux-gnu-gcc qemu-aarch64 || return
+    if [ ! -e $root/lib/libc.so.6 ]; then
+        missing 'unit tests on arm64' "no libc for arm64 in $root"
+        return
+    fi
+    check 'unit tests for arm64 compile' 0 make -s .build/unw-arm64 || return
+    same 'unit tests for arm64 compile without a warning' \
+        "$(head -c 300 "$ERR")" ''
+    LIMIT=300 tally 'unit tests on arm64' qemu-aarch64 -L $root .build/unw-arm64
+}
+
+arm64
