@@ -15393,7 +15393,8 @@ static void build_js_name(struct slice s, struct build_name *f)
 
 /* Make the name of a Java method in text, of at least s.n bytes:
  * "Lcom/shop/Cart;::total" and "long com.shop.Cart.total(int)" are
- * com.shop.Cart.total.  Empty: s is not one. */
+ * com.shop.Cart.total, and "int Cart$$Lambda$7/0x7f0afc00.add(int)", where an
+ * address differs for each run, is Cart$$Lambda$7.add.  Empty: s is not one. */
 static struct slice build_java_name(struct slice s, char *text)
 {
     const char *mark = memmem(s.p, s.n, ";::", 3);
@@ -15412,7 +15413,17 @@ static struct slice build_java_name(struct slice s, char *text)
     if (!blank || !txt_ends(s, ")") || memmem(s.p, s.n, "::", 2))
         return (struct slice){0};
     struct slice name = { blank + 1, n - (size_t)(blank + 1 - s.p) };
-    return memchr(name.p, '.', name.n) ? name : (struct slice){0};
+    const char *dot = name.n ? memrchr(name.p, '.', name.n) : NULL;
+    const char *hidden = dot ? memmem(name.p, name.n, "/0x", 3) : NULL;
+    if (!dot)
+        return (struct slice){0};
+    if (!hidden || hidden > dot)
+        return name;
+    size_t class = (size_t)(hidden - name.p);
+    size_t method = name.n - (size_t)(dot - name.p);
+    memcpy(text, name.p, class);
+    memcpy(text + class, dot, method);
+    return (struct slice){ text, class + method };
 }
 
 /* Return the function that the name s of JIT code stands for; text is of at
@@ -15654,18 +15665,38 @@ static int build_spaces(struct build *b)
     return b->process ? GP_OK : GP_ENOMEM;
 }
 
-/* Make p's first mapping, if any is, one of the first process's program, as
- * [PP] has it.  GP_ENOMEM. */
-static int build_program(struct build *b)
+/* Return the row of the mapping of w's program, or SIZE_MAX. */
+static size_t build_find_program(const struct build_process *w)
 {
-    const struct build_process *w = b->process;
     for (size_t k = 0; k < w->space->nmaps; k++)
         if (w->file[k] != MEM_NONE &&
             elf_is_program(w->space, &w->space->map[k]))
-            return elf_load(&b->elf.file[w->file[k]]) ||
-                   (w->mapping[k] = build_mapping(b, w, k)) == MEM_NONE
-                 ? GP_ENOMEM : GP_OK;
-    return GP_OK;
+            return k;
+    return SIZE_MAX;
+}
+
+/* Make p's first mapping one of the program, as [PP] has it: of the process
+ * that used most time, as others may have only started it.  GP_ENOMEM. */
+static int build_program(struct build *b)
+{
+    struct build_process *w = NULL;
+    int64_t *ns = mem_zalloc(b->nprocesses * sizeof *ns), most = -1;
+    if (!ns)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < b->delta.nrows; i++)
+        ns[b->delta.row[i].process] += b->delta.row[i].sum.ns;
+    for (size_t i = 0; i < b->nprocesses; i++)
+        if (ns[i] > most && build_find_program(&b->process[i]) != SIZE_MAX) {
+            most = ns[i];
+            w = &b->process[i];
+        }
+    mem_free(ns);
+    if (!w)
+        return GP_OK;
+    size_t k = build_find_program(w);
+    return elf_load(&b->elf.file[w->file[k]]) ||
+           (w->mapping[k] = build_mapping(b, w, k)) == MEM_NONE ? GP_ENOMEM
+                                                                : GP_OK;
 }
 
 /* Fill b's profile. */

@@ -233,8 +233,13 @@ static void test_build_shares_the_code_of_processes(void)
             CHECK(!elf_read_map(&s[i], lines[i][k]));
         process[i] = (struct rec_process_name){ .space = &s[i] };
     }
-    s[0].device = elf_device(0xfe, 1);
+    s[0].device = s[2].device = elf_device(0xfe, 1);
     s[0].inode = 7;
+    s[2].inode = 9;
+    struct rec_row row[2] = {{ .process = 2, .sum.ns = 1 },
+                             { .process = 0, .sum.ns = 2 }};
+    b.delta.row = row;
+    b.delta.nrows = 2;
     b.delta.process = process;
     b.delta.nprocesses = 3;
     CHECK(!build_spaces(&b) && !build_program(&b));
@@ -251,6 +256,7 @@ static void test_build_shares_the_code_of_processes(void)
     CHECK(p.location[more].address == 0xe010 && p.nmappings == 3);
     uint32_t old = build_location(&b, 0x1456, 2);   /* another inode */
     CHECK(old != prog && p.nmappings == 4 && p.location[old].mapping == 3);
+    CHECK(p.mapping[0].start == 0x1000 && b.mapped[0] == b.place[prog].file);
     uint32_t jit = build_location(&b, 0xc010, 0);
     CHECK(build_location(&b, 0xc010, 1) != jit &&
           build_location(&b, 0xc010, 0) == jit);
@@ -259,6 +265,7 @@ static void test_build_shares_the_code_of_processes(void)
     uint32_t lost = build_location(&b, REC_LOST, 0);
     CHECK(build_location(&b, REC_LOST, 2) == lost && !p.location[lost].address);
     b.delta.process = NULL;
+    b.delta.row = NULL;
     build_fini(&b);
     pp_fini(&p);
     for (int i = 0; i < 3; i++)
@@ -419,6 +426,9 @@ static void test_build_names_of_jits(void)
         { "long com.shop.Cart.total(int, java.lang.Object)",
           "com.shop.Cart.total", "", 0 },
         { "int[] Cart.all()", "Cart.all", "", 0 },
+        { "int Cart$$Lambda$7/0x00007f0afc000c08.add(int)",
+          "Cart$$Lambda$7.add", "", 0 },
+        { "int Cart$$Lambda/0x1()", "int Cart$$Lambda/0x1()", "", 0 },
         { "Interpreter", "Interpreter", "", 0 },
         { "StubRoutines (1)", "StubRoutines (1)", "", 0 },
         { "L;::", ".", "", 0 },
