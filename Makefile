@@ -131,7 +131,12 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	  tests/unit/unit.c $(LIBS)
 .build/unw-arm64: $(UNIT) $(SRC) .build/flags
 	aarch64-linux-gnu-gcc $(WARN) -Wno-missing-prototypes -O2 -g -std=gnu11 \
-	  -fasynchronous-unwind-tables -I. -o $@ tests/unit/unw_main.c
+	  -fasynchronous-unwind-tables -I. -o $@ tests/unit/unw_main.c \
+	  -lpthread
+.build/unw-gaps: $(UNIT) $(SRC) .build/flags
+	$(CC) $(WARN) -Wno-missing-prototypes -O2 -g -std=gnu11 -no-pie -fno-pie \
+	  -fasynchronous-unwind-tables -I. -Wl,-z,max-page-size=0x200000 -o $@ \
+	  tests/unit/unw_main.c -lpthread
 .build/clang.ok: $(DEPS)
 	clang $(WARN) -Werror -O1 $(NEED) $(PROBED) -I. \
 	  -DSVC_PROTOS='".build/protos.inc"' -DRUN_AGENT='".build/agent.so"' -fsyntax-only grpcprof.c && touch $@

@@ -1519,8 +1519,17 @@ static bool unw_self_table_sig(uint64_t pc, struct unw_table *t)
     if (!_dl_find_object ||
         _dl_find_object((void *)(uintptr_t)pc, &o) || !o.dlfo_eh_frame)
         return false;
-    *t = (struct unw_table){ .hdr = o.dlfo_eh_frame, .lo = o.dlfo_map_start,
-                             .hi = o.dlfo_map_end };
+    /* The mapping is all of an object, or of one with gaps only the segment of
+     * pc: then the bounds are what 32 bits reach, and the tables are trusted as
+     * exceptions trust them. */
+    const uint8_t *hdr = o.dlfo_eh_frame, *lo = o.dlfo_map_start,
+                  *hi = o.dlfo_map_end;
+    if (hdr < lo || hdr >= hi) {
+        uintptr_t at = (uintptr_t)hdr;
+        lo = at > INT32_MAX ? hdr - INT32_MAX : (const uint8_t *)1;
+        hi = hdr + INT32_MAX;
+    }
+    *t = (struct unw_table){ .hdr = hdr, .lo = lo, .hi = hi };
     return true;
 #else
     (void)pc;

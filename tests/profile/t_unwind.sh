@@ -1,5 +1,6 @@
-# The unwinder on arm64: its unit tests, which the group unit runs on this
-# machine's architecture, cross-built and emulated.
+# The unwinder's unit tests, which the group unit runs too, in other programs:
+# cross-built for arm64 and emulated; and in one whose segments have gaps between
+# them, of which the loader tells only the one that has the code, as of node.
 # runs: plain
 
 arm64() {
@@ -15,4 +16,10 @@ arm64() {
     LIMIT=300 tally 'unit tests on arm64' qemu-aarch64 -L $root .build/unw-arm64
 }
 
+gaps() {
+    check 'unit tests with gaps compile' 0 make -s .build/unw-gaps || return
+    LIMIT=300 tally 'unit tests with gaps' .build/unw-gaps
+}
+
 arm64
+gaps

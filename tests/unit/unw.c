@@ -93,6 +93,8 @@ static void unw_work(unsigned n)
 {
     static char from[4096], to[4096];
     uint32_t order[24];
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);       /* in the vDSO */
     for (unsigned i = 0; i < 24; i++)
         order[i] = i * 2654435761u + n;
     qsort(order, 24, sizeof *order, unw_by_value);
@@ -185,7 +187,14 @@ static void unw_on_outer(int signo, siginfo_t *info, void *context)
     raise(SIGUSR2);
 }
 
-/* A signal frame under a signal frame, on both stacks. */
+static void *unw_in_thread(void *arg)
+{
+    (void)arg;
+    raise(SIGUSR1);
+    return NULL;
+}
+
+/* A signal frame under a signal frame, on both stacks; in a thread. */
 static void test_unw_signal_in_signal(void)
 {
     static char bytes[65536];
@@ -195,10 +204,13 @@ static void test_unw_signal_in_signal(void)
     for (int flags = 0; flags < 4; flags++) {
         unw_handle(SIGUSR2, unw_on_signal, flags & 1 ? SA_ONSTACK : 0, &old2);
         unw_handle(SIGUSR1, unw_on_outer, flags & 2 ? SA_ONSTACK : 0, &old);
+        pthread_t thread;
         raise(SIGUSR1);
+        CHECK(!pthread_create(&thread, NULL, unw_in_thread, NULL));
+        pthread_join(thread, NULL);
         sigaction(SIGUSR1, &old, NULL);
         sigaction(SIGUSR2, &old2, NULL);
-        unw_judge(2);
+        unw_judge(4);
     }
     sigaltstack(&before, NULL);
 }
