@@ -210,6 +210,90 @@ static void test_elf_names_the_mapped_file(void)
     unit_dir_end(dir);
 }
 
+/* The name of JIT code at 0x18 in the process of s, "" for none, "?" if there
+ * is no map; valid until the next call. */
+static const char *unit_jit_name(const struct elf_space *s)
+{
+    static char name[64];
+    struct elf_image map;
+    struct elf_jit_spot spot = { .pc = 0x18 };
+    bool found;
+    CHECK(!elf_name_jit(s, &spot, 1, &map, &found));
+    snprintf(name, sizeof name, "%.*s", (int)spot.name.n,
+             spot.name.n ? spot.name.p : "");
+    elf_close(&map);
+    return found ? name : "?";
+}
+
+/* Write text, or remove the file if NULL, to the map of this process. */
+static void unit_jit_write(const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
+    if (text)
+        CHECK(!sys_write_file(path, text, strlen(text), NULL));
+    else
+        unlink(path);
+}
+
+/* Give this process a /tmp of its own, in which it maps an ELF file and has a
+ * map of JIT code; write the address to fd, and wait.  Exit if it may not. */
+static void unit_live_elsewhere(int fd)
+{
+    _Alignas(16) uint8_t image[UNIT_SIZE];
+    unsigned uid = getuid();
+    char map[64];
+    if (unshare(CLONE_NEWNS)) {         /* root of a user namespace may */
+        int n = snprintf(map, sizeof map, "0 %u 1", uid);
+        bool able = !unshare(CLONE_NEWNS | CLONE_NEWUSER);
+        int to = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+        if (!able || write(to, map, (size_t)n) != n)
+            _exit(0);
+        close(to);
+    }
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("none", "/tmp", "tmpfs", 0, NULL))
+        _exit(0);
+    unit_elf(image, 0, NULL, 0, "elsewhere");
+    unit_place(image, "/tmp", "/a.so");
+    unit_jit_write("10 10 f\n");
+    int file = open("/tmp/a.so", O_RDONLY | O_CLOEXEC);
+    void *p = mmap(NULL, UNIT_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, file,
+                   0);
+    if (p == MAP_FAILED || write(fd, &p, sizeof p) != sizeof p)
+        _exit(1);
+    pause();
+    _exit(1);
+}
+
+/* A process in a container has other files than we have. */
+static void test_elf_reads_files_of_another_root(void)
+{
+    struct elf_space s = {0};
+    void *p = NULL;
+    int fd[2], status;
+    CHECK(!pipe(fd));
+    pid_t pid = fork();
+    if (!pid)
+        unit_live_elsewhere(fd[1]);
+    close(fd[1]);
+    if (read(fd[0], &p, sizeof p) == sizeof p) {
+        uint64_t at = (uint64_t)(uintptr_t)p;
+        CHECK(!elf_space_read(&s, pid, NULL) && s.other_root);
+        CHECK(!strcmp(unit_mapped_name(&s, at), "elsewhere"));
+        CHECK(!strcmp(unit_jit_name(&s), "f"));
+        kill(pid, SIGKILL);
+        CHECK(waitpid(pid, &status, 0) == pid);
+        CHECK(!strcmp(unit_mapped_name(&s, at), ""));
+        CHECK(!strcmp(unit_jit_name(&s), "?"));
+    } else {
+        CHECK(waitpid(pid, &status, 0) == pid && !status);
+        printf("# no mount namespaces here\n");
+    }
+    close(fd[0]);
+    elf_space_fini(&s);
+}
+
 /* ---- locations ---- */
 
 static void test_build_shares_the_code_of_processes(void)
@@ -349,32 +433,6 @@ static void test_elf_jit_garbage(void)
                         1));
     CHECK(spot.name.n == ELF_NAME_BYTES - 1);
     mem_free(long_name);
-}
-
-/* The name of JIT code at 0x18 in this process, "" for none, "?" if there is no
- * map; valid until the next call. */
-static const char *unit_jit_name(const struct elf_space *s)
-{
-    static char name[64];
-    struct elf_image map;
-    struct elf_jit_spot spot = { .pc = 0x18 };
-    bool found;
-    CHECK(!elf_name_jit(s, &spot, 1, &map, &found));
-    snprintf(name, sizeof name, "%.*s", (int)spot.name.n,
-             spot.name.n ? spot.name.p : "");
-    elf_close(&map);
-    return found ? name : "?";
-}
-
-/* Write text, or remove the file if NULL, to the map of this process. */
-static void unit_jit_write(const char *text)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
-    if (text)
-        CHECK(!sys_write_file(path, text, strlen(text), NULL));
-    else
-        unlink(path);
 }
 
 static void test_elf_jit_map(void)

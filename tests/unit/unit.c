@@ -6,7 +6,9 @@
 #include "../../grpcprof.c"
 #undef main
 
+#include <sched.h>
 #include <search.h>
+#include <sys/mount.h>
 
 #include "check.h"
 #include "unw.c"
