@@ -1121,3 +1121,32 @@ static void test_unw_registers(void)
     CHECK(r.r[UNW_PC] == 1 && r.r[UNW_SP] == 2 && r.r[UNW_FP] == 3);
     CHECK(r.known == (UINT64_C(1) << UNW_REGS) - 1);
 }
+
+/* Registers that no program has: any pc of this program, of libc or of code
+ * without a table, over any words of this stack. */
+static void test_unw_any_registers(void)
+{
+    static struct unw u;
+    const uint64_t code[] = { (uintptr_t)test_unw_any_registers,
+                              (uintptr_t)qsort, (uintptr_t)snprintf,
+                              (uintptr_t)unw_bare_framed, 0, UINT64_MAX - 64 };
+    uint64_t seed = 1, pc[64], stack = (uintptr_t)&seed & ~UINT64_C(7);
+    unsigned ends[UNW_UNSUPPORTED + 1] = { 0 };
+    struct unw_self self;
+    struct unw_memory m;
+    for (unsigned round = 0; round < 20000; round++) {
+        for (unsigned i = 0; i < UNW_REGS; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            u.regs.r[i] = seed >> 63 ? stack + 8 * (seed >> 40 & 127) - 128
+                                     : seed >> (seed >> 40 & 31);
+        }
+        u.regs.r[UNW_PC] = code[(seed >> 33) % 6] + (seed >> 45 & 63);
+        u.regs.known = seed >> 20 | UINT64_C(1) << UNW_PC;
+        unw_self_memory_sig(&m, &self);
+        unsigned n = unw_walk_sig(&u, &m, pc, 64);
+        CHECK(n >= 1 && n <= 64);
+        CHECK(u.end >= UNW_ROOT && u.end <= UNW_UNSUPPORTED);
+        ends[u.end]++;
+    }
+    CHECK(ends[UNW_NO_TABLE] > 100 && ends[UNW_UNREADABLE] > 100);
+}
