@@ -236,21 +236,29 @@ static void unit_jit_write(const char *text)
         unlink(path);
 }
 
+/* Write text to a file of /proc. */
+static bool unit_proc_write(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+    close(fd);
+    return n > 0;
+}
+
 /* Give this process a /tmp of its own, in which it maps an ELF file and has a
  * map of JIT code; write the address to fd, and wait.  Exit if it may not. */
 static void unit_live_elsewhere(int fd)
 {
     _Alignas(16) uint8_t image[UNIT_SIZE];
-    unsigned uid = getuid();
-    char map[64];
-    if (unshare(CLONE_NEWNS)) {         /* root of a user namespace may */
-        int n = snprintf(map, sizeof map, "0 %u 1", uid);
-        bool able = !unshare(CLONE_NEWNS | CLONE_NEWUSER);
-        int to = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-        if (!able || write(to, map, (size_t)n) != n)
-            _exit(0);
-        close(to);
-    }
+    char uid[32], gid[32];
+    snprintf(uid, sizeof uid, "0 %u 1", getuid());
+    snprintf(gid, sizeof gid, "0 %u 1", getgid());
+    if (unshare(CLONE_NEWNS) &&         /* root of a user namespace may */
+        (unshare(CLONE_NEWNS | CLONE_NEWUSER) ||
+         !unit_proc_write("/proc/self/uid_map", uid) ||
+         !unit_proc_write("/proc/self/setgroups", "deny") ||
+         !unit_proc_write("/proc/self/gid_map", gid)))
+        _exit(0);
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
         mount("none", "/tmp", "tmpfs", 0, NULL))
         _exit(0);
