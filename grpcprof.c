@@ -7981,7 +7981,7 @@ static int elf_space_copy(struct elf_space *to, const struct elf_space *s)
 
 /* Read what is mapped in process pid, 0: this one, into s.  If s is of that
  * process already, mappings that are gone stay, unless others took their
- * place.  A failure leaves s as it was. */
+ * place.  A failure leaves s as it was; GP_EIO: the process has ended. */
 static int elf_space_read(struct elf_space *s, pid_t pid, struct gp_why *why)
 {
     struct elf_space now = { .pid = pid };
@@ -7999,15 +7999,16 @@ static int elf_space_read(struct elf_space *s, pid_t pid, struct gp_why *why)
         *eol = 0;
         e = elf_read_map(&now, line);
     }
-    bool ended = !now.nmaps && s->nmaps && s->pid == pid;   /* a zombie */
-    if (!e && !ended)
-        elf_space_place(&now);
-    if (!e && !ended && s->pid == pid)
-        e = elf_space_keep(&now, s);
     mem_fini(&text);
-    if (e || ended) {
+    if (!e && !now.nmaps)               /* a zombie */
+        return txt_fail(why, GP_EIO, "%s: the process has ended", path);
+    if (!e)
+        elf_space_place(&now);
+    if (!e && s->pid == pid)
+        e = elf_space_keep(&now, s);
+    if (e) {
         elf_space_fini(&now);
-        return e ? txt_fail(why, e, "%s: out of memory", path) : GP_OK;
+        return txt_fail(why, e, "%s: out of memory", path);
     }
     elf_space_fini(s);
     *s = now;
@@ -8030,8 +8031,7 @@ static const struct elf_map *elf_space_find(const struct elf_space *s,
 }
 
 /* True if pc is in executable memory, of a file or not. */
-static __attribute__((unused)) bool
-elf_space_holds(const struct elf_space *s, uint64_t pc)
+static bool elf_space_holds(const struct elf_space *s, uint64_t pc)
 {
     return elf_space_find(s, pc) != NULL;
 }

@@ -146,7 +146,8 @@ static void test_elf_reads_another_process(void)
     siginfo_t info;
     kill(pid, SIGKILL);
     CHECK(!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
-    (void)elf_space_read(&s, pid, &why);        /* a zombie maps nothing */
+    CHECK(elf_space_read(&s, pid, &why) == GP_EIO);     /* a zombie */
+    CHECK(strstr(why.text, "has ended"));
     k = unit_map(&s, pc);
     CHECK(s.nmaps == n && elf_is_program(&s, &k));
     CHECK(waitpid(pid, &status, 0) == pid);
