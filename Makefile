@@ -151,6 +151,10 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/windows-asan: tests/profile/windows.c .build/lib-asan.o
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
+.build/execs: tests/profile/execs.c .build/lib.o
+	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
+.build/execs-asan: tests/profile/execs.c .build/lib-asan.o
+	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/refuse: tests/profile/refuse.c .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/profile/refuse.c
 .build/stall: tests/load/stall.c .build/flags

@@ -11,64 +11,65 @@
  *  1  LIMITS   tunables and hard limits, each with its reason
  *  2  RING     the queue of samples, also in memory shared with a target
  *  3  UNW      stack unwinder, by .eh_frame and frame pointers
- *  4  AGT      what `grpcprof run` preloads into a program
- *  5  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
- *  6  NUM      saturating arithmetic, big-endian numbers
- *  7  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
- *  8  SYS      clocks, whole files, threads, child processes, usable CPUs
- *  9  RE       regular expressions in RE2's syntax, in linear time
- * 10  JS       JSON, written and read
- * 11  PB       protobuf wire format, written and read
- * 12  GZ       gzip and zlib, both ways, with a limit on the output
- * 13  HDR      latency histogram; HdrHistogram's formats
- * 14  ELF      address -> mapping, function and line
- * 15  SMP      sampler: the only code that runs in a signal handler
- * 16  PP       profile.proto model: read, build, write
- * 17  LEGACY   profiles in the format of gperftools
- * 18  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
- * 19  SYMBOL   function names from the binaries that a profile's mappings name
- * 20  MERGE    the sum of profiles
- * 21  FIG      the figures of a run in a profile's comments
- * 22  REC      recorder: one table of stacks and their CPU times; marks
- * 23  BUILD    a profile of the time between two marks
- * 24  VIEW     a profile by function: flat, cum, call trees
- * 25  FILTER   pprof's filters: focus, ignore, hide, show, labels
- * 26  GRAIN    frames named by function, file, line, address or module
- * 27  CAT      what kind of work a function does: rules and categories
- * 28  STAT     shares with intervals, tests of differences
- * 29  ANL      one pass over the samples; trust, verdict, advice
- * 30  COMPARE  two profiles beside each other; assertions
- * 31  SVG      flame graph: one self-contained picture
- * 32  DSC      protobuf descriptors; messages from JSON and back
- * 33  NET      addresses, sockets, event loop, timers, wake-ups
- * 34  CS       a client's HTTP/2 session: frames, streams, windows
- * 35  FLOOD    limits on frames that cost a server work and carry no call
- * 36  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 37  JOB      work that any loop of a pool may do
- * 38  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 39  SERVER   gRPC server: loops, calls, methods, answers
- * 40  CLIENT   gRPC calls of a client on one connection
- * 41  SVC      Greeter, Health, Reflection, TestService
- * 42  WEB      debug endpoint: HTTP/1.1
- * 43  API      what grpcprof.h promises
- * 44  REFLECT  a server's descriptors, by reflection
- * 45  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 46  RES      result of a load: figures, verdict, assertions, JSON
- * 47  LOAD     load generator
- * 48  DOC      documents: text, Markdown, HTML, JSON of a report
- * 49  PPROF    pprof's views
- * 50  FOREIGN  folded stacks, callgrind, speedscope
- * 51  LOADDOC  documents of load
- * 52  SAY      what the commands print
- * 53  OPT      tables of options: parsing, help, man page, completion
- * 54  SERVE    the command serve
- * 55  TARGET   processes sampled from outside: clocks, maps, names
- * 56  RUN      sampling a program by the agent that is preloaded
- * 57  RUNCMD   the command run
- * 58  MSG      what load sends: messages and metadata
- * 59  LOADCMD  the command load
- * 60  REPORT   the command report
- * 61  CLI      the list of commands, main
+ *  4  EXEC     exec and the like, in front of libc's: samplers let go before
+ *  5  AGT      what `grpcprof run` preloads into a program
+ *  6  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
+ *  7  NUM      saturating arithmetic, big-endian numbers
+ *  8  TXT      numbers, durations, UTF-8, percent-encoding, formatted appends
+ *  9  SYS      clocks, whole files, threads, child processes, usable CPUs
+ * 10  RE       regular expressions in RE2's syntax, in linear time
+ * 11  JS       JSON, written and read
+ * 12  PB       protobuf wire format, written and read
+ * 13  GZ       gzip and zlib, both ways, with a limit on the output
+ * 14  HDR      latency histogram; HdrHistogram's formats
+ * 15  ELF      address -> mapping, function and line
+ * 16  SMP      sampler: the only code that runs in a signal handler
+ * 17  PP       profile.proto model: read, build, write
+ * 18  LEGACY   profiles in the format of gperftools
+ * 19  IMPORT   profiles of other tools: folded, perf script, pprof's text, JSON
+ * 20  SYMBOL   function names from the binaries that a profile's mappings name
+ * 21  MERGE    the sum of profiles
+ * 22  FIG      the figures of a run in a profile's comments
+ * 23  REC      recorder: one table of stacks and their CPU times; marks
+ * 24  BUILD    a profile of the time between two marks
+ * 25  VIEW     a profile by function: flat, cum, call trees
+ * 26  FILTER   pprof's filters: focus, ignore, hide, show, labels
+ * 27  GRAIN    frames named by function, file, line, address or module
+ * 28  CAT      what kind of work a function does: rules and categories
+ * 29  STAT     shares with intervals, tests of differences
+ * 30  ANL      one pass over the samples; trust, verdict, advice
+ * 31  COMPARE  two profiles beside each other; assertions
+ * 32  SVG      flame graph: one self-contained picture
+ * 33  DSC      protobuf descriptors; messages from JSON and back
+ * 34  NET      addresses, sockets, event loop, timers, wake-ups
+ * 35  CS       a client's HTTP/2 session: frames, streams, windows
+ * 36  FLOOD    limits on frames that cost a server work and carry no call
+ * 37  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 38  JOB      work that any loop of a pool may do
+ * 39  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 40  SERVER   gRPC server: loops, calls, methods, answers
+ * 41  CLIENT   gRPC calls of a client on one connection
+ * 42  SVC      Greeter, Health, Reflection, TestService
+ * 43  WEB      debug endpoint: HTTP/1.1
+ * 44  API      what grpcprof.h promises
+ * 45  REFLECT  a server's descriptors, by reflection
+ * 46  FETCH    HTTP: GET of a profile; the server's profile during a load
+ * 47  RES      result of a load: figures, verdict, assertions, JSON
+ * 48  LOAD     load generator
+ * 49  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 50  PPROF    pprof's views
+ * 51  FOREIGN  folded stacks, callgrind, speedscope
+ * 52  LOADDOC  documents of load
+ * 53  SAY      what the commands print
+ * 54  OPT      tables of options: parsing, help, man page, completion
+ * 55  SERVE    the command serve
+ * 56  TARGET   processes sampled from outside: clocks, maps, names
+ * 57  RUN      sampling a program by the agent that is preloaded
+ * 58  RUNCMD   the command run
+ * 59  MSG      what load sends: messages and metadata
+ * 60  LOADCMD  the command load
+ * 61  REPORT   the command report
+ * 62  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -446,6 +447,9 @@ enum {
     /* Labels (methods), and their length; samples of further ones have none. */
     SMP_LABELS = 1024,
     SMP_LABEL_BYTES = 128,
+
+    /* Counters of threads, of perf; further threads are not sampled. */
+    SMP_MOST_COUNTERS = 16384,
 };
 
 /* ---- PP ---- */
@@ -1269,7 +1273,7 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
         r->tail++;
 }
 
-/* ================================== 3 UNW ===================================
+/* =================================== 3 UNW ===================================
  * for     the stack unwinder: return addresses from registers and a stack, by
  *         the .eh_frame tables of the code; by frame pointers where code has
  *         no table
@@ -2586,10 +2590,241 @@ static void unw_regs_of_perf(struct unw_regs *r, const uint64_t *values)
         }
 }
 
-/* =================================== 4 AGT ===================================
+/* ================================== 4 EXEC ===================================
+ * for     the functions of the exec family, in front of libc's: a sampler must
+ *         let go of its process before another program runs in it
+ * uses    nothing
+ * owns    the global names execve, execv, execvp, execvpe, execl, execlp,
+ *         execle, fexecve and execveat
+ * spec    execve(2), execveat(2), exec(3)
+ * prefix  exec_
+ * runs    on any thread, in a signal handler and in the child of fork or vfork:
+ *         takes no lock and allocates nothing
+ *
+ * A signal of a timer or a counter that is sent before an exec and delivered
+ * after it finds no handler, and ends the new program.  A process does not know
+ * that it will exec, unless the call goes through here.  The names are weak: a
+ * program that defines one of them keeps its own, and in a static program these
+ * stand for those of libc.a.
+ *
+ * Does not   see posix_spawn(), system() and popen(), whose child is a process
+ *            of its own, nor an exec by syscall().
+ */
+
+struct exec_call {                      /* its pointers are borrowed */
+    const char  *path;
+    char *const *argv, *const *env;
+    bool         search;                /* path is a name to look for in PATH */
+    bool         at;                    /* execveat() from fd, with flags */
+    int          fd, flags;
+};
+
+/* Called in place of exec_now(), which it calls in turn; NULL: nothing samples
+ * this process. */
+static int (*_Atomic exec_around)(struct exec_call *);
+
+/* Run the file at path; -1 with errno.  If the kernel does not know its format,
+ * it is a shell's script, as for execvp(). */
+static int exec_file(const char *path, const struct exec_call *c)
+{
+    size_t n = 0;
+    syscall(SYS_execve, path, c->argv, c->env);
+    if (errno != ENOEXEC)
+        return -1;
+    while (c->argv[n])
+        n++;
+    const char *argv[n + 3];
+    memset(argv, 0, sizeof argv);
+    argv[0] = "/bin/sh";
+    argv[1] = path;
+    for (size_t i = 1; i < n; i++)
+        argv[i + 1] = c->argv[i];
+    return (int)syscall(SYS_execve, argv[0], argv, c->env);
+}
+
+/* True if the search in PATH goes on after error e of a directory. */
+static bool exec_goes_on(int e)
+{
+    return e == EACCES || e == ENOENT || e == ENOTDIR || e == ESTALE ||
+           e == ENODEV || e == ETIMEDOUT;
+}
+
+/* Run the first file called c->path in a directory of PATH; -1 with errno,
+ * which is EACCES if one was there that may not be run. */
+static int exec_search(const struct exec_call *c)
+{
+    char path[PATH_MAX + NAME_MAX + 2];
+    const char *list = getenv("PATH"), *end;
+    size_t n = strlen(c->path);
+    bool denied = false;
+    errno = n ? ENAMETOOLONG : ENOENT;
+    if (n && strchr(c->path, '/'))
+        return exec_file(c->path, c);
+    if (!n || n > NAME_MAX)
+        return -1;
+    list = list ? list : "/bin:/usr/bin";
+    errno = ENOENT;
+    for (;; list = end + 1) {
+        end = strchrnul(list, ':');
+        size_t at = (size_t)(end - list);
+        if (at < PATH_MAX) {
+            memcpy(path, list, at);
+            path[at] = '/';             /* of an empty name, this directory */
+            memcpy(path + at + (at > 0), c->path, n + 1);
+            exec_file(path, c);
+            if (!exec_goes_on(errno))
+                return -1;
+            denied |= errno == EACCES;
+        }
+        if (!*end)
+            break;
+    }
+    if (denied)
+        errno = EACCES;
+    return -1;
+}
+
+/* Run the program of c; -1 with errno. */
+static int exec_now(const struct exec_call *c)
+{
+    if (c->search)
+        return exec_search(c);
+    if (c->at)
+        return (int)syscall(SYS_execveat, c->fd, c->path, c->argv, c->env,
+                            c->flags);
+    return (int)syscall(SYS_execve, c->path, c->argv, c->env);
+}
+
+/* Run the program of c, which what samples this process prepares; -1 with
+ * errno. */
+static int exec_run(struct exec_call c)
+{
+    int (*around)(struct exec_call *) = atomic_load(&exec_around);
+    return around ? around(&c) : exec_now(&c);
+}
+
+/* Store first and the arguments after it, up to a NULL, in argv, unless that is
+ * NULL.  Return how many there are before the NULL. */
+static size_t exec_arguments(char **argv, const char *first, va_list *args)
+{
+    size_t n = 0;
+    for (const char *a = first;; a = va_arg(*args, const char *)) {
+        if (argv)
+            argv[n] = (char *)(uintptr_t)a;
+        if (!a)
+            return n;
+        n++;
+    }
+}
+
+/* Return the number of arguments from first on, which is that of a function
+ * with a variable number, as exec_arguments(). */
+#define EXEC_COUNT(n, first)                                    \
+    va_list n##_args;                                           \
+    va_start(n##_args, first);                                  \
+    size_t n = exec_arguments(NULL, first, &n##_args);          \
+    va_end(n##_args)
+
+/* A weak global function of this name is the one here with our prefix. */
+#define EXEC_REPLACE(name)                                      \
+    extern __typeof__(name) name                                \
+    __attribute__((weak, visibility("default"), alias("exec_" #name)))
+
+/* execve(2). */
+static int exec_execve(const char *path, char *const argv[], char *const env[])
+{
+    return exec_run((struct exec_call){ .path = path, .argv = argv,
+                                        .env = env });
+}
+EXEC_REPLACE(execve);
+
+/* execv(3). */
+static int exec_execv(const char *path, char *const argv[])
+{
+    return exec_execve(path, argv, environ);
+}
+EXEC_REPLACE(execv);
+
+/* execvpe(3). */
+static int exec_execvpe(const char *file, char *const argv[],
+                        char *const env[])
+{
+    return exec_run((struct exec_call){ .path = file, .argv = argv, .env = env,
+                                        .search = true });
+}
+EXEC_REPLACE(execvpe);
+
+/* execvp(3). */
+static int exec_execvp(const char *file, char *const argv[])
+{
+    return exec_execvpe(file, argv, environ);
+}
+EXEC_REPLACE(execvp);
+
+/* execveat(2). */
+static int exec_execveat(int fd, const char *path, char *const argv[],
+                         char *const env[], int flags)
+{
+    return exec_run((struct exec_call){ .path = path, .argv = argv, .env = env,
+                                        .at = true, .fd = fd,
+                                        .flags = flags });
+}
+EXEC_REPLACE(execveat);
+
+/* fexecve(3). */
+static int exec_fexecve(int fd, char *const argv[], char *const env[])
+{
+    if (fd >= 0 && argv && env)
+        return exec_execveat(fd, "", argv, env, AT_EMPTY_PATH);
+    errno = EINVAL;
+    return -1;
+}
+EXEC_REPLACE(fexecve);
+
+/* execl(3). */
+static int exec_execl(const char *path, const char *first, ...)
+{
+    va_list args;
+    EXEC_COUNT(n, first);
+    char *argv[n + 1];
+    va_start(args, first);
+    exec_arguments(argv, first, &args);
+    va_end(args);
+    return exec_execve(path, argv, environ);
+}
+EXEC_REPLACE(execl);
+
+/* execlp(3). */
+static int exec_execlp(const char *file, const char *first, ...)
+{
+    va_list args;
+    EXEC_COUNT(n, first);
+    char *argv[n + 1];
+    va_start(args, first);
+    exec_arguments(argv, first, &args);
+    va_end(args);
+    return exec_execvpe(file, argv, environ);
+}
+EXEC_REPLACE(execlp);
+
+/* execle(3), whose environment stands after the arguments. */
+static int exec_execle(const char *path, const char *first, ...)
+{
+    va_list args;
+    EXEC_COUNT(n, first);
+    char *argv[n + 1];
+    va_start(args, first);
+    exec_arguments(argv, first, &args);
+    char *const *env = va_arg(args, char *const *);
+    va_end(args);
+    return exec_execve(path, argv, env);
+}
+EXEC_REPLACE(execle);
+
+/* =================================== 5 AGT ===================================
  * for     the agent, which `grpcprof run` preloads into a program: it puts the
  *         program's samples into memory that it shares with run
- * uses    LIMITS, RING, UNW
+ * uses    LIMITS, RING, UNW, EXEC
  * owns    in the program: the handler of one signal, and a timer for each
  *         thread if run may not use perf; the layout of the shared memory
  * spec    ld.so(8) LD_PRELOAD; sigaction(2), timer_create(2), futex(2)
@@ -2605,7 +2840,7 @@ static void unw_regs_of_perf(struct unw_regs *r, const uint64_t *values)
  *   sigaction, signal    the program's handler of our signal is only kept: it
  *                        is called for those signals that are not ours
  *   sigprocmask, sigwait our signal is left out of the set
- *   exec*, posix_spawn   our signal is held until the new program's agent is
+ *   exec* (EXEC), spawn  our signal is held until the new program's agent is
  *                        ready; the environment has our two variables, or has
  *                        them no more when run has ended
  *   pthread_create       a thread arms its timer, if there are timers
@@ -2713,8 +2948,7 @@ static _Thread_local bool agt_blocked
 #define AGT_FUNCTIONS(X)                                            \
     X(sigaction) X(signal) X(sigprocmask) X(pthread_sigmask)        \
     X(sigwait) X(sigwaitinfo) X(sigtimedwait) X(pthread_create)     \
-    X(execve) X(execvpe) X(fexecve) X(posix_spawn) X(posix_spawnp)  \
-    X(system) X(popen)
+    X(posix_spawn) X(posix_spawnp) X(system) X(popen)
 #define AGT_ID(name) AGT_F_##name,
 #define AGT_TEXT(name) #name,
 enum { AGT_FUNCTIONS(AGT_ID) AGT_F_COUNT };
@@ -2994,6 +3228,19 @@ static void agt_hold(bool hold, uint64_t *old)
     errno = saved;
 }
 
+/* Run another program, with our variables and with our signal held: one that
+ * came between the two would end the second, which has no handler yet. */
+static int agt_exec(struct exec_call *c)
+{
+    struct agt_env e;
+    uint64_t old;
+    agt_hold(true, &old);
+    c->env = agt_mend(&e, c->env);
+    int r = exec_now(c);
+    agt_hold(false, &old);
+    return r;
+}
+
 /* The mask while a thread forks: a timer's signal would make fork() of a large
  * process start again, for ever if it comes often enough. */
 static _Thread_local uint64_t agt_fork_mask
@@ -3091,6 +3338,7 @@ static __attribute__((constructor)) void agt_begin(void)
     else
         agt_register(AGT_MOST_PROCESSES);
     if (agt.shared) {
+        atomic_store(&exec_around, agt_exec);
         agt_wait(&agt.shared->process[agt.me]);
         agt_arm();
     }
@@ -3264,117 +3512,6 @@ AGT_USED _Noreturn void agt__exit(int status)
 AGT_REPLACE(_exit);
 __asm__(".globl _Exit\n.type _Exit, %function\n.set _Exit, agt__exit");
 
-/* execve(2), with our variables and with our signal held: one that came between
- * two programs would end the second, which has no handler yet. */
-AGT_USED int agt_execve(const char *path, char *const argv[],
-                        char *const env[])
-{
-    struct agt_env e;
-    uint64_t old;
-    agt_hold(true, &old);
-    int r = AGT_REAL(execve)(path, argv, agt_mend(&e, env));
-    agt_hold(false, &old);
-    return r;
-}
-AGT_REPLACE(execve);
-
-/* execvpe(3), likewise. */
-AGT_USED int agt_execvpe(const char *file, char *const argv[],
-                         char *const env[])
-{
-    struct agt_env e;
-    uint64_t old;
-    agt_hold(true, &old);
-    int r = AGT_REAL(execvpe)(file, argv, agt_mend(&e, env));
-    agt_hold(false, &old);
-    return r;
-}
-AGT_REPLACE(execvpe);
-
-/* fexecve(3), likewise. */
-AGT_USED int agt_fexecve(int fd, char *const argv[], char *const env[])
-{
-    struct agt_env e;
-    uint64_t old;
-    agt_hold(true, &old);
-    int r = AGT_REAL(fexecve)(fd, argv, agt_mend(&e, env));
-    agt_hold(false, &old);
-    return r;
-}
-AGT_REPLACE(fexecve);
-
-/* execveat(2), likewise. */
-AGT_USED int agt_execveat(int fd, const char *path, char *const argv[],
-                          char *const env[], int flags)
-{
-    struct agt_env e;
-    uint64_t old;
-    agt_hold(true, &old);
-    long r = syscall(SYS_execveat, fd, path, argv, agt_mend(&e, env), flags);
-    agt_hold(false, &old);
-    return (int)r;
-}
-AGT_REPLACE(execveat);
-
-/* execv(3), as execve. */
-AGT_USED int agt_execv(const char *path, char *const argv[])
-{
-    return agt_execve(path, argv, environ);
-}
-AGT_REPLACE(execv);
-
-/* execvp(3), as execvpe. */
-AGT_USED int agt_execvp(const char *file, char *const argv[])
-{
-    return agt_execvpe(file, argv, environ);
-}
-AGT_REPLACE(execvp);
-
-/* The arguments of a call of execl and the like, from first on to a NULL, after
- * which args is: as argv, in an array of this function.  E2BIG past it. */
-#define AGT_ARGV(argv, args, first)                                  \
-    char *argv[AGT_MOST_VARIABLES + 1];                              \
-    size_t argv##_n = 0;                                             \
-    va_start(args, first);                                           \
-    for (argv[0] = (char *)(uintptr_t)first;                         \
-         argv[argv##_n] && argv##_n < AGT_MOST_VARIABLES; )          \
-        argv[++argv##_n] = va_arg(args, char *);                     \
-    bool argv##_fits = !argv[argv##_n]
-
-/* execl(3), as execve. */
-AGT_USED int agt_execl(const char *path, const char *first, ...)
-{
-    va_list args;
-    AGT_ARGV(argv, args, first);
-    va_end(args);
-    errno = E2BIG;
-    return argv_fits ? agt_execve(path, argv, environ) : -1;
-}
-AGT_REPLACE(execl);
-
-/* execlp(3), as execvpe. */
-AGT_USED int agt_execlp(const char *file, const char *first, ...)
-{
-    va_list args;
-    AGT_ARGV(argv, args, first);
-    va_end(args);
-    errno = E2BIG;
-    return argv_fits ? agt_execvpe(file, argv, environ) : -1;
-}
-AGT_REPLACE(execlp);
-
-/* execle(3), as execve. */
-AGT_USED int agt_execle(const char *path, const char *first, ...)
-{
-    va_list args;
-    AGT_ARGV(argv, args, first);
-    char *const *env = argv_fits ? va_arg(args, char *const *) : NULL;
-    va_end(args);
-    errno = E2BIG;
-    return argv_fits ? agt_execve(path, argv, env) : -1;
-}
-AGT_REPLACE(execle);
-
 /* posix_spawn(3), with our variables.  Its child starts with our signal as this
  * thread has it; no counter or timer of ours follows it there. */
 AGT_USED int agt_posix_spawn(pid_t *pid, const char *path,
@@ -3419,7 +3556,7 @@ AGT_REPLACE(popen);
 #endif /* GRPCPROF_ONLY_UNW */
 #else                                   /* the rest is not the agent's */
 
-/* =================================== 5 MEM ===================================
+/* =================================== 6 MEM ===================================
  * for     growable buffers, arenas, lists, pools, hashes, hash indexes
  * uses    nothing
  * owns    every allocation in the program: no other section calls malloc
@@ -3973,7 +4110,7 @@ static void mem_index_fini(struct index *x)
     *x = (struct index){0};
 }
 
-/* =================================== 6 NUM ===================================
+/* =================================== 7 NUM ===================================
  * for     saturating arithmetic and big-endian numbers
  * uses    MEM
  * owns    nothing
@@ -4051,7 +4188,7 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
         mem_put_byte(b, (uint8_t)(v >> 8 * n));
 }
 
-/* =================================== 7 TXT ===================================
+/* =================================== 8 TXT ===================================
  * for     text in and out: strict numbers, durations, sizes, UTF-8, base64,
  *         percent-encoding, formatted appends, the one-line error
  * uses    MEM
@@ -4831,7 +4968,7 @@ static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
     }
 }
 
-/* =================================== 8 SYS ===================================
+/* =================================== 9 SYS ===================================
  * for     the system: clocks, whole files read and replaced, named threads,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
@@ -5413,7 +5550,7 @@ static uint64_t sys_raise_file_limit(void)
     return setrlimit(RLIMIT_NOFILE, &up) ? r.rlim_cur : up.rlim_cur;
 }
 
-/* =================================== 9 RE ====================================
+/* =================================== 10 RE ===================================
  * for     regular expressions in RE2's syntax: does one match somewhere?
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
@@ -6527,7 +6664,7 @@ static bool re_gave_up(const struct re *r)
     return r->run && r->run->gave_up;
 }
 
-/* =================================== 10 JS ===================================
+/* =================================== 11 JS ===================================
  * for     JSON: written step by step into a buffer, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
@@ -7000,7 +7137,7 @@ static uint64_t js_get_uint(const struct js_value *v)
            txt_slice_number(v->text, 0, UINT64_MAX, &n) ? 0 : n;
 }
 
-/* =================================== 11 PB ===================================
+/* =================================== 12 PB ===================================
  * for     reading and writing protobuf's wire format, without a schema
  * uses    MEM
  * owns    nothing: a reader borrows its bytes, a writer borrows its buf
@@ -7239,7 +7376,7 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
     part->len = 0;
 }
 
-/* =================================== 12 GZ ===================================
+/* =================================== 13 GZ ===================================
  * for     compressing and inflating gzip files and zlib streams
  * uses    MEM
  * owns    the zlib streams while a call runs
@@ -7399,7 +7536,7 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
     return ok ? GP_OK : GP_ENOMEM;
 }
 
-/* ================================== 13 HDR ===================================
+/* ================================== 14 HDR ===================================
  * for     latency histogram: 1 ns to 1 h with 3 significant digits, in fixed
  *         memory; HdrHistogram's formats
  * uses    MEM, NUM, TXT, GZ
@@ -7665,7 +7802,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
              (double)h->max / 1e6, h->n, HDR_BUCKETS, 2 * HDR_HALF);
 }
 
-/* ================================== 14 ELF ===================================
+/* ================================== 15 ELF ===================================
  * for     address -> mapping, by /proc/PID/maps; place in a file -> function,
  *         line and inlined calls, by its symbol tables and addr2line
  * uses    MEM, TXT, SYS
@@ -8892,10 +9029,10 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
     return p ? elf_jit_read((struct slice){ p, most }, spot, n) : GP_OK;
 }
 
-/* ================================== 15 SMP ===================================
+/* ================================== 16 SMP ===================================
  * for     the sampler: timers that signal threads, a handler that stores a
  *         stack, a ring from which stacks are taken
- * uses    RING, TXT, SYS
+ * uses    RING, EXEC, TXT, SYS
  * owns    the handler of SIGPROF, that of SIGTRAP if nobody else has one, the
  *         timers and the ring; for late signals all but the timers stay
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
@@ -8916,7 +9053,8 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
  *
  * Invariant  a signal of a timer takes a ticket or is counted in lost; tickets
  *            from tail to head, at most N, are the slots in use.
- * Does not   sample threads that block SIGPROF.
+ * Does not   sample threads that block SIGPROF, nor leave a signal to the
+ *            program that an exec in this process runs.
  */
 
 static struct {
@@ -9090,6 +9228,124 @@ static clockid_t smp_thread_clock(uint32_t tid)
     return (clockid_t)(~tid << 3 | 6);
 }
 
+struct smp_counter {                    /* an armed counter */
+    uint32_t tid;                       /* of the thread; 0: a free row */
+    int      fd;                        /* borrowed from its smp_timer */
+};
+
+/* What signals the threads of this process, and who may change it: an exec
+ * disarms its own thread's counter and the process's timer, so nobody may arm
+ * them until it has failed. */
+static struct {
+    _Atomic uint32_t holder;            /* thread that has entered; 0: none */
+    bool    leaving;                    /* the holder is in an exec */
+    pid_t   pid;                        /* that is sampled: no child of vfork */
+    bool    ignored;                    /* SIGPROF was, before smp_start */
+    bool    trap;                       /* counters have sent SIGTRAP */
+    bool    itimer;                     /* the process's timer is armed */
+    size_t  ncounters;                  /* rows in use, with free ones */
+    struct smp_counter counter[SMP_MOST_COUNTERS];
+} smp_gate;
+
+/* Wait until no other thread is in the gate, and enter.  Return true if this
+ * thread is in it already: a signal handler of the program execs. */
+static bool smp_gate_enter(void)
+{
+    uint32_t me = (uint32_t)syscall(SYS_gettid), nobody = 0;
+    struct timespec t = { 0, 100000 };
+    if (atomic_load(&smp_gate.holder) == me)
+        return true;
+    while (!atomic_compare_exchange_strong(&smp_gate.holder, &nobody, me)) {
+        nanosleep(&t, NULL);
+        nobody = 0;
+    }
+    return false;
+}
+
+/* Leave, with the result of smp_gate_enter. */
+static void smp_gate_leave(bool inside)
+{
+    if (!inside)
+        atomic_store(&smp_gate.holder, 0);
+}
+
+/* Take a row for the counter fd of thread tid; false if there is none. */
+static bool smp_counter_add(uint32_t tid, int fd)
+{
+    size_t i = 0;
+    while (i < smp_gate.ncounters && smp_gate.counter[i].tid)
+        i++;
+    if (i == SMP_MOST_COUNTERS)
+        return false;
+    smp_gate.counter[i] = (struct smp_counter){ tid, fd };
+    smp_gate.ncounters += i == smp_gate.ncounters;
+    return true;
+}
+
+/* Free the row of the counter fd. */
+static void smp_counter_remove(int fd)
+{
+    for (size_t i = 0; i < smp_gate.ncounters; i++)
+        if (smp_gate.counter[i].tid && smp_gate.counter[i].fd == fd)
+            smp_gate.counter[i].tid = 0;
+    while (smp_gate.ncounters && !smp_gate.counter[smp_gate.ncounters - 1].tid)
+        smp_gate.ncounters--;
+}
+
+/* Request PERF_EVENT_IOC_ENABLE or _DISABLE of this thread's counters. */
+static void smp_counter_switch(unsigned long request)
+{
+    uint32_t me = (uint32_t)syscall(SYS_gettid);
+    for (size_t i = 0; i < smp_gate.ncounters; i++)
+        if (smp_gate.counter[i].tid == me)
+            ioctl(smp_gate.counter[i].fd, request, 0);
+}
+
+/* Take the signals of ours that are pending: the thread blocks them, or one of
+ * the process's timer was sent to another thread, which did not get to it. */
+static void smp_drop_pending(void)
+{
+    struct timespec none = {0};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPROF);
+    if (smp_gate.trap)
+        sigaddset(&set, SIGTRAP);
+    while (sigtimedwait(&set, NULL, &none) > 0)
+        ;
+}
+
+/* Run another program in this process, with none of our signals pending or to
+ * come and with the disposition of SIGPROF that it would have without us: the
+ * kernel removes a thread's timers.  If that fails, go on as before. */
+static int smp_exec(struct exec_call *c)
+{
+    struct itimerval off = {0}, timer = {0};
+    struct sigaction act, ignore = { .sa_handler = SIG_IGN };
+    if (getpid() != smp_gate.pid)
+        return exec_now(c);
+    bool inside = smp_gate_enter(), nested = smp_gate.leaving;
+    smp_gate.leaving = true;
+    smp_counter_switch(PERF_EVENT_IOC_DISABLE);
+    if (smp_gate.itimer)
+        setitimer(ITIMER_PROF, &off, &timer);
+    smp_drop_pending();
+    if (smp_gate.ignored)
+        sigaction(SIGPROF, &ignore, &act);
+    int e = exec_now(c), error = errno;
+    if (!nested) {
+        if (smp_gate.ignored)
+            sigaction(SIGPROF, &act, NULL);
+        if (smp_gate.itimer)
+            setitimer(ITIMER_PROF, &timer, NULL);
+        smp_counter_switch(PERF_EVENT_IOC_ENABLE);
+        smp_gate.leaving = false;
+    }
+    smp_gate_leave(inside);
+    errno = error;
+    return e;
+}
+
 /* itimer: arm the process's timer, or disarm it if hz is 0. */
 static int smp_itimer_set(unsigned hz, struct gp_why *why)
 {
@@ -9099,7 +9355,11 @@ static int smp_itimer_set(unsigned hz, struct gp_why *why)
     else if (hz)
         t.it_interval.tv_usec = (suseconds_t)(1000000 / hz);
     t.it_value = t.it_interval;
-    return !setitimer(ITIMER_PROF, &t, NULL) ? GP_OK
+    bool inside = smp_gate_enter();
+    bool set = !setitimer(ITIMER_PROF, &t, NULL);
+    smp_gate.itimer = set ? hz != 0 : smp_gate.itimer;
+    smp_gate_leave(inside);
+    return set ? GP_OK
          : txt_fail(why, GP_EIO, "setitimer: %s", strerror(errno));
 }
 
@@ -9196,32 +9456,44 @@ static bool smp_trap_init(void)
 #endif
 }
 
+/* Enable the counter fd of thread tid, which sends SIGTRAP if trap, and is to
+ * send SIGPROF otherwise.  False with errno if that failed. */
+static bool smp_perf_enable(int fd, uint32_t tid, bool trap)
+{
+    struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
+    if (trap)
+        return !ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+    return !fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK) &&
+           !fcntl(fd, F_SETSIG, SIGPROF) &&
+           !fcntl(fd, F_SETOWN_EX, &owner) &&
+           !ioctl(fd, PERF_EVENT_IOC_REFRESH, INT_MAX);
+}
+
+/* perf: close the counter. */
+static void smp_perf_disarm(struct smp_timer *t)
+{
+    bool inside = smp_gate_enter();
+    smp_counter_remove(t->fd);
+    smp_gate_leave(inside);
+    close(t->fd);
+}
+
 /* perf: arm a counter of thread tid's CPU time that signals it at overflow. */
 static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
-    struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
     bool trap = smp_one.trap;
     t->fd = smp_perf_open(tid, hz, trap);
     if (t->fd < 0 && trap && (errno == EINVAL || errno == E2BIG))
         t->fd = smp_perf_open(tid, hz, trap = false);   /* before Linux 5.13 */
     if (t->fd < 0)
         return GP_EIO;
-    if (trap && !ioctl(t->fd, PERF_EVENT_IOC_ENABLE, 0))
-        return GP_OK;
-    if (fcntl(t->fd, F_SETFL, O_ASYNC | O_NONBLOCK) ||
-        fcntl(t->fd, F_SETSIG, SIGPROF) ||
-        fcntl(t->fd, F_SETOWN_EX, &owner) ||
-        ioctl(t->fd, PERF_EVENT_IOC_REFRESH, INT_MAX)) {
-        close(t->fd);
-        return GP_EIO;
-    }
-    return GP_OK;
-}
-
-/* perf: close the counter. */
-static void smp_perf_disarm(struct smp_timer *t)
-{
-    close(t->fd);
+    bool inside = smp_gate_enter();
+    bool armed = smp_counter_add(tid, t->fd) &&
+                 smp_perf_enable(t->fd, tid, trap);
+    smp_gate_leave(inside);
+    if (!armed)
+        smp_perf_disarm(t);
+    return armed ? GP_OK : GP_EIO;
 }
 
 struct smp_engine {
@@ -9288,11 +9560,18 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
         return e;
     smp_one.no_stacks = backtrace(warm, 4) < 2;    /* loads libgcc_s */
     smp_one.trap = engine == &smp_perf && smp_trap_init();
-    struct sigaction act = { .sa_sigaction = smp_signal_sig,
-                             .sa_flags = SA_SIGINFO | SA_RESTART };
+    if (smp_gate.pid != getpid())       /* the first start, or of a child */
+        memset(&smp_gate, 0, sizeof smp_gate);
+    smp_gate.pid = getpid();
+    smp_gate.trap |= smp_one.trap;
+    struct sigaction old, act = { .sa_sigaction = smp_signal_sig,
+                                  .sa_flags = SA_SIGINFO | SA_RESTART };
     sigfillset(&act.sa_mask);
-    if (sigaction(SIGPROF, &act, NULL))
+    if (sigaction(SIGPROF, &act, &old))
         return txt_fail(why, GP_EIO, "sigaction: %s", strerror(errno));
+    smp_gate.ignored |= !(old.sa_flags & SA_SIGINFO) &&
+                        old.sa_handler == SIG_IGN;
+    atomic_store(&exec_around, smp_exec);
     atomic_store(&smp_one.wall, engine->wall);
     atomic_store(&smp_one.on, true);
     if (engine->set && (e = engine->set(hz, why)))
@@ -9373,7 +9652,7 @@ static uint64_t smp_lost(void)
     return g ? atomic_load_explicit(&g->lost, memory_order_relaxed) : 0;
 }
 
-/* =================================== 16 PP ===================================
+/* =================================== 17 PP ===================================
  * for     profile.proto: read, check, build, write
  * uses    MEM, TXT, PB, GZ
  * owns    struct pp: everything in it lives until pp_fini
@@ -10545,7 +10824,7 @@ static void pp_clone_names_fini(struct pp *p)
     *p = (struct pp){0};
 }
 
-/* ================================= 17 LEGACY =================================
+/* ================================= 18 LEGACY =================================
  * for     reading profiles of gperftools and of the Java agent
  * uses    MEM, TXT, PB, PP
  * owns    nothing
@@ -11057,7 +11336,7 @@ static int legacy_read(struct pp_reader *r)
     return legacy_fill(r, &w, period_us, java);
 }
 
-/* ================================= 18 IMPORT =================================
+/* ================================= 19 IMPORT =================================
  * for     profiles of other tools: folded stacks, perf script, pprof's text,
  *         jemalloc, V8's .cpuprofile, speedscope
  * uses    MEM, NUM, TXT, JS, PP, LEGACY
@@ -13184,7 +13463,7 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
     return e;
 }
 
-/* ================================= 19 SYMBOL =================================
+/* ================================= 20 SYMBOL =================================
  * for     names of functions for a profile that has none, from the symbols
  *         of the files that its mappings name, where this machine has them;
  *         names as the source has them for one with mangled names
@@ -13376,7 +13655,7 @@ static int symbol_demangle_all(struct pp *p)
     return e;
 }
 
-/* ================================= 20 MERGE ==================================
+/* ================================= 21 MERGE ==================================
  * for     merging profiles into one, as pprof does
  * uses    MEM, NUM, TXT, PP
  * owns    nothing
@@ -13734,7 +14013,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     return e;
 }
 
-/* ================================== 21 FIG ===================================
+/* ================================== 22 FIG ===================================
  * for     a run's figures: comments of a profile, kept true by merge and filter
  * uses    MEM, TXT, PP
  * owns    the names of the keys
@@ -14087,7 +14366,7 @@ static void fig_notes_fini(struct fig_notes *t)
     *t = (struct fig_notes){0};
 }
 
-/* ================================== 22 REC ===================================
+/* ================================== 23 REC ===================================
  * for     the recorder of this process or others: finds threads, sums samples
  *         in one table of stacks; takes marks, and copies what is between two
  * uses    RING, MEM, TXT, SYS, ELF, SMP, PP, FIG
@@ -15039,7 +15318,7 @@ static void rec_window_close(struct rec_mark *from)
     rec_mark_fini(from);
 }
 
-/* ================================= 23 BUILD ==================================
+/* ================================= 24 BUILD ==================================
  * for     making a profile of what REC recorded between two marks
  * uses    MEM, TXT, SYS, ELF, SMP, PP, FIG, REC
  * owns    nothing
@@ -15784,7 +16063,7 @@ static int build_profile_now(const struct rec_mark *from,
     return e;
 }
 
-/* ================================== 24 VIEW ==================================
+/* ================================== 25 VIEW ==================================
  * for     one sample type of a profile by function: self and total values,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
@@ -16954,7 +17233,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
     return GP_OK;
 }
 
-/* ================================= 25 FILTER =================================
+/* ================================= 26 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
  * uses    MEM, TXT, RE, PP, VIEW
  * owns    struct filter
@@ -17621,7 +17900,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
                     "--tagroot, --tagleaf: too many frames") : GP_OK;
 }
 
-/* ================================= 26 GRAIN ==================================
+/* ================================= 27 GRAIN ==================================
  * for     granularity: frames named by function, file, line, address or module
  * uses    MEM, TXT, PP
  * owns    nothing: the names are the profile's
@@ -17780,7 +18059,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     return GP_OK;
 }
 
-/* ================================== 27 CAT ===================================
+/* ================================== 28 CAT ===================================
  * for     what kind of work a function does: categories, and the rules that
  *         map a function to one, built in and the user's
  * uses    MEM, TXT, PP, VIEW, GRAIN
@@ -19979,7 +20258,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
     return GP_OK;
 }
 
-/* ================================== 28 STAT ==================================
+/* ================================== 29 STAT ==================================
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
@@ -20147,7 +20426,7 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
-/* ================================== 29 ANL ===================================
+/* ================================== 30 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
  * owns    struct anl and its texts
@@ -22001,7 +22280,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory") : e;
 }
 
-/* ================================ 30 COMPARE =================================
+/* ================================ 31 COMPARE =================================
  * for     two profiles beside each other; assertions on one or on both
  * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
@@ -22581,7 +22860,7 @@ static int compare_assert_test(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
-/* ================================== 31 SVG ===================================
+/* ================================== 32 SVG ===================================
  * for     flame graph: one self-contained SVG of a profile, or of two
  * uses    MEM, NUM, TXT, PP, MERGE, VIEW, CAT, STAT, ANL, COMPARE
  * owns    struct svg while svg_write runs
@@ -23798,7 +24077,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
     return e;
 }
 
-/* ================================== 32 DSC ===================================
+/* ================================== 33 DSC ===================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
  * uses    MEM, TXT, JS, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
@@ -25460,7 +25739,7 @@ static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : b->err;
 }
 
-/* ================================== 33 NET ===================================
+/* ================================== 34 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -26342,7 +26621,7 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* =================================== 34 CS ===================================
+/* =================================== 35 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -27394,7 +27673,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 35 FLOOD ==================================
+/* ================================= 36 FLOOD ==================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -27605,7 +27884,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* =================================== 36 H2 ===================================
+/* =================================== 37 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -28565,7 +28844,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 37 JOB ===================================
+/* ================================== 38 JOB ===================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -28658,7 +28937,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 38 RPC ===================================
+/* ================================== 39 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -28884,7 +29163,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 39 SERVER =================================
+/* ================================= 40 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -30953,7 +31232,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 40 CLIENT =================================
+/* ================================= 41 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -31511,7 +31790,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 41 SVC ===================================
+/* ================================== 42 SVC ===================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -32330,7 +32609,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 42 WEB ===================================
+/* ================================== 43 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -33670,7 +33949,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 43 API ===================================
+/* ================================== 44 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -33999,7 +34278,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 44 REFLECT =================================
+/* ================================ 45 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -34267,7 +34546,7 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 45 FETCH ==================================
+/* ================================= 46 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, GZ, NET
@@ -35157,7 +35436,7 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, &w);
 }
 
-/* ================================== 46 RES ===================================
+/* ================================== 47 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
  * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
@@ -37115,7 +37394,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 47 LOAD ==================================
+/* ================================== 48 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -38800,7 +39079,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 48 DOC ===================================
+/* ================================== 49 DOC ===================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -40860,7 +41139,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 49 PPROF ==================================
+/* ================================= 50 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf, and doc_drain it
@@ -41579,7 +41858,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 50 FOREIGN =================================
+/* ================================ 51 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -41845,7 +42124,7 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 51 LOADDOC =================================
+/* ================================ 52 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
  * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
@@ -42801,7 +43080,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 52 SAY ===================================
+/* ================================== 53 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -42981,7 +43260,7 @@ static void say_violated(const char *what, struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 53 OPT ===================================
+/* ================================== 54 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -43685,7 +43964,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 54 SERVE ==================================
+/* ================================= 55 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -44150,7 +44429,7 @@ out:
     return status;
 }
 
-/* ================================= 55 TARGET =================================
+/* ================================= 56 TARGET =================================
  * for     processes that are sampled from outside: their clocks, maps, names
  * uses    RING, MEM, SYS, ELF, REC
  * owns    tgt_all
@@ -44421,7 +44700,7 @@ static void tgt_stop(void)
     tgt_all.short_row = MEM_NONE;
 }
 
-/* ================================== 56 RUN ===================================
+/* ================================== 57 RUN ===================================
  * for     sampling a program by the agent that is preloaded into it: memory,
  *         start, counters from outside, samples; a target of the recorder
  * uses    RING, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
@@ -45041,7 +45320,7 @@ static const char *run_obstacle(const char *file)
     return NULL;
 }
 
-/* ================================= 57 RUNCMD =================================
+/* ================================= 58 RUNCMD =================================
  * for     the command run, and what it shares with attach
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, SAY,
  *         OPT, TARGET, RUN
@@ -45402,7 +45681,7 @@ static int runcmd_run(const struct opt_command *cmd)
                                  : EXIT_FAILED;
 }
 
-/* ================================== 58 MSG ===================================
+/* ================================== 59 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -45758,7 +46037,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 59 LOADCMD =================================
+/* ================================ 60 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -46634,7 +46913,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 60 REPORT =================================
+/* ================================= 61 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
@@ -47814,7 +48093,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 61 CLI ===================================
+/* ================================== 62 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SYS, SAY, OPT, SERVE, RUNCMD, LOADCMD, REPORT
  * owns    the exit status

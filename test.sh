@@ -350,9 +350,9 @@ done
 
 # A full run builds all at once, instead of some of it while groups run.
 targets="grpcprof $(cut -d'|' -f3 <<<"$early$late" | sort -u | xargs)"
-[ -n "$FILTER" ] || targets="$targets .build/lib.o .build/truth .build/refuse
+[ -n "$FILTER" ] || targets="$targets .build/lib.o .build/truth .build/refuse .build/execs
     .build/stall .build/alone .build/edge .build/throw .build/churn.so
-    .build/windows-asan .build/grpcprof-tsan"
+    .build/windows-asan .build/execs-asan .build/grpcprof-tsan"
 mkdir -p .build
 # shellcheck disable=SC2086 # a list of targets
 make -k -j"$(nproc)" $targets >/dev/null 2>&1

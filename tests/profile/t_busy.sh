@@ -33,6 +33,20 @@ sys.exit(0 if .98 <= c <= 1.02 else str(c))' "$T/whole.json"
     done
 }
 
+# Programs that replace a profiled one, under ASan.
+execs() {
+    local timer
+    if ! make -s .build/execs-asan 2>"$ERR"; then
+        fail 'execs' "$(tail_of "$ERR")"
+        return
+    fi
+    for timer in perf thread itimer wall; do
+        tally "execs, $timer" .build/execs-asan $timer 1
+        lacks "execs, $timer, ASan is content" "$T/tally.err" \
+            'Sanitizer|runtime error'
+    done
+}
+
 # churn NAME SECONDS ARGS...: serve at 10,000 Hz under full load, with
 # tests/profile/churn.c beside it
 churn() {
@@ -64,6 +78,7 @@ churn() {
 }
 
 many_windows
+execs
 if make -s .build/churn.so 2>"$ERR"; then
     churn 'churn' 3
     churn 'churn, wall' 2 --clock wall

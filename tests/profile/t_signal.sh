@@ -66,5 +66,19 @@ print(json.load(sys.stdin)["profile"]["samples"])')
     fi
 }
 
+# Programs that replace a profiled one, or are started by it: no signal of the
+# sampler reaches them.
+execs() {
+    local timer
+    if ! make -s .build/execs 2>"$ERR"; then
+        fail 'execs' "$(tail_of "$ERR")"
+        return
+    fi
+    for timer in perf thread itimer wall; do
+        tally "execs, $timer" .build/execs $timer 4
+    done
+}
+
 calls
 undisturbed
+execs
