@@ -9032,7 +9032,7 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
 /* ================================== 16 SMP ===================================
  * for     the sampler: timers that signal threads, a handler that stores a
  *         stack, a ring from which stacks are taken
- * uses    RING, EXEC, TXT, SYS
+ * uses    RING, UNW, EXEC, TXT, SYS
  * owns    the handler of SIGPROF, that of SIGTRAP if nobody else has one, the
  *         timers and the ring; for late signals all but the timers stay
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
@@ -9146,10 +9146,13 @@ static void smp_unwind_sig(struct ring_slot *s, const ucontext_t *u)
 }
 
 /* True if the signal interrupted a system call: pc is after its instruction and
- * the result is EINTR, or pc is on it because the kernel will restart it. */
+ * the result is EINTR, or pc is on it because the kernel will restart it.  The
+ * bytes may not be readable: pc may be at the end or beginning of its pages. */
 static bool smp_waiting_sig(const ucontext_t *u)
 {
-    const uint8_t *pc = smp_context_pc_sig(u);
+    uint64_t pc = (uint64_t)(uintptr_t)smp_context_pc_sig(u);
+    struct unw_self pages = {0};
+    uint8_t at[4];
 #if defined __x86_64__
     static const uint8_t call[2] = { 0x0f, 0x05 };          /* syscall */
     int64_t result = u->uc_mcontext.gregs[REG_RAX];
@@ -9157,8 +9160,11 @@ static bool smp_waiting_sig(const ucontext_t *u)
     static const uint8_t call[4] = { 0x01, 0x00, 0x00, 0xd4 };  /* svc #0 */
     int64_t result = (int64_t)u->uc_mcontext.regs[0];
 #endif
-    return (result == -EINTR && !memcmp(pc - sizeof call, call, sizeof call)) ||
-           !memcmp(pc, call, sizeof call);
+    return (result == -EINTR &&
+            unw_self_text_sig(&pages, pc - sizeof call, sizeof call, at) &&
+            !memcmp(at, call, sizeof call)) ||
+           (unw_self_text_sig(&pages, pc, sizeof call, at) &&
+            !memcmp(at, call, sizeof call));
 }
 
 /* Handle SIGPROF: store one sample, unless kill() sent the signal. */
@@ -9572,7 +9578,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     smp_gate.ignored |= !(old.sa_flags & SA_SIGINFO) &&
                         old.sa_handler == SIG_IGN;
     atomic_store(&exec_around, smp_exec);
-    atomic_store(&smp_one.wall, engine->wall);
+    atomic_store(&smp_one.wall, engine->wall && unw_self_usable());
     atomic_store(&smp_one.on, true);
     if (engine->set && (e = engine->set(hz, why)))
         atomic_store(&smp_one.on, false);

@@ -51,6 +51,7 @@ TEST(rec_inlined_calls),
 TEST(rec_without_addr2line),
 TEST(rec_records_while_lines_are_read),
 TEST(smp_trap),
+TEST(smp_waiting_reads_no_foreign_page),
 TEST(smp_full_ring_counts_what_it_loses),
 TEST(profiler_api_writes_both_files),
 /* elf.c */

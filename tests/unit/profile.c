@@ -922,6 +922,51 @@ static void test_smp_trap(void)
     }
 }
 
+/* Is the thread seen to wait that has pc, with -EINTR as the result or not? */
+static bool smp_waiting_at(const uint8_t *pc, bool eintr)
+{
+    ucontext_t u = {0};
+#if defined __x86_64__
+    u.uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)pc;
+    u.uc_mcontext.gregs[REG_RAX] = eintr ? -EINTR : 0;
+#else
+    u.uc_mcontext.pc = (uint64_t)(uintptr_t)pc;
+    u.uc_mcontext.regs[0] = eintr ? (uint64_t)-EINTR : 0;
+#endif
+    return smp_waiting_sig(&u);
+}
+
+/* Of three pages the middle one can be read: a pc at its first byte, at its
+ * last and outside of it is none of a system call, and no fault. */
+static void test_smp_waiting_reads_no_foreign_page(void)
+{
+#if defined __x86_64__
+    static const uint8_t call[] = { 0x0f, 0x05 };
+#else
+    static const uint8_t call[] = { 0x01, 0x00, 0x00, 0xd4 };
+#endif
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = sizeof call;
+    uint8_t *p = mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1, 0);
+    CHECK(p != MAP_FAILED);
+    p += page;
+    CHECK(!mprotect(p, page, PROT_READ | PROT_WRITE));
+    CHECK(unw_self_usable());
+    memcpy(p, call, n);
+    memcpy(p + page - n, call, n);
+    CHECK(smp_waiting_at(p, true) && smp_waiting_at(p, false));
+    CHECK(smp_waiting_at(p + n, true) && !smp_waiting_at(p + n, false));
+    CHECK(smp_waiting_at(p + page, true) && !smp_waiting_at(p + page, false));
+    CHECK(smp_waiting_at(p + page - n, false));
+    CHECK(!smp_waiting_at(p + page - 1, true));
+    CHECK(!smp_waiting_at(p + 1, true) && !smp_waiting_at(p - 1, true));
+    CHECK(!smp_waiting_at(p + 2 * page, true) && !smp_waiting_at(NULL, true));
+    CHECK(!smp_waiting_at((const uint8_t *)1, true));
+    memset(p, 0, page);
+    CHECK(!smp_waiting_at(p, true) && !smp_waiting_at(p, false));
+    munmap(p - page, 3 * page);
+}
+
 static void test_smp_full_ring_counts_what_it_loses(void)
 {
     struct gp_why why;
