@@ -64,12 +64,13 @@
  * 54  OPT      tables of options: parsing, help, man page, completion
  * 55  SERVE    the command serve
  * 56  TARGET   processes sampled from outside: clocks, maps, names
- * 57  RUN      sampling a program by the agent that is preloaded
- * 58  RUNCMD   the command run
- * 59  MSG      what load sends: messages and metadata
- * 60  LOADCMD  the command load
- * 61  REPORT   the command report
- * 62  CLI      the list of commands, main
+ * 57  PERF     samples of other processes by the kernel, with their stacks
+ * 58  RUN      sampling a program by the agent that is preloaded
+ * 59  RUNCMD   the command run
+ * 60  MSG      what load sends: messages and metadata
+ * 61  LOADCMD  the command load
+ * 62  REPORT   the command report
+ * 63  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -1076,6 +1077,50 @@ enum {
 
 /* Time for calls in flight after an interrupt. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
+
+/* ---- PERF ---- */
+enum {
+    /* Bytes of a stack that the kernel copies: of some programs 8 KiB hold 5%
+     * of the stacks, 16 KiB 70%.  A record has less than 64 KiB: that for the
+     * stack, and less than PERF_FIXED_BYTES of registers and frames. */
+    PERF_STACK_BYTES = 32 << 10,
+    PERF_MOST_STACK  = 60 << 10,
+    PERF_FIXED_BYTES = 2048,
+
+    /* A CPU's ring holds PERF_RING_MS of samples, in these limits; the kernel
+     * may permit less, down to the least.  When full, samples are lost. */
+    PERF_RING_MS    = 200,
+    PERF_LEAST_RING = 8 << 10,
+    PERF_FIRST_RING = 512 << 10,
+    PERF_MOST_RING  = 8 << 20,
+
+    PERF_MOST_CPUS = 1024,      /* further ones are not sampled */
+
+    /* Counters, one for each CPU and thread, and as many descriptors; and those
+     * left for other use.  Threads beyond are not sampled, and counted. */
+    PERF_MOST_EVENTS = 1 << 17,
+    PERF_SPARE_FILES = 256,
+
+    PERF_PASSES = 16,           /* over the threads, until none is new */
+
+    /* Files whose tables are read, the bytes of a table (a browser has 20 MB)
+     * and of all; code of others is unwound by frame pointers. */
+    PERF_MOST_FILES   = 2048,
+    PERF_TABLE_BYTES  = 256 << 20,
+    PERF_TABLES_BYTES = 1 << 30,
+
+    /* Pages of code kept, and the bytes read past each. */
+    PERF_PAGES      = 64,
+    PERF_PAGE_BYTES = 4096,
+    PERF_PAST_BYTES = 32,
+
+    /* Part of the CPU time that a thread's samples have missed so far, added to
+     * each: with 4, equal samples differ in weight by a third, and count as 87%
+     * of as many with the same. */
+    PERF_DAMPING = 4,
+
+    PERF_ROUNDS = 15,           /* of the measurement of a sample's cost */
+};
 
 /* ---- DOC ---- */
 enum {
@@ -44706,7 +44751,1324 @@ static void tgt_stop(void)
     tgt_all.short_row = MEM_NONE;
 }
 
-/* ================================== 57 RUN ===================================
+/* ================================= 57 PERF ==================================
+ * for     the engine of attach: samples of processes that know nothing of it,
+ *         taken by the kernel, with copies of their stacks
+ * uses    RING, UNW, MEM, TXT, SYS, ELF, SMP, REC, TARGET
+ * owns    perf_one: the kernel's counters, a ring for each CPU, unwind tables
+ * spec    perf_event_open(2); linux/perf_event.h; proc(5)
+ * prefix  perf_
+ * runs    perf_setup and perf_fini: one thread, before and after recordings;
+ *         the others with REC's lock, and take TARGET's
+ *
+ * Where all of a CPU may be sampled, one counter does it, and samples of other
+ * processes are dropped: a program that sleeps and wakes often pays nothing for
+ * that.  Else there is a counter for each thread and CPU, which threads and
+ * processes inherit; its timer starts and stops at each switch to and from the
+ * thread, which takes 1 to 9 us.  All counters of a CPU write to one ring:
+ *
+ *   | type 4 | misc 2 | size 2 | body ... |     a record, size is all of it
+ *
+ *   SAMPLE  ip 8  pid 4 tid 4  time 8  n 8  callchain 8 * n
+ *           abi 8  registers 8 * UNW_PERF_REGS  size 8  stack size  used 8
+ *   others  body, pid 4 tid 4  time 8
+ *
+ * Records of all rings are read in order of time.  A stack is unwound by the
+ * copy and the tables of the files that the process has mapped.  Nothing of its
+ * memory is read, and it is never stopped.  Where the copy ends, or a stack
+ * continues elsewhere, as Go's do, the kernel's callchain, by frame pointers,
+ * leads on.
+ *
+ * The kernel tells a thread's CPU time only as of its last tick, and a sample
+ * has none: see perf_thread_time.
+ *
+ * Invariant  a record is within its ring, and a field within its record.
+ * Does not   see threads that live for less than a period; it counts them.
+ */
+
+struct perf_config {
+    pid_t pid;
+    const char *name;                   /* NULL: as /proc has it */
+    unsigned stack_bytes;               /* 0: PERF_STACK_BYTES */
+    bool children;                      /* sample its descendants too */
+    bool started;                       /* it will call exec; not before that */
+    bool by_thread;                     /* with counters of its threads, even if
+                                         * others are permitted */
+};
+
+struct perf_ring {                      /* of a CPU */
+    int fd;                             /* owned: the counter of ours */
+    int cpu;
+    struct perf_event_mmap_page *page;  /* owned: mapped, with the ring */
+    const uint8_t *data;                /* borrowed: the ring */
+    uint64_t size;                      /* its bytes, a power of 2 */
+    uint64_t head, tail;                /* records end; the oldest one */
+    uint64_t time_ns;                   /* that one's, if there is one */
+};
+
+struct perf_thread {                    /* whose counters we opened */
+    pid_t tid;
+    uint64_t time_ns;                   /* before that */
+    size_t first;                       /* of a row of counters */
+};
+
+struct perf_process {                   /* beside TARGET's row */
+    int64_t base_ns;                    /* CPU time when first counted */
+    int64_t ended_ns;                   /* that of its ended threads, since */
+    uint64_t last_ns;                   /* when its last sample was taken, */
+    uint32_t last_tid;                  /* and of which thread */
+    uint64_t time_ns;                   /* when it was forked, or found */
+    uint64_t born;                      /* its number */
+    bool stale;                         /* it has mapped code since we looked */
+    bool drained;                       /* it had ended when drained last */
+};
+
+struct perf_file {                      /* with code that is mapped somewhere */
+    uint64_t device, inode;
+    struct elf_file elf;                /* image, load; paths are not kept */
+    struct unw_table table;             /* bias: from the file's addresses */
+    struct unw_entry *index;            /* owned; or NULL */
+    bool go;                            /* a Go program */
+};
+
+struct perf_page {                      /* of code */
+    uint32_t file, n;                   /* row of file; bytes; 0: free */
+    uint64_t offset;
+    uint8_t bytes[PERF_PAGE_BYTES + PERF_PAST_BYTES];
+};
+
+struct perf_view {                      /* the bytes of a record left */
+    const uint8_t *p;
+    size_t n;
+    bool bad;                           /* more were wanted */
+};
+
+struct perf_sample {
+    uint64_t ip, time_ns;
+    uint32_t pid, tid;
+    struct perf_view chain;             /* words */
+    struct perf_view stack;             /* from the stack pointer on */
+    uint64_t wanted;                    /* bytes of the stack asked for */
+    bool regs_known;
+    struct unw_regs regs;
+};
+
+struct perf_walk {                      /* what unwinding reads from */
+    const struct tgt_process *process;
+    const struct perf_sample *sample;
+    bool past;                          /* it wanted bytes past the copy */
+};
+
+static struct {
+    struct perf_config config;
+    struct rec_target target;           /* what REC is given */
+    char     reason[160];
+    unsigned hz, stack_bytes;
+    bool     user_only;                 /* kernel samples are not permitted */
+    bool     wide;                      /* counters of CPUs, not of threads */
+    bool     inherit_thread;            /* the kernel knows it */
+    struct perf_ring *ring;             /* owned */
+    size_t   nrings;
+    struct perf_thread *thread;         /* owned */
+    size_t   nthreads, thread_cap;
+    struct index thread_index;          /* tid -> row */
+    int     *counter;                   /* owned: a row for each thread, a
+                                         * column for each ring; -1: none */
+    size_t   ncounters, counter_cap;
+    size_t   most_counters;
+    uint64_t lost, unseen;              /* samples; threads without counters */
+    uint64_t born;                      /* processes so far */
+    struct perf_process process[TGT_MOST_PROCESSES];
+    struct perf_file *file;             /* owned */
+    size_t   nfiles, file_cap;
+    struct index file_index;            /* device and inode -> row */
+    uint64_t table_bytes;               /* of all files */
+    struct perf_page *page;             /* owned: PERF_PAGES */
+    struct unw unw;                     /* scratch */
+    _Alignas(8) uint8_t record[1 << 16];        /* one that wraps around */
+} perf_one;
+
+/* ---- records ---- */
+
+/* Take n bytes of v; NULL if it has fewer. */
+static const uint8_t *perf_take(struct perf_view *v, uint64_t n)
+{
+    const uint8_t *p = v->p;
+    if (v->bad || n > v->n) {
+        v->bad = true;
+        return NULL;
+    }
+    v->p += n;
+    v->n -= n;
+    return p;
+}
+
+/* Take 8 bytes of v as a number; 0 if it has fewer. */
+static uint64_t perf_u64(struct perf_view *v)
+{
+    uint64_t x = 0;
+    const uint8_t *p = perf_take(v, sizeof x);
+    if (p)
+        memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Take 4 bytes of v as a number; 0 if it has fewer. */
+static uint32_t perf_u32(struct perf_view *v)
+{
+    uint32_t x = 0;
+    const uint8_t *p = perf_take(v, sizeof x);
+    if (p)
+        memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Take n items of size bytes of v as a view of their own. */
+static struct perf_view perf_part(struct perf_view *v, uint64_t n, size_t size)
+{
+    struct perf_view part = {0};
+    if (n > v->n / size)
+        v->bad = true;
+    part.p = perf_take(v, n * size);
+    part.n = part.p ? n * size : 0;
+    return part;
+}
+
+/* Read a sample's body; false if it is damaged. */
+static bool perf_read_sample(struct perf_sample *s, struct perf_view v)
+{
+    *s = (struct perf_sample){ .ip = perf_u64(&v) };
+    s->pid = perf_u32(&v);
+    s->tid = perf_u32(&v);
+    s->time_ns = perf_u64(&v);
+    s->chain = perf_part(&v, perf_u64(&v), 8);
+    uint64_t abi = perf_u64(&v), values[UNW_REGS];
+    if (abi != PERF_SAMPLE_REGS_ABI_NONE) {
+        struct perf_view regs = perf_part(&v, UNW_REGS, sizeof *values);
+        s->regs_known = abi == PERF_SAMPLE_REGS_ABI_64 && regs.n;
+        if (s->regs_known) {
+            memcpy(values, regs.p, sizeof values);
+            unw_regs_of_perf(&s->regs, values);
+        }
+    }
+    s->wanted = perf_u64(&v);
+    s->stack = perf_part(&v, s->wanted, 1);
+    uint64_t used = s->wanted ? perf_u64(&v) : 0;
+    s->stack.n = used < s->stack.n ? used : s->stack.n;
+    return !v.bad;
+}
+
+/* Copy n bytes of r, from place at on, to to. */
+static void perf_copy(const struct perf_ring *r, uint64_t at, void *to,
+                      uint64_t n)
+{
+    uint64_t from = at & (r->size - 1);
+    uint64_t first = n < r->size - from ? n : r->size - from;
+    memcpy(to, r->data + from, first);
+    memcpy((uint8_t *)to + first, r->data, n - first);
+}
+
+/* Read the head and the time of r's oldest record.  False: there is none, or
+ * it is damaged, and then all of r are dropped. */
+static bool perf_peek(struct perf_ring *r, struct perf_event_header *h)
+{
+    uint64_t left = r->head - r->tail, at;
+    if (left == 0)
+        return false;
+    memset(h, 0, sizeof *h);
+    if (left >= sizeof *h && left <= r->size)
+        perf_copy(r, r->tail, h, sizeof *h);
+    bool sample = h->type == PERF_RECORD_SAMPLE;
+    at = sample ? sizeof *h + 16 : h->size - 8u;
+    if (h->size < sizeof *h + (sample ? 24 : 16) || h->size > left) {
+        perf_one.lost++;
+        r->tail = r->head;
+        return false;
+    }
+    perf_copy(r, r->tail + at, &r->time_ns, sizeof r->time_ns);
+    return true;
+}
+
+/* Take r's oldest record, of head h; its body is valid until the next one is
+ * taken, or written over it. */
+static struct perf_view perf_body(struct perf_ring *r,
+                                  const struct perf_event_header *h)
+{
+    uint64_t from = r->tail & (r->size - 1);
+    const uint8_t *p = r->data + from;
+    if (h->size > r->size - from) {
+        perf_copy(r, r->tail, perf_one.record, h->size);
+        p = perf_one.record;
+    }
+    return (struct perf_view){ p + sizeof *h, h->size - sizeof *h, false };
+}
+
+/* ---- files ---- */
+
+/* Set a table's place in a file of image: the bytes from offset low on, of
+ * which at has the file's address value. */
+static bool perf_set_table(struct perf_file *f, uint64_t low, uint64_t n,
+                           uint64_t at, uint64_t value)
+{
+    const uint8_t *p = n <= PERF_TABLE_BYTES &&
+                       perf_one.table_bytes + n <= PERF_TABLES_BYTES ?
+                       elf_bytes(&f->elf.image, low, n) : NULL;
+    if (!p || at < low)
+        return false;
+    perf_one.table_bytes += n;
+    f->table.lo = p;
+    f->table.hi = p + n;
+    f->table.bias = value - (at - low) - (uint64_t)(uintptr_t)p;
+    return true;
+}
+
+/* Read the tables that f's .eh_frame_hdr h leads to; false if it has no sorted
+ * table. */
+static bool perf_read_hdr(struct perf_file *f, const Elf64_Phdr *h)
+{
+    const uint8_t *p = elf_bytes(&f->elf.image, h->p_offset, 8);
+    static const uint8_t form[4] = { 1, 0x1b, 0x03, 0x3b };
+    int32_t by;
+    if (!p || memcmp(p, form, sizeof form))
+        return false;
+    memcpy(&by, p + 4, sizeof by);
+    uint64_t frame = h->p_offset + 4 + (uint64_t)(int64_t)by;
+    uint64_t low = frame < h->p_offset ? frame : h->p_offset;
+    for (size_t i = 0; i < f->elf.nload; i++) {
+        const struct elf_load *l = &f->elf.load[i];
+        if (low < l->offset || h->p_offset - l->offset >= l->filesz)
+            continue;
+        if (!perf_set_table(f, low, l->filesz - (low - l->offset), h->p_offset,
+                            h->p_vaddr))
+            return false;
+        f->table.hdr = f->table.lo + (h->p_offset - low);
+        return true;
+    }
+    return false;
+}
+
+/* Read f's section .eh_frame, and make an index of it. */
+static void perf_read_section(struct perf_file *f)
+{
+    const Elf64_Shdr *h = elf_find_section(&f->elf.image, ".eh_frame");
+    if (!h || !perf_set_table(f, h->sh_offset, h->sh_size, h->sh_offset,
+                              h->sh_addr))
+        return;
+    f->table.eh_frame = f->table.lo;
+    uint32_t n = unw_index(&perf_one.unw, &f->table, NULL, 0);
+    f->index = n ? mem_zalloc(n * sizeof *f->index) : NULL;
+    f->table.entries = f->index ? unw_index(&perf_one.unw, &f->table, f->index,
+                                            n) : 0;
+    f->table.index = f->index;
+}
+
+/* Read f's segments and its tables, as far as it has them. */
+static void perf_read_file(struct perf_file *f)
+{
+    const struct elf_image *m = &f->elf.image;
+    const Elf64_Ehdr *h = elf_header(m);
+    const Elf64_Phdr *ph = h ? elf_bytes(m, h->e_phoff,
+                                         h->e_phnum * sizeof *ph) : NULL;
+    bool found = false;
+    if (!ph || elf_read_segments(&f->elf))
+        return;
+    for (int i = 0; i < h->e_phnum && !found; i++)
+        found = ph[i].p_type == PT_GNU_EH_FRAME && perf_read_hdr(f, &ph[i]);
+    if (!found)
+        perf_read_section(f);
+    f->go = elf_find_section(m, ".go.buildinfo");
+}
+
+/* Return the row of the file that k is a mapping of, in space s; read at its
+ * first use.  MEM_NONE: it is of none, or of too many. */
+static uint32_t perf_file_of(const struct elf_space *s, const struct elf_map *k)
+{
+    uint64_t key[2] = { k->device, k->inode };
+    uint64_t h = mem_hash(key, sizeof key);
+    uint32_t at = 0, i;
+    bool vdso = k->kind == ELF_MAP_VDSO;
+    if (!vdso && (k->kind > ELF_MAP_MEMFD || !k->inode))
+        return MEM_NONE;
+    while ((i = mem_index_next(&perf_one.file_index, h, &at)) != MEM_NONE)
+        if (perf_one.file[i].inode == k->inode &&
+            perf_one.file[i].device == k->device)
+            return i;
+    struct perf_file *f = perf_one.nfiles < PERF_MOST_FILES ?
+        MEM_ADD(perf_one.file, perf_one.nfiles, perf_one.file_cap) : NULL;
+    if (!f)
+        return MEM_NONE;
+    f->device = k->device;
+    f->inode = k->inode;
+    f->elf = (struct elf_file){ .path = k->path, .space = s, .map = k };
+    f->elf.image = vdso ? elf_open_vdso() : elf_open_mapped(&f->elf);
+    if (f->elf.image.size)
+        perf_read_file(f);
+    f->elf.path = "";
+    f->elf.space = NULL;
+    f->elf.map = NULL;
+    i = (uint32_t)perf_one.nfiles - 1;
+    (void)mem_index_put(&perf_one.file_index, h, i);
+    return i;
+}
+
+/* Find the file with the code at pc of process p, and pc's offset in it; NULL:
+ * there is none. */
+static struct perf_file *perf_find_file(const struct tgt_process *p,
+                                        uint64_t pc, uint64_t *offset)
+{
+    const struct elf_map *k = elf_space_find(&p->space, pc);
+    uint32_t i = k ? perf_file_of(&p->space, k) : MEM_NONE;
+    if (i == MEM_NONE)
+        return NULL;
+    *offset = pc - k->start + k->offset;
+    return &perf_one.file[i];
+}
+
+/* Return n bytes of the file of row i at offset, from the cache; NULL if there
+ * are not as many. */
+static const uint8_t *perf_code(uint32_t i, uint64_t offset, unsigned n)
+{
+    const struct elf_image *m = &perf_one.file[i].elf.image;
+    uint64_t page = offset / PERF_PAGE_BYTES, at = offset % PERF_PAGE_BYTES;
+    struct perf_page *k = &perf_one.page[(page + i * 7) % PERF_PAGES];
+    if (!m->parts)                      /* the vDSO */
+        return elf_bytes(m, offset, n);
+    if (!k->n || k->file != i || k->offset != page * PERF_PAGE_BYTES) {
+        ssize_t got = pread(m->fd, k->bytes, sizeof k->bytes,
+                            (off_t)(page * PERF_PAGE_BYTES));
+        k->n = got > 0 ? (uint32_t)got : 0;
+        k->file = i;
+        k->offset = page * PERF_PAGE_BYTES;
+    }
+    return at + n <= k->n ? k->bytes + at : NULL;
+}
+
+/* ---- stacks ---- */
+
+/* Read the word at address from the copy of the stack. */
+static bool perf_walk_read(void *user, uint64_t address, uint64_t *value)
+{
+    struct perf_walk *w = user;
+    const struct perf_view *v = &w->sample->stack;
+    uint64_t at = address - w->sample->regs.r[UNW_SP];
+    if (v->n < 8 || at > v->n - 8) {
+        w->past |= v->n == w->sample->wanted && at < PERF_MOST_STACK * 64u;
+        return false;
+    }
+    memcpy(value, v->p + at, sizeof *value);
+    return true;
+}
+
+/* Find the table for pc. */
+static bool perf_walk_table(void *user, uint64_t pc, struct unw_table *t)
+{
+    struct perf_walk *w = user;
+    uint64_t offset;
+    const struct perf_file *f = perf_find_file(w->process, pc, &offset);
+    if (!f || !f->table.lo)
+        return false;
+    for (size_t i = 0; i < f->elf.nload; i++) {
+        const struct elf_load *l = &f->elf.load[i];
+        if (offset < l->offset || offset - l->offset >= l->filesz)
+            continue;
+        *t = f->table;
+        t->bias += pc - (offset - l->offset + l->vaddr);
+        return true;
+    }
+    return false;
+}
+
+/* True if pc can be a return address. */
+static bool perf_walk_code(void *user, uint64_t pc)
+{
+    const struct perf_walk *w = user;
+    return elf_space_holds(&w->process->space, pc - 1);
+}
+
+/* Return n bytes of the code at pc, or NULL. */
+static const uint8_t *perf_walk_text(void *user, uint64_t pc, unsigned n)
+{
+    const struct perf_walk *w = user;
+    uint64_t offset;
+    const struct perf_file *f = perf_find_file(w->process, pc, &offset);
+    return f && f->elf.image.size
+         ? perf_code((uint32_t)(f - perf_one.file), offset, n) : NULL;
+}
+
+/* Append to slot the frames of the kernel's callchain that follow its last one;
+ * all, if it has no frame yet.  False: it is not in there. */
+static bool perf_follow_chain(struct ring_slot *slot, struct perf_view chain)
+{
+    bool user = false, on = slot->depth == 0;
+    while (chain.n && slot->depth < RING_DEPTH) {
+        uint64_t pc = perf_u64(&chain);
+        if (pc >= (uint64_t)PERF_CONTEXT_MAX) {
+            user = pc == (uint64_t)PERF_CONTEXT_USER;
+            continue;
+        }
+        if (!user || pc < REC_PSEUDO_LIMIT)
+            continue;
+        if (on)
+            slot->pc[slot->depth++] = pc;
+        else
+            on = pc == slot->pc[slot->depth - 1];
+    }
+    slot->truncated |= chain.n > 0;
+    return on;
+}
+
+/* Fill slot with the stack of sample s of process p, and with how it ends. */
+static void perf_unwind(struct ring_slot *slot, const struct perf_sample *s,
+                        const struct tgt_process *p)
+{
+    struct unw *u = &perf_one.unw;
+    struct perf_walk w = { .process = p, .sample = s };
+    struct unw_memory m = { NULL, perf_walk_read, perf_walk_table,
+                            perf_walk_code, perf_walk_text, &w };
+    uint64_t offset;
+    u->end = UNW_NO_TABLE;
+    slot->depth = 0;
+    if (s->regs_known) {
+        u->regs = s->regs;
+        slot->depth = (uint16_t)unw_walk_sig(u, &m, slot->pc, RING_DEPTH);
+    }
+    slot->truncated = u->end == UNW_FULL ||
+                      (u->end == UNW_UNREADABLE && w.past);
+    if (u->end == UNW_ROOT || u->end == UNW_FULL)
+        return;
+    uint16_t before = slot->depth;
+    bool led = perf_follow_chain(slot, s->chain);
+    if (!slot->depth) {
+        slot->pc[slot->depth++] = s->ip;
+        slot->failed = !(s->ip >> 63);  /* else it runs exec or exit */
+        return;
+    }
+    if (slot->depth == RING_DEPTH)
+        return;
+    const struct perf_file *f = perf_find_file(p, slot->pc[slot->depth - 1] - 1,
+                                               &offset);
+    bool whole = led && f && f->go;     /* Go keeps frame pointers */
+    slot->truncated &= !whole && slot->depth == before;
+    slot->broken = !whole && !slot->truncated;
+}
+
+/* ---- processes ---- */
+
+/* Return TARGET's row of process pid, the last one with that id; MEM_NONE if it
+ * is not known. */
+static uint32_t perf_find(pid_t pid)
+{
+    uint32_t best = MEM_NONE;
+    for (uint32_t i = 0; i < tgt_all.nprocesses; i++)
+        if (tgt_all.process[i] && tgt_all.process[i]->pid == pid &&
+            (best == MEM_NONE ||
+             perf_one.process[i].born > perf_one.process[best].born))
+            best = i;
+    return best;
+}
+
+/* Read the name of process pid into name[size]; "?" if it has ended. */
+static void perf_read_name(pid_t pid, char *name, size_t size)
+{
+    char path[SYS_PROC_BYTES];
+    struct buf b = {0};
+    const char *text = sys_read_file(sys_proc(path, pid, "comm"), 4096, &b,
+                                     NULL) ? "?" : mem_string(&b);
+    snprintf(name, size, "%.*s", (int)strcspn(text, "\n"), text);
+    mem_fini(&b);
+}
+
+/* Return the CPU time of thread tid of process pid; -1 if it has ended. */
+static int64_t perf_read_thread(pid_t pid, uint32_t tid)
+{
+    char path[SYS_PROC_BYTES], name[64];
+    struct buf b = {0};
+    int64_t ns = -1;
+    snprintf(name, sizeof name, "task/%u/schedstat", tid);
+    if (sys_read_file(sys_proc(path, pid, name), 4096, &b, NULL) ||
+        sscanf(mem_string(&b), "%" SCNd64, &ns) != 1)
+        ns = -1;
+    mem_fini(&b);
+    return ns;
+}
+
+/* Add process pid, called name or as it is called, which has used begin_ns of
+ * CPU time, and its first thread thread_ns, to TARGET.  Return its row, or
+ * MEM_NONE. */
+static uint32_t perf_add(pid_t pid, const char *name, int64_t begin_ns,
+                         int64_t thread_ns, uint32_t parent)
+{
+    char own[64];
+    if (!name)
+        perf_read_name(pid, own, sizeof own);
+    uint32_t i = tgt_add(pid, name ? name : own, begin_ns, thread_ns, parent);
+    if (i != MEM_NONE)
+        perf_one.process[i] = (struct perf_process){
+            .base_ns = begin_ns, .time_ns = (uint64_t)sys_now_ns(),
+            .born = ++perf_one.born };
+    return i;
+}
+
+/* Add process pid, which a process of row parent has forked at time_ns. */
+static void perf_on_fork(pid_t pid, uint32_t parent, uint64_t time_ns)
+{
+    uint32_t i = perf_find(pid);
+    if (parent == MEM_NONE || !perf_one.config.children)
+        return;
+    if (i != MEM_NONE) {
+        if (perf_one.process[i].time_ns >= time_ns)
+            return;                     /* told twice */
+        tgt_all.process[i]->gone = true;
+    }
+    i = perf_add(pid, tgt_all.process[parent]->name, 0, 0, parent);
+    if (i != MEM_NONE)
+        perf_one.process[i].time_ns = time_ns;
+}
+
+/* Note that the process of row i runs another program, called name, since
+ * time_ns.  The first program of `run` is not another one. */
+static void perf_on_exec(uint32_t i, const char *name, uint64_t time_ns)
+{
+    struct tgt_process *p = tgt_all.process[i];
+    struct perf_process was = perf_one.process[i];
+    int64_t age = sys_now_ns() - (int64_t)time_ns;
+    age = age > 0 ? age : 0;
+    if (perf_one.config.started && p->pid == perf_one.config.pid) {
+        perf_one.config.started = false;
+        elf_space_fini(&p->space);
+        tgt_map(p);
+        return;
+    }
+    int64_t begin = tgt_clock(p->pid) - age;
+    int64_t thread = perf_read_thread(p->pid, (uint32_t)p->pid) - age;
+    tgt_note_end(p, begin);
+    p->gone = true;
+    i = perf_add(p->pid, name, p->cpu_ns, thread > 0 ? thread : 0, MEM_NONE);
+    if (i == MEM_NONE)
+        return;
+    perf_one.process[i].base_ns = was.base_ns;
+    perf_one.process[i].ended_ns = was.ended_ns;
+    perf_one.process[i].time_ns = time_ns;
+}
+
+/* Note that a thread of the process of row i has ended, with ns of CPU time on
+ * one CPU. */
+static void perf_on_end(uint32_t i, int64_t ns)
+{
+    struct perf_process *p = &perf_one.process[i];
+    if (ns < 0 || p->ended_ns > INT64_MAX / 2 - ns)
+        return;
+    p->ended_ns += ns;
+    tgt_note_end(tgt_all.process[i], p->base_ns + p->ended_ns);
+}
+
+/* Note that the process of row i has mapped the code that record v tells. */
+static void perf_on_map(uint32_t i, struct perf_view v)
+{
+    struct tgt_process *p = tgt_all.process[i];
+    struct elf_space *s = &p->space;
+    perf_take(&v, 8);                   /* pid, tid */
+    struct elf_map k = { .start = perf_u64(&v) };
+    k.limit = k.start + perf_u64(&v);
+    k.offset = perf_u64(&v);
+    uint32_t major_number = perf_u32(&v);
+    k.device = elf_device(major_number, perf_u32(&v));
+    k.inode = perf_u64(&v);
+    perf_take(&v, 16);                  /* generation, permissions, flags */
+    perf_one.process[i].stale = true;
+    if (v.bad || s->nmaps || k.limit <= k.start ||
+        !memchr(v.p, 0, v.n))
+        return;
+    /* It may end before its maps are read: then this is all that is known. */
+    k.path = (const char *)v.p;
+    k.kind = elf_kind_of(k.path);
+    s->pid = s->inner_pid = p->pid;
+    if (!elf_space_add(s, &k))
+        perf_one.process[i].stale = false;
+}
+
+/* ---- samples ---- */
+
+/* Return what passed on the clock of the thread of s, of a process of p, since
+ * its last sample, by the counters: a period; or less, if so little has passed
+ * in all.  A thread that changes its CPU changes its counter. */
+static int64_t perf_step(struct perf_process *p, const struct perf_sample *s)
+{
+    int64_t step = 1000000000 / perf_one.hz;
+    if (p->last_tid == s->tid && s->time_ns >= p->last_ns &&
+        s->time_ns - p->last_ns < (uint64_t)step)
+        step = (int64_t)(s->time_ns - p->last_ns);
+    p->last_tid = s->tid;
+    p->last_ns = s->time_ns;
+    return step;
+}
+
+/* Return what the clock of the thread of sample s, of process i and REC's row,
+ * had when it was taken.  The kernel tells us a clock for now, as of its last
+ * tick, and so it does to REC, which takes a clock that goes back for another
+ * thread's: our answer is not past it.  Since the sample the thread has used no
+ * more CPU time than has passed; so much is certain.  A counter of a CPU finds
+ * the thread by chance: its samples get a part only of what they missed or had
+ * too much, or few would weigh as much as many. */
+static int64_t perf_thread_time(uint32_t i, uint32_t row,
+                                const struct perf_sample *s)
+{
+    const struct rec_thread *t = rec_find_thread(row, s->tid, INT64_MAX, 0,
+                                                 false);
+    int64_t was = t ? t->ns : 0;
+    int64_t now = perf_read_thread(tgt_all.process[i]->pid, s->tid);
+    int64_t since = sys_now_ns() - (int64_t)s->time_ns;
+    int64_t at = was + perf_step(&perf_one.process[i], s);
+    if (now < was)                      /* it has ended, or is another thread */
+        return now < 0 ? at : now;
+    int64_t certain = now - since > was ? now - since : was;
+    if (perf_one.wide)
+        at += (certain - at) / PERF_DAMPING;
+    else if (!perf_one.user_only && certain > at)
+        at = certain;
+    return at < now ? at : now;
+}
+
+/* Pass the sample in v to fn. */
+static void perf_on_sample(struct perf_view v,
+                           void (*fn)(const struct ring_slot *, void *),
+                           void *user)
+{
+    static struct ring_slot slot;
+    struct perf_sample s;
+    uint32_t i = perf_read_sample(&s, v) ? perf_find((pid_t)s.pid) : MEM_NONE;
+    uint32_t row = i == MEM_NONE ? MEM_NONE : tgt_row(i);
+    if (row == MEM_NONE) {
+        perf_one.lost += perf_one.config.children && !perf_one.wide;
+        return;
+    }
+    struct tgt_process *p = tgt_all.process[i];
+    bool *stale = &perf_one.process[i].stale;
+    if (*stale && sys_now_ns() - p->mapped_ns > TGT_MAPS_NS) {
+        tgt_map(p);
+        *stale = false;
+    }
+    slot.tid = s.tid;
+    slot.wall_ns = (int64_t)s.time_ns;
+    slot.failed = slot.broken = slot.truncated = false;
+    slot.cpu_ns = perf_thread_time(i, row, &s);
+    perf_unwind(&slot, &s, p);
+    tgt_take(i, &slot, fn, user);
+}
+
+/* Close the counters that we opened of thread tid, if it was forked before: it
+ * has inherited others. */
+static void perf_drop_twin(pid_t tid, uint64_t time_ns)
+{
+    uint64_t h = mem_hash(&tid, sizeof tid);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&perf_one.thread_index, h, &at)) != MEM_NONE) {
+        struct perf_thread *t = &perf_one.thread[i];
+        int *fd = perf_one.counter + t->first;
+        for (size_t k = 0; t->tid == tid && time_ns < t->time_ns &&
+                           k < perf_one.nrings; k++) {
+            if (fd[k] >= 0)
+                close(fd[k]);
+            fd[k] = -1;
+        }
+    }
+}
+
+/* Handle a record other than a sample: of head h, body v and time time_ns. */
+static void perf_on_record(const struct perf_event_header *h,
+                           struct perf_view v, uint64_t time_ns)
+{
+    struct perf_view body = v;
+    uint32_t pid = perf_u32(&v), second = perf_u32(&v);
+    uint32_t i = perf_find((pid_t)pid);
+    switch (h->type) {
+    case PERF_RECORD_LOST:
+        perf_take(&body, 8);            /* the counter's id */
+        perf_one.lost += perf_u64(&body);
+        break;
+    case 13:                            /* PERF_RECORD_LOST_SAMPLES */
+        perf_one.lost += perf_u64(&body);
+        break;
+    case PERF_RECORD_FORK:              /* pid, parent's, tid */
+        perf_drop_twin((pid_t)perf_u32(&v), time_ns);
+        if (pid != second)
+            perf_on_fork((pid_t)pid, perf_find((pid_t)second), time_ns);
+        break;
+    case PERF_RECORD_COMM:              /* pid, tid, name */
+        if (i != MEM_NONE && h->misc & PERF_RECORD_MISC_COMM_EXEC &&
+            memchr(v.p, 0, v.n))
+            perf_on_exec(i, (const char *)v.p, time_ns);
+        break;
+    case PERF_RECORD_EXIT:
+        if (i != MEM_NONE)
+            tgt_look_at(tgt_all.process[i], false);
+        break;
+    case PERF_RECORD_READ:              /* pid, tid, value: of a thread's end */
+        if (i != MEM_NONE)
+            perf_on_end(i, (int64_t)perf_u64(&v));
+        break;
+    case PERF_RECORD_MMAP2:
+        if (i != MEM_NONE)
+            perf_on_map(i, body);
+        break;
+    default:                            /* new ones, and of no use */
+        break;
+    }
+}
+
+/* Take the oldest record of all rings, if it is not past limit_ns, and pass it
+ * to fn if it is a sample; false if there is none. */
+static bool perf_take_one(uint64_t limit_ns,
+                          void (*fn)(const struct ring_slot *, void *),
+                          void *user)
+{
+    struct perf_event_header h, first = {0};
+    struct perf_ring *r = NULL;
+    for (size_t i = 0; i < perf_one.nrings; i++)
+        if (perf_peek(&perf_one.ring[i], &h) &&
+            (!r || perf_one.ring[i].time_ns < r->time_ns)) {
+            r = &perf_one.ring[i];
+            first = h;
+        }
+    if (!r || r->time_ns > limit_ns)
+        return false;
+    struct perf_view v = perf_body(r, &first);
+    if (first.type == PERF_RECORD_SAMPLE)
+        perf_on_sample(v, fn, user);
+    else
+        perf_on_record(&first, v, r->time_ns);
+    r->tail += first.size;
+    return true;
+}
+
+/* Let TARGET free the processes that had ended when this was called last: no
+ * sample of them is left.  What they used since their clocks were read is at
+ * least what their samples say. */
+static void perf_release(void)
+{
+    for (uint32_t i = 0; i < tgt_all.nprocesses; i++) {
+        struct tgt_process *p = tgt_all.process[i];
+        if (!p || !p->gone)
+            continue;
+        p->held &= !perf_one.process[i].drained;
+        perf_one.process[i].drained = true;
+        if (p->row != MEM_NONE)
+            tgt_note_end(p, p->start_ns +
+                            rec_data.process[p->row].charged_ns);
+    }
+}
+
+/* Pass the samples taken so far to fn, and note what processes began and ended.
+ * A rec_target's drain. */
+static void perf_drain(void (*fn)(const struct ring_slot *, void *),
+                       void *user)
+{
+    uint64_t limit = (uint64_t)sys_now_ns();
+    pthread_mutex_lock(&tgt_all.lock);
+    for (size_t i = 0; i < perf_one.nrings; i++)
+        perf_one.ring[i].head = __atomic_load_n(
+            &perf_one.ring[i].page->data_head, __ATOMIC_ACQUIRE);
+    while (perf_take_one(limit, fn, user))
+        continue;
+    for (size_t i = 0; i < perf_one.nrings; i++)
+        __atomic_store_n(&perf_one.ring[i].page->data_tail,
+                         perf_one.ring[i].tail, __ATOMIC_RELEASE);
+    perf_release();
+    pthread_mutex_unlock(&tgt_all.lock);
+}
+
+/* ---- counters ---- */
+
+/* Return what a counter of ours counts, and what its samples have. */
+static struct perf_event_attr perf_attr(unsigned hz)
+{
+    struct perf_event_attr a = {
+        .type = PERF_TYPE_SOFTWARE, .size = sizeof a,
+        .config = PERF_COUNT_SW_TASK_CLOCK, .sample_period = 1000000000 / hz,
+        .sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
+                       PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER |
+                       PERF_SAMPLE_STACK_USER,
+        .sample_regs_user = UNW_PERF_REGS,
+        .sample_stack_user = perf_one.stack_bytes,
+        .exclude_kernel = perf_one.user_only, .exclude_hv = 1,
+        .exclude_callchain_kernel = 1, .sample_id_all = 1,
+        .use_clockid = 1, .clockid = CLOCK_MONOTONIC,
+        .watermark = 1, .wakeup_watermark = PERF_MOST_RING,   /* nobody waits */
+    };
+    return a;
+}
+
+/* Call perf_event_open. */
+static int perf_open(const struct perf_event_attr *a, pid_t tid, int cpu)
+{
+    return (int)syscall(SYS_perf_event_open, a, tid, cpu, -1,
+                        PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Return what the target is counted by: a thread on a CPU, or all of a CPU. */
+static struct perf_event_attr perf_target_attr(void)
+{
+    struct perf_event_attr a = perf_attr(perf_one.hz);
+    a.task = a.comm = a.comm_exec = a.mmap = a.mmap2 = 1;
+    if (perf_one.wide) {
+        a.config = PERF_COUNT_SW_CPU_CLOCK;
+        a.exclude_idle = 1;
+        return a;
+    }
+    a.inherit = a.inherit_stat = 1;
+    a.disabled = a.enable_on_exec = perf_one.config.started;
+#ifdef PERF_ATTR_SIZE_VER7
+    a.inherit_thread = perf_one.inherit_thread && !perf_one.config.children;
+#endif
+    return a;
+}
+
+/* Map r of up to want bytes, a power of 2; less if the kernel permits less. */
+static int perf_map(struct perf_ring *r, uint64_t want)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (; want >= PERF_LEAST_RING && want >= page; want /= 2) {
+        void *p = mmap(NULL, page + want, PROT_READ | PROT_WRITE, MAP_SHARED,
+                       r->fd, 0);
+        if (p == MAP_FAILED)
+            continue;
+        r->page = p;
+        r->data = (const uint8_t *)p + page;
+        r->size = want;
+        r->tail = r->head = __atomic_load_n(&r->page->data_head,
+                                            __ATOMIC_ACQUIRE);
+        return GP_OK;
+    }
+    return GP_EIO;
+}
+
+/* Close ring r. */
+static void perf_unmap(struct perf_ring *r)
+{
+    if (r->page)
+        munmap(r->page, (size_t)sysconf(_SC_PAGESIZE) + r->size);
+    close(r->fd);
+}
+
+/* Open a ring for each CPU, and set stack_bytes to what goes into the least of
+ * them: the others' samples have as much. */
+static int perf_open_rings(struct gp_why *why)
+{
+    struct perf_event_attr a = perf_target_attr();
+    pid_t whose = perf_one.wide ? -1 : 0;
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+    uint64_t size = PERF_FIRST_RING;
+    uint64_t want = (uint64_t)perf_one.hz * PERF_RING_MS / 1000 *
+                    (perf_one.stack_bytes + PERF_FIXED_BYTES);
+    while (size < want && size < PERF_MOST_RING)
+        size *= 2;
+    cpus = cpus > PERF_MOST_CPUS ? PERF_MOST_CPUS : cpus < 1 ? 1 : cpus;
+    if (!perf_one.wide) {
+        a = perf_attr(1);
+        a.config = PERF_COUNT_SW_DUMMY;
+        a.sample_period = 0;
+        a.disabled = 1;
+    }
+    perf_one.ring = mem_zalloc((size_t)cpus * sizeof *perf_one.ring);
+    for (int i = 0; perf_one.ring && i < cpus; i++) {
+        struct perf_ring *r = &perf_one.ring[perf_one.nrings];
+        *r = (struct perf_ring){ .fd = perf_open(&a, whose, i), .cpu = i };
+        if (r->fd < 0 && errno == ENODEV)
+            continue;                   /* it is offline */
+        if (r->fd < 0)
+            return txt_fail(why, GP_EIO, "perf_event_open: %s",
+                            strerror(errno));
+        perf_one.nrings++;
+        if (perf_map(r, size))
+            return txt_fail(why, GP_EIO, "no memory for samples of CPU %d: %s; "
+                            "sysctl kernel.perf_event_mlock_kb=4096 would "
+                            "allow it", i, strerror(errno));
+        size = r->size;
+        uint64_t most = (size / 2 - PERF_FIXED_BYTES) & ~UINT64_C(7);
+        if (most < perf_one.stack_bytes)
+            perf_one.stack_bytes = (unsigned)most;
+    }
+    return perf_one.nrings ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+}
+
+/* Open a counter of thread tid for each ring; -1 for those that fail.  Return
+ * how many, -1 if there is no room for a thread. */
+static int perf_open_thread(const struct perf_event_attr *a, pid_t tid)
+{
+    size_t at = perf_one.ncounters, n = perf_one.nrings;
+    int opened = 0;
+    if (at + n > perf_one.most_counters ||
+        !MEM_ROOM(perf_one.counter, perf_one.counter_cap, at + n))
+        return -1;
+    struct perf_thread *t = MEM_ADD(perf_one.thread, perf_one.nthreads,
+                                    perf_one.thread_cap);
+    if (!t || mem_index_put(&perf_one.thread_index,
+                            mem_hash(&tid, sizeof tid),
+                            (uint32_t)perf_one.nthreads - 1))
+        return -1;
+    *t = (struct perf_thread){ tid, (uint64_t)sys_now_ns(), at };
+    for (size_t i = 0; i < n; i++) {
+        struct perf_ring *r = &perf_one.ring[i];
+        int fd = perf_open(a, tid, r->cpu);
+        if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, r->fd)) {
+            close(fd);
+            fd = -1;
+        }
+        perf_one.counter[at + i] = fd;
+        opened += fd >= 0;
+    }
+    perf_one.ncounters += n;
+    return opened;
+}
+
+/* True if we have tried to open counters of thread tid. */
+static bool perf_has_thread(pid_t tid)
+{
+    uint64_t h = mem_hash(&tid, sizeof tid);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&perf_one.thread_index, h, &at)) != MEM_NONE)
+        if (perf_one.thread[i].tid == tid)
+            return true;
+    return false;
+}
+
+/* Open counters of the threads of process pid that have none yet.  Return how
+ * many threads are new. */
+static size_t perf_open_process(const struct perf_event_attr *a, pid_t pid)
+{
+    char path[SYS_PROC_BYTES];
+    DIR *d = opendir(sys_proc(path, pid, "task"));
+    size_t n = 0;
+    uint64_t tid, unseen = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (txt_number(e->d_name, 1, INT_MAX, &tid) ||
+            perf_has_thread((pid_t)tid))
+            continue;
+        int got = perf_open_thread(a, (pid_t)tid);
+        n += got > 0;
+        unseen += got < 0;
+    }
+    if (d)
+        closedir(d);
+    perf_one.unseen += unseen;
+    return n;
+}
+
+/* Read the parent of process pid; 0: it has ended. */
+static pid_t perf_read_parent(pid_t pid)
+{
+    char path[SYS_PROC_BYTES];
+    struct buf b = {0};
+    int parent = 0;
+    const char *end = sys_read_file(sys_proc(path, pid, "stat"), 4096, &b, NULL)
+                      ? NULL : strrchr(mem_string(&b), ')');
+    if (!end || sscanf(end, ") %*c %d", &parent) != 1)
+        parent = 0;
+    mem_fini(&b);
+    return parent;
+}
+
+/* Add the processes that live and whose parents are known; they are listed by
+ * their ids, which mostly rise from parents to children. */
+static void perf_add_children(void)
+{
+    DIR *d = opendir("/proc");
+    uint64_t pid;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (txt_number(e->d_name, 1, INT_MAX, &pid))
+            continue;
+        uint32_t old = perf_find((pid_t)pid);
+        if (old != MEM_NONE && !tgt_all.process[old]->gone)
+            continue;
+        uint32_t i = perf_find(perf_read_parent((pid_t)pid));
+        int64_t ns = i == MEM_NONE || (pid_t)pid == getpid() ? -1
+                   : tgt_clock((pid_t)pid);
+        if (ns >= 0)
+            (void)perf_add((pid_t)pid, NULL, ns, ns, MEM_NONE);
+    }
+    if (d)
+        closedir(d);
+}
+
+/* Close all counters and rings. */
+static void perf_close(void)
+{
+    for (size_t i = 0; i < perf_one.ncounters; i++)
+        if (perf_one.counter[i] >= 0)
+            close(perf_one.counter[i]);
+    for (size_t i = 0; i < perf_one.nrings; i++)
+        perf_unmap(&perf_one.ring[i]);
+    mem_free(perf_one.counter);
+    mem_free(perf_one.thread);
+    mem_free(perf_one.ring);
+    mem_index_fini(&perf_one.thread_index);
+    perf_one.counter = NULL;
+    perf_one.thread = NULL;
+    perf_one.ring = NULL;
+    perf_one.ncounters = perf_one.counter_cap = perf_one.nrings = 0;
+    perf_one.nthreads = perf_one.thread_cap = 0;
+}
+
+/* Open counters of all processes and threads: those found in one pass may have
+ * started others meanwhile.  Return how many have some; at least how many. */
+static size_t perf_open_all(void)
+{
+    struct perf_event_attr a = perf_target_attr();
+    size_t threads = 0, n = 1;
+    for (int pass = 0; pass < PERF_PASSES && n; pass++) {
+        n = 0;
+        if (perf_one.config.children && !perf_one.config.started)
+            perf_add_children();
+        perf_one.unseen = 0;
+        for (size_t i = 0; i < tgt_all.nprocesses; i++)
+            if (tgt_all.process[i] && !tgt_all.process[i]->gone)
+                n += perf_one.wide ? pass == 0 :
+                     perf_open_process(&a, tgt_all.process[i]->pid);
+        threads += n;
+    }
+    return threads;
+}
+
+/* Begin to sample at hz.  A rec_target's start. */
+static int perf_start(unsigned hz, struct gp_why *why)
+{
+    uint64_t files = sys_raise_file_limit();
+    perf_one.hz = hz;
+    perf_one.stack_bytes = perf_one.config.stack_bytes;
+    perf_one.most_counters = files > PERF_SPARE_FILES + PERF_MOST_EVENTS ?
+        PERF_MOST_EVENTS : files > PERF_SPARE_FILES ?
+        files - PERF_SPARE_FILES : 0;
+    pthread_mutex_lock(&tgt_all.lock);
+    (void)tgt_cpu_ns(NULL, NULL);
+    int e = perf_open_rings(why);
+    if (!e && !perf_open_all())
+        e = txt_fail(why, GP_EIO, "process %d: %s", (int)perf_one.config.pid,
+                     perf_one.unseen ? "too few descriptors; ulimit -n would "
+                     "allow more" : "it has ended, or may not be sampled");
+    if (e)
+        perf_close();
+    else
+        tgt_start();
+    pthread_mutex_unlock(&tgt_all.lock);
+    return e;
+}
+
+/* Stop to sample.  A rec_target's stop. */
+static void perf_stop(void)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    perf_close();
+    perf_one.config.started = false;
+    perf_release();
+    perf_release();
+    tgt_stop();
+    pthread_mutex_unlock(&tgt_all.lock);
+}
+
+/* Bring the recorder's processes up to date.  A rec_target's look. */
+static void perf_look(void)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    tgt_tell_recorder();
+    pthread_mutex_unlock(&tgt_all.lock);
+}
+
+/* Return the samples lost so far.  A rec_target's lost. */
+static uint64_t perf_lost(void)
+{
+    return perf_one.lost;
+}
+
+/* Return the CPU time of all processes.  A rec_target's cpu_ns. */
+static int64_t perf_cpu_ns(struct timeval *user, struct timeval *system)
+{
+    pthread_mutex_lock(&tgt_all.lock);
+    int64_t ns = tgt_cpu_ns(user, system);
+    pthread_mutex_unlock(&tgt_all.lock);
+    return ns;
+}
+
+/* ---- rights and cost ---- */
+
+/* Return kernel.perf_event_paranoid; INT_MAX: not known. */
+static int perf_paranoid(void)
+{
+    struct buf b = {0};
+    int level = INT_MAX;
+    if (sys_read_file("/proc/sys/kernel/perf_event_paranoid", 64, &b, NULL) ||
+        sscanf(mem_string(&b), "%d", &level) != 1)
+        level = INT_MAX;
+    mem_fini(&b);
+    return level;
+}
+
+/* Say why process pid cannot be sampled: perf_event_open failed with error. */
+static int perf_explain(pid_t pid, int error, struct gp_why *why)
+{
+    int level = perf_paranoid();
+    if (error == ESRCH)
+        return txt_fail(why, GP_EIO, "process %d: there is none", (int)pid);
+    if (error == ENOSYS || level == INT_MAX)
+        return txt_fail(why, GP_EIO, "process %d: this kernel has no perf "
+                        "events", (int)pid);
+    if (level > 2 && (error == EACCES || error == EPERM))
+        return txt_fail(why, GP_EIO, "process %d: perf was refused: "
+                        "kernel.perf_event_paranoid is %d; sysctl "
+                        "kernel.perf_event_paranoid=1 or CAP_PERFMON would "
+                        "allow it", (int)pid, level);
+    if (error == EPERM)
+        return txt_fail(why, GP_EIO, "process %d: perf was refused, by a "
+                        "seccomp filter as containers have it: docker run "
+                        "--cap-add PERFMON would allow it", (int)pid);
+    if (error == EACCES)
+        return txt_fail(why, GP_EIO, "process %d: it is another user's, or not "
+                        "dumpable: run grpcprof as its user, as root, or with "
+                        "CAP_PERFMON", (int)pid);
+    return txt_fail(why, GP_EIO, "process %d: perf_event_open: %s", (int)pid,
+                    strerror(error));
+}
+
+/* Find out what of the process the kernel lets us sample. */
+static int perf_try(pid_t pid, struct gp_why *why)
+{
+    int fd = -1, error = 0;
+    perf_one.inherit_thread = true;
+    perf_one.wide = !perf_one.config.by_thread;
+    if (perf_one.wide) {
+        struct perf_event_attr a = perf_target_attr();
+        fd = perf_open(&a, -1, 0);
+        perf_one.wide = fd >= 0;
+    }
+    for (int i = 0; fd < 0 && i < 3; i++) {
+        struct perf_event_attr a = perf_target_attr();
+        fd = perf_open(&a, pid, -1);
+        error = fd < 0 ? errno : 0;
+        if (error == EINVAL || error == E2BIG)      /* before Linux 5.13 */
+            perf_one.inherit_thread = false;
+        else if (error == EACCES || error == EPERM)
+            perf_one.user_only = true;
+        else
+            break;
+    }
+    if (fd < 0 || kill(pid, 0))
+        error = fd < 0 ? error : errno == EPERM ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    return error ? perf_explain(pid, error, why) : GP_OK;
+}
+
+/* Return the CPU time that n empty steps take, with at least a whole copy of
+ * stack below their caller's. */
+static int64_t perf_spin(unsigned n)
+{
+    volatile uint8_t stack[PERF_STACK_BYTES];
+    for (size_t i = 0; i < sizeof stack; i += 1024)
+        stack[i] = 0;
+    return smp_spin(n) + stack[0];
+}
+
+/* Skip r's records; return how many samples are among them. */
+static unsigned perf_count(struct perf_ring *r)
+{
+    struct perf_event_header h;
+    unsigned n = 0;
+    r->head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
+    while (perf_peek(r, &h)) {
+        n += h.type == PERF_RECORD_SAMPLE;
+        r->tail += h.size;
+    }
+    __atomic_store_n(&r->page->data_tail, r->tail, __ATOMIC_RELEASE);
+    return n;
+}
+
+/* Return the CPU time in ns that a sample takes from its thread: measured here,
+ * as smp_calibrate does; NAN: not known. */
+static double perf_measure(void)
+{
+    int64_t off[PERF_ROUNDS], on[PERF_ROUNDS];
+    struct perf_event_attr a = perf_attr(SMP_MOST_HZ);
+    a.disabled = 1;
+    struct perf_ring r = { .fd = perf_open(&a, 0, -1) };
+    unsigned steps = 1000, samples = 0;
+    if (r.fd < 0 || perf_map(&r, PERF_FIRST_RING)) {
+        if (r.fd >= 0)
+            close(r.fd);
+        return NAN;
+    }
+    while (perf_spin(steps) < 1000000 && steps < 1u << 30)
+        steps *= 2;
+    for (int i = 0; i < PERF_ROUNDS; i++) {
+        off[i] = perf_spin(steps);
+        ioctl(r.fd, PERF_EVENT_IOC_ENABLE, 0);
+        on[i] = perf_spin(steps);
+        ioctl(r.fd, PERF_EVENT_IOC_DISABLE, 0);
+        samples += perf_count(&r);
+    }
+    perf_unmap(&r);
+    qsort(off, PERF_ROUNDS, sizeof *off, smp_by_time);
+    qsort(on, PERF_ROUNDS, sizeof *on, smp_by_time);
+    double cost = (double)(on[PERF_ROUNDS / 2] - off[PERF_ROUNDS / 2]) *
+                  PERF_ROUNDS / samples;
+    return samples && cost > 0 ? cost : NAN;
+}
+
+/* Release what was read of files. */
+static void perf_fini(void)
+{
+    for (size_t i = 0; i < perf_one.nfiles; i++) {
+        elf_close(&perf_one.file[i].elf.image);
+        mem_free(perf_one.file[i].elf.load);
+        mem_free(perf_one.file[i].index);
+    }
+    mem_free(perf_one.file);
+    mem_free(perf_one.page);
+    mem_index_fini(&perf_one.file_index);
+    perf_one.file = NULL;
+    perf_one.page = NULL;
+    perf_one.nfiles = perf_one.file_cap = 0;
+    perf_one.table_bytes = 0;
+}
+
+/* Make *target what samples config's process: the caller gives it to REC, calls
+ * perf_fini after its last recording, and owns config's name till then. */
+static __attribute__((unused)) int
+perf_setup(const struct perf_config *config, const struct rec_target **target,
+           struct gp_why *why)
+{
+    perf_one.config = *config;
+    if (!config->stack_bytes)
+        perf_one.config.stack_bytes = PERF_STACK_BYTES;
+    perf_one.hz = 1;
+    perf_one.stack_bytes = perf_one.config.stack_bytes & ~7u;
+    perf_one.user_only = false;
+    int e = perf_try(config->pid, why);
+    if (e)
+        return e;
+    int64_t ns = tgt_clock(config->pid);
+    ns = ns < 0 ? 0 : ns;
+    perf_one.page = mem_zalloc(PERF_PAGES * sizeof *perf_one.page);
+    pthread_mutex_lock(&tgt_all.lock);
+    uint32_t i = perf_one.page ? perf_add(config->pid, config->name, ns,
+                                          ns, MEM_NONE) : MEM_NONE;
+    pthread_mutex_unlock(&tgt_all.lock);
+    if (i == MEM_NONE) {
+        perf_fini();
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    }
+    snprintf(perf_one.reason, sizeof perf_one.reason, perf_one.user_only ?
+             "without the time in the kernel: kernel.perf_event_paranoid is "
+             "%d; 1 or CAP_PERFMON would allow it" : "from outside",
+             perf_paranoid());
+    perf_one.target = (struct rec_target){
+        .engine = &smp_perf, .reason = perf_one.reason,
+        .cost_ns = perf_measure(), .start = perf_start, .stop = perf_stop,
+        .drain = perf_drain, .look = perf_look, .lost = perf_lost,
+        .cpu_ns = perf_cpu_ns };
+    *target = &perf_one.target;
+    return GP_OK;
+}
+
+/* ================================== 58 RUN ===================================
  * for     sampling a program by the agent that is preloaded into it: memory,
  *         start, counters from outside, samples; a target of the recorder
  * uses    RING, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
@@ -45326,7 +46688,7 @@ static const char *run_obstacle(const char *file)
     return NULL;
 }
 
-/* ================================= 58 RUNCMD =================================
+/* ================================= 59 RUNCMD =================================
  * for     the command run, and what it shares with attach
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, SAY,
  *         OPT, TARGET, RUN
@@ -45687,7 +47049,7 @@ static int runcmd_run(const struct opt_command *cmd)
                                  : EXIT_FAILED;
 }
 
-/* ================================== 59 MSG ===================================
+/* ================================== 60 MSG ===================================
  * for     what load sends: messages and metadata
  * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
  *         SAY, OPT
@@ -46043,7 +47405,7 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 60 LOADCMD =================================
+/* ================================ 61 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
  *         LOAD, LOADDOC, SAY, OPT, MSG
@@ -46919,7 +48281,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================= 61 REPORT =================================
+/* ================================= 62 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
  *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
@@ -48099,7 +49461,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 62 CLI ===================================
+/* ================================== 63 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SYS, SAY, OPT, SERVE, RUNCMD, LOADCMD, REPORT
  * owns    the exit status

@@ -20,6 +20,7 @@
 #include "cs.c"
 #include "report.c"
 #include "re.c"
+#include "perf.c"
 
 static const struct unit_test unit_tests[] = {
 #include "list.h"
