@@ -21,6 +21,10 @@
 #   alloc     only MEM allocates and frees
 #   banned    functions that do not know how long their output is
 #   signal    a _sig function calls nothing that locks, allocates or prints
+#   agent     AGT, which runs in programs of others, names only LIMITS, RING, UNW
+#             and EXEC; none of its functions, nor of the sections above it,
+#             locks, allocates or prints; outside of its handler it may map memory, and
+#             UNW sorts an index that it does not use
 #   text      80 columns, ASCII, no tabs, no trailing blanks
 #
 # First every line is read into code[] (comments and literals blanked) and
@@ -44,6 +48,8 @@ BEGIN {
         " localtime getenv setenv qsort pthread_create pthread_join" \
         " pthread_cond_wait pthread_cond_signal pthread_once assert" \
         " backtrace_symbols mmap munmap")
+    set(of_agent, "LIMITS RING UNW EXEC")
+    set(agent_may, "dlsym mmap munmap getenv qsort")
     set(keys, "for uses owns spec prefix runs")
     set(words, "if while for switch return sizeof defined _Alignof typeof" \
         " __typeof__ _Atomic _Static_assert static_assert do else case")
@@ -59,6 +65,7 @@ END {
         if (raw[i] ~ /^\/\* =+ [0-9]+ [A-Z][A-Z0-9]* =*/)
             banner(i)
     compare()
+    agent_uses()
     for (i = 1; i <= lines; i++) {
         text(i)
         if (i in start)
@@ -582,6 +589,14 @@ function spare(    k, f, name, to)
     }
 }
 
+# Report the sections that AGT names and may not.
+function agent_uses(    to)
+{
+    for (to in number)
+        if ((("AGT", to) in sees) && !(to in of_agent))
+            bad(line_of[number["AGT"]], "agent", "AGT names " to)
+}
+
 # Report once that section sec uses what and does not name section to.
 function once(i, what, to)
 {
@@ -599,9 +614,13 @@ function call(i, id, in_fn)
         bad(i, "quiet", id "() where the banner does not own stdout")
     if (id in allocs && sec != "MEM")
         bad(i, "alloc", id "() outside MEM")
-    if (ends(in_fn, "_sig") &&
-        (id in unsafe || id ~ /(^|_)(try|un|rd|wr|timed|spin)?lock(_|$)/))
+    if (!(id in unsafe) && id !~ /(^|_)(try|un|rd|wr|timed|spin)?lock(_|$)/)
+        return
+    if (ends(in_fn, "_sig"))
         bad(i, "signal", in_fn "() calls " id "()")
+    if (in_fn != "" && ("AGT" in number) && number[sec] <= number["AGT"] &&
+        !(id in agent_may))
+        bad(i, "agent", in_fn "() calls " id "()")
 }
 
 function lengths_told(    k, m, v)

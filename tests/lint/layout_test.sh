@@ -280,4 +280,20 @@ breaks 'tab'                           text   's/^    free(p)/	free(p)/'
 breaks '81 columns'                    text   \
     's/^#include.*/\/* 3456789012345678901234567890123456789012345678901234567890123456789012345678 *\//'
 breaks 'not ASCII'                     text   's/^\/\* Talk/\/* T\xc3\xa4lk/'
+
+# MEM as the agent, which maps its memory and calls no other section.
+sed -e 's/MEM/AGT/g; s/mem_/agt_/g; s/malloc(n + /mmap(n + /' \
+    -e 's/^    free(p)/    munmap(p)/' "$dir/good.c" >"$dir/agent.c"
+mv "$dir/agent.c" "$dir/good.c"
+said=$("$awk" -f "$here/layout.awk" "$dir/good.c" 2>&1) ||
+    said="$said (status $?)"
+report 'a good agent has no finding' "$said"
+breaks 'lock in the agent'             agent  's/^    munmap(p)/    pthread_mutex_lock(p)/'
+breaks 'malloc in the agent'           agent  's/^    munmap(p)/    free(p)/'
+breaks 'snprintf in the agent'         agent  's/^    munmap(p)/    snprintf(p)/'
+breaks 'lock above the agent'          agent  's/^_Static_assert.*/\/* Set. *\/\
+static int set(void) { pthread_once(0); }/'
+breaks 'mmap in its handler'           signal 's/agt_put/agt_put_sig/g'
+breaks 'agent that names a section'    agent  's/AGT/XXX/g; s/agt_/xxx_/g
+                                               s/SMP/AGT/g; s/smp_/agt_/g'
 exit $((failed > 0))

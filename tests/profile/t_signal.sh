@@ -2,12 +2,13 @@
 # by the compiler's own call graph; and whom its signals disturb.
 # runs: plain
 
-# graph SOURCE NAME: the call graph of SOURCE, without inlining, in $T/NAME.ci
+# graph SOURCE NAME FLAGS...: the call graph of SOURCE in $T/NAME.ci
 graph() {
+    local source=$1 name=$2
+    shift 2
     # shellcheck disable=SC2046 # lists of flags
-    gcc -O0 -std=gnu11 -fasynchronous-unwind-tables -w -I. \
-        -fcallgraph-info=su $(cat .build/probed) -c -o "$T/$2.o" "$1" \
-        2>"$ERR"
+    gcc -std=gnu11 -fasynchronous-unwind-tables -w -I. -fcallgraph-info=su \
+        $(cat .build/probed) "$@" -c -o "$T/$name.o" "$source" 2>"$ERR"
 }
 
 calls() {
@@ -17,7 +18,7 @@ calls() {
         missing 'what signal handlers call' 'this gcc draws no call graph'
         return
     fi
-    graph grpcprof.c own ||
+    graph grpcprof.c own -O0 ||
         { fail 'the call graph' "$(tail_of "$ERR")"; return; }
     tally 'what signal handlers call' "$PY" tests/profile/callgraph.py "$T/own.ci"
 
@@ -33,7 +34,7 @@ calls() {
         /^static bool smp_waiting_sig\(/ { say = "free(malloc(1));" }
         { print }
         /^{/ { print say; say = "" }' grpcprof.c >"$T/broken.c"
-    graph "$T/broken.c" broken ||
+    graph "$T/broken.c" broken -O0 ||
         { fail 'the broken copy' "$(tail_of "$ERR")"; return; }
     check 'the broken copy is seen through' 1 "$PY" tests/profile/callgraph.py \
         "$T/broken.ci"
@@ -42,6 +43,82 @@ calls() {
         'smp_deep: .*pointer'; do
         has "the broken copy, $what" "$OUT" "^FAIL .*$what"
     done
+}
+
+# The same of the agent, whose only call through a pointer is that of the
+# program's own handler.  It runs on the stack of whatever it interrupts, also of
+# a coroutine with 8 KiB, most of which the kernel's frame may take.
+agent_calls() {
+    local what=agt_signal_sig
+    graph grpcprof.c agent -O0 -DGRPCPROF_AGENT &&
+        graph grpcprof.c stack -O2 -fPIC -DGRPCPROF_AGENT ||
+        { fail "the agent's call graph" "$(tail_of "$ERR")"; return; }
+    tally 'what the agent calls' "$PY" tests/profile/callgraph.py "$T/agent.ci"
+    has 'the agent, its handler was looked at' "$T/tally" "^ok   $what "
+    tally "the agent's stack" "$PY" tests/profile/callgraph.py "$T/stack.ci" \
+        $what 1024
+
+    awk '/^static int64_t agt_time_sig\(/ {
+            print "static int (*agt_any)(const char *) = puts;"
+            say = "agt_any(\"\");"
+        }
+        /^static void agt_unwind_sig\(/ {
+            print "static pthread_mutex_t agt_lock;"
+            say = "pthread_mutex_lock(&agt_lock);"
+        }
+        /^static void unw_skip_sig\(/ {
+            say = "volatile char much[1024]; much[n & 1023] = 1;"
+        }
+        { print }
+        /^{/ { print say; say = "" }' grpcprof.c >"$T/broken.c"
+    graph "$T/broken.c" agent -O0 -DGRPCPROF_AGENT &&
+        graph "$T/broken.c" stack -O2 -fPIC -DGRPCPROF_AGENT ||
+        { fail 'the broken agent' "$(tail_of "$ERR")"; return; }
+    check 'the broken agent is seen through' 1 "$PY" \
+        tests/profile/callgraph.py "$T/agent.ci"
+    has 'the broken agent, pointer' "$OUT" "^FAIL $what .*agt_time_sig: .*pointer"
+    has 'the broken agent, lock' "$OUT" \
+        "^FAIL $what .*agt_unwind_sig: pthread_mutex_lock"
+    check 'the broken agent, stack' 1 "$PY" tests/profile/callgraph.py \
+        "$T/stack.ci" $what 1024
+    has 'the broken agent, where the stack goes' "$OUT" '^FAIL .* unw_skip_sig'
+}
+
+# What the agent brings into a program: no library but libc, no code before main
+# but its own, no name but those that it replaces, no stack that can be executed,
+# and thread-local storage that a preloaded object has room for.
+agent_file() {
+    local f=.build/agent.so names
+    need 'what the agent brings along' readelf nm || return
+    make -s $f 2>"$ERR" || { fail 'the agent' "$(tail_of "$ERR")"; return; }
+    readelf -dW $f >"$T/dynamic"
+    readelf -lW $f >"$T/segments"
+    readelf -SW $f >"$T/sections"
+    nm -D --undefined-only $f >"$T/wanted"
+    names=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' "$T/dynamic" | xargs)
+    same 'the agent needs libc alone' "$names" libc.so.6
+    # crt's frame_dummy and __do_global_dtors_aux, then agt_begin and agt_end
+    for names in INIT FINI; do
+        has "the agent has one function of its own in ${names}_ARRAY" \
+            "$T/dynamic" "\(${names}_ARRAYSZ\) +16 "
+    done
+    names=$(nm -D --defined-only $f | awk '{ print $NF }' | LC_ALL=C sort |
+        xargs)
+    same 'the agent defines what it replaces' "$names" "_Exit _exit execl \
+execle execlp execv execve execveat execvp execvpe fexecve popen posix_spawn \
+posix_spawnp pthread_create pthread_sigmask sigaction signal sigprocmask \
+sigtimedwait sigwait sigwaitinfo system"
+    has "the agent's stack is not executable" "$T/segments" \
+        '^ +GNU_STACK .* RW +0x'
+    names=$(awk '$1 == "TLS" { print $6 }' "$T/segments")
+    if [ "$((${names:-0}))" -le 16 ]; then
+        pass 'the agent has 16 bytes for each thread at most'
+    else
+        fail 'the agent has 16 bytes for each thread at most' "$names"
+    fi
+    has 'the agent, no access to these allocates' "$T/dynamic" STATIC_TLS
+    lacks 'the agent allocates nothing, takes no lock' "$T/wanted" \
+        '__tls_get_addr|alloc|free|mutex|cond_|fopen|printf'
 }
 
 # A thread that only waits is not woken by the samples of the others.
@@ -80,5 +157,7 @@ execs() {
 }
 
 calls
+if [ -s "$T/own.ci" ]; then agent_calls; fi
+agent_file
 undisturbed
 execs
