@@ -66,7 +66,7 @@
  * 56  TARGET   processes sampled from outside: clocks, maps, names
  * 57  PERF     samples of other processes by the kernel, with their stacks
  * 58  RUN      sampling a program by the agent that is preloaded
- * 59  RUNCMD   the command run
+ * 59  RUNCMD   the commands run and attach
  * 60  MSG      what load sends: messages and metadata
  * 61  LOADCMD  the command load
  * 62  REPORT   the command report
@@ -303,7 +303,7 @@ enum {
 
 /* ---- RUN, RUNCMD ---- */
 enum {
-    RUN_HZ = 200,               /* see RUNCMD: the default rate */
+    RUN_ROUNDS = 31,            /* of the measurement of a sample's cost */
 
     /* The ring holds RUN_RING_MS of samples at the highest rate on each CPU,
      * at most AGT_MOST_SLOTS.  When full, samples are lost, counted. */
@@ -321,7 +321,15 @@ enum {
     RUN_MAPS_BYTES = 16 << 20,  /* of /proc/PID/maps */
     RUN_MOST_SCRIPTS = 4,       /* interpreters that are scripts themselves */
     RUN_SHOWN_FUNCTIONS = 5,    /* in the summary at the end */
+
+    RUN_ATTACH_HZ = 99,         /* of attach, whose samples copy stacks */
 };
+
+/* Time between two looks of attach whether its process has ended. */
+#define RUN_GONE_NS INT64_C(200000000)
+
+/* Part of its CPU time that sampling a program may take by default. */
+#define RUN_MOST_COST 0.03
 
 /* ---- MEM ---- */
 enum {
@@ -46031,7 +46039,7 @@ static void perf_fini(void)
 
 /* Make *target what samples config's process: the caller gives it to REC, calls
  * perf_fini after its last recording, and owns config's name till then. */
-static __attribute__((unused)) int
+static int
 perf_setup(const struct perf_config *config, const struct rec_target **target,
            struct gp_why *why)
 {
@@ -46071,7 +46079,7 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
 /* ================================== 58 RUN ===================================
  * for     sampling a program by the agent that is preloaded into it: memory,
  *         start, counters from outside, samples; a target of the recorder
- * uses    RING, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
+ * uses    RING, UNW, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
  * owns    run_one: the memory shared with the program, counters, the watcher
  * spec    perf_event_open(2): sigtrap, inherit_thread, remove_on_exec
  * prefix  run_
@@ -46514,42 +46522,97 @@ static int run_share(unsigned timer_hz, bool children, struct gp_why *why)
     return run_agent_file(run_one.shared->agent, why);
 }
 
-/* Choose what triggers the samples, and write the reason to reason[size].
- * Return 0 for counters, or the rate of timers. */
-static unsigned run_choose(const char *timer, unsigned hz, char *reason,
-                           size_t size)
+/* Choose what triggers the samples at hz and write the reason to reason[size].
+ * Return true for the timers of the agent, false for counters.  A counter is
+ * exact, but starts and stops a timer of the kernel at each switch to and from
+ * its thread: a server that sleeps and wakes often pays 10 to 30% for it. */
+static bool run_choose(const char *timer, unsigned hz, char *reason,
+                       size_t size)
 {
-    int fd = -1;
+    unsigned tick = smp_tick_hz();
     reason[0] = 0;
-    if (strcmp(timer, "thread"))
-        fd = run_counter(0, 1, true);
+    if (!strcmp(timer, "thread"))
+        return true;
+    if (!strcmp(timer, "auto") && hz <= tick) {
+        snprintf(reason, size, "the cheapest; more than the kernel's %u ticks "
+                 "per second need --timer perf", tick);
+        return true;
+    }
+    int fd = run_counter(0, 1, true);
     if (fd >= 0) {
         close(fd);
-        return 0;
+        return false;
     }
-    if (strcmp(timer, "thread"))
-        snprintf(reason, size, errno == EINVAL || errno == E2BIG ?
-                 "perf needs Linux 5.13 for this" : "perf was refused (%s); "
-                 "sysctl kernel.perf_event_paranoid=1 or CAP_PERFMON would "
-                 "allow it", strerror(errno));
-    return hz;
+    if (errno == EINVAL || errno == E2BIG)
+        snprintf(reason, size, "perf needs Linux 5.13 for this");
+    else
+        snprintf(reason, size, "perf was refused (%s); sysctl "
+                 "kernel.perf_event_paranoid=1 or CAP_PERFMON would allow it",
+                 strerror(errno));
+    return true;
 }
 
-/* Prepare to sample a program that run_spawn will start.  GP_EIO if perf was
+static struct unw run_walk;             /* of run_measure_sig */
+static uint64_t run_stack[RING_DEPTH];
+
+/* Handle a signal as the agent does, to see what that takes. */
+static void run_measure_sig(int signo, siginfo_t *info, void *context)
+{
+    struct unw_self pages;
+    struct unw_memory memory;
+    (void)signo;
+    (void)info;
+    unw_self_memory_sig(&memory, &pages);
+    unw_regs_of_context_sig(&run_walk.regs, context);
+    (void)unw_walk_sig(&run_walk, &memory, run_stack, RING_DEPTH);
+    (void)smp_time_sig(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* Return the CPU time in ns of a sample of the agent, with its signal: measured
+ * here, with a stack of this process.  Not under other threads' signals. */
+static double run_measure(void)
+{
+    struct sigaction act = { .sa_sigaction = run_measure_sig,
+                             .sa_flags = SA_SIGINFO }, old;
+    sigset_t set, mask;
+    int64_t ns[RUN_ROUNDS];
+    sigemptyset(&set);
+    sigaddset(&set, AGT_TIMER_SIGNAL);
+    if (!unw_self_usable() || sigaction(AGT_TIMER_SIGNAL, &act, &old))
+        return NAN;
+    pthread_sigmask(SIG_UNBLOCK, &set, &mask);
+    for (int i = 0; i < RUN_ROUNDS; i++) {
+        int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        raise(AGT_TIMER_SIGNAL);
+        ns[i] = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
+    }
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    sigaction(AGT_TIMER_SIGNAL, &old, NULL);
+    qsort(ns, RUN_ROUNDS, sizeof *ns, smp_by_time);
+    return (double)ns[RUN_ROUNDS / 2];
+}
+
+/* Prepare to sample a program at *hz, 0: at the highest rate of the agent's
+ * timers that takes RUN_MOST_COST of its CPU time at most.  GP_EIO if perf was
  * asked for and is refused. */
-static int run_prepare(const char *timer, unsigned hz, bool children,
+static int run_prepare(const char *timer, unsigned *hz, bool children,
                        struct gp_why *why)
 {
     static char reason[224];
-    unsigned timer_hz = run_choose(timer, hz, reason, sizeof reason);
-    if (timer_hz && !strcmp(timer, "perf"))
+    unsigned tick = smp_tick_hz();
+    run_target.cost_ns = run_measure();
+    if (!*hz) {
+        double most = RUN_MOST_COST * 1e9 / run_target.cost_ns;
+        *hz = most < tick ? (unsigned)most + 1 : tick;
+    }
+    bool timers = run_choose(timer, *hz, reason, sizeof reason);
+    if (timers && !strcmp(timer, "perf"))
         return txt_fail(why, GP_EIO, "timer perf: %s", reason);
-    run_target.engine = timer_hz ? &run_timers : &run_perf;
+    run_target.engine = timers ? &run_timers : &run_perf;
     run_target.reason = reason;
-    int e = run_share(timer_hz, children, why);
-    if (!e)
-        rec_set_target(&run_target);
-    return e;
+    /* A timer of the tick's own period would miss every other tick. */
+    unsigned timer_hz = *hz < tick ? *hz : 4 * tick;
+    return run_share(timers ? timer_hz : 0, children, why);
 }
 
 /* Start to watch for processes of the program. */
@@ -46689,9 +46752,9 @@ static const char *run_obstacle(const char *file)
 }
 
 /* ================================= 59 RUNCMD =================================
- * for     the command run, and what it shares with attach
+ * for     the commands run and attach
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, SAY,
- *         OPT, TARGET, RUN
+ *         OPT, TARGET, PERF, RUN
  * owns    all signals while run runs
  * spec    wait(2), sigwaitinfo(2); exit statuses as a shell's
  * prefix  runcmd_
@@ -46708,6 +46771,7 @@ struct runcmd_args {                    /* options, and what runs */
     struct opt_common common;           /* first */
     uint64_t hz;                        /* 0: chosen */
     int64_t profile_ns;                 /* 0: until the program ends */
+    int64_t duration_ns;                /* of attach */
     const char *timer;
     const char *out, *svg, *debug;
     bool    children, no_children;
@@ -46715,12 +46779,14 @@ struct runcmd_args {                    /* options, and what runs */
     bool    recording;                  /* files are to be written */
     struct gp_profiler *profiler;       /* owned; NULL: no window is open */
     struct gp_debug *endpoint;          /* owned; NULL: none */
-    struct sys_child child;
-    int64_t begin_ns;                   /* when the program was started */
+    const struct rec_target *target;    /* borrowed from RUN or PERF */
+    struct sys_child child;             /* of run; of attach only its pid */
+    char    name[64];                   /* of the program, for messages */
+    int64_t begin_ns;                   /* when sampling began */
     bool    failed;                     /* a file could not be written */
 };
 
-static struct runcmd_args runcmd_args;
+static struct runcmd_args runcmd_args, runcmd_attach_args;
 
 #define RUNCMD_AT(field) offsetof(struct runcmd_args, field)
 
@@ -46748,18 +46814,46 @@ static const struct opt runcmd_options[] = {
     OPT_COMMON(struct runcmd_args),
 };
 
-/* Print what is sampled and by what. */
+static const struct opt runcmd_attach_options[] = {
+    OPT_GROUP("Profile"),
+    { 'd', "duration", "DUR", "30s", "sample for DUR",
+      OPT_DURATION, RUNCMD_AT(duration_ns), 10000000, 24 * OPT_HOUR_NS },
+    { 0, "hz", "N", "99", "samples per second of CPU time of each thread",
+      OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
+    { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
+      OPT_TEXT, RUNCMD_AT(out), 0, 0 },
+    { 0, "svg", "FILE", "(flamegraph.svg)", "write the flame graph to FILE; "
+      "none: write none", OPT_TEXT, RUNCMD_AT(svg), 0, 0 },
+    { 0, "debug", "ADDR", "(off)", "HTTP endpoint for grpcprof load, pprof and "
+      "curl, instead of files; it samples when asked, until the process ends",
+      OPT_TEXT, RUNCMD_AT(debug), 0, 0 },
+    OPT_GROUP("Process"),
+    { 0, "children", NULL, NULL, "sample its descendants too (the default)",
+      OPT_FLAG, RUNCMD_AT(children), 0, 0 },
+    { 0, "no-children", NULL, NULL, "sample the process PID only",
+      OPT_FLAG, RUNCMD_AT(no_children), 0, 0 },
+    OPT_COMMON(struct runcmd_args),
+};
+
+/* Print what is sampled, by what, and what that costs. */
 static void runcmd_announce(const struct runcmd_args *c)
 {
-    const struct rec_target *t = &run_target;
+    const struct rec_target *t = c->target;
     struct buf b = {0};
-    txt_putf(&b, "sampling %s", c->common.program[0]);
-    txt_puts(&b, " at ");
-    txt_put_commas(&b, smp_expected_hz(t->engine, (unsigned)c->hz));
+    unsigned hz = smp_expected_hz(t->engine, (unsigned)c->hz);
+    txt_putf(&b, "sampling %s%s at ", c->name,
+             c->recording ? "" : ", when asked,");
+    txt_put_commas(&b, hz);
     txt_putf(&b, " samples per second of CPU time, timed with %s",
              t->engine->name);
     if (*t->reason)
         txt_putf(&b, " (%s)", t->reason);
+    if (!isnan(t->cost_ns)) {
+        txt_puts(&b, "; each sample costs about ");
+        txt_put_time(&b, t->cost_ns);
+        txt_putf(&b, ", so sampling adds %.1f%% to the CPU time",
+                 100 * t->cost_ns * hz / 1e9);
+    }
     say_error("%s", mem_string(&b));
     mem_fini(&b);
 }
@@ -46846,8 +46940,9 @@ static size_t runcmd_pids(void *arg, pid_t *out, size_t most)
 static void runcmd_samples(void *arg, uint64_t *taken, uint64_t *lost)
 {
     (void)arg;
-    *taken = rec_one.target->taken();
-    *lost = rec_one.target->lost();
+    const struct rec_target *t = rec_one.target;
+    *taken = t->taken ? t->taken() : 0;
+    *lost = t->lost();
 }
 
 /* Return the CPU time of the program so far; for the endpoint. */
@@ -46968,53 +47063,80 @@ static int runcmd_status(const struct runcmd_args *c)
 /* Check options and files. */
 static int runcmd_check(struct runcmd_args *c, const struct opt_command *cmd)
 {
+    struct gp_why why = {{0}};
     c->recording = !c->debug || c->profile_ns || c->out || c->svg;
     c->out = c->out ? c->out : "profile.pb";
     c->svg = c->svg ? c->svg : "flamegraph.svg";
-    if (!c->common.program || !c->common.program[0])
-        return opt_misuse(cmd, "no program; as in: grpcprof run -- ./server");
     if (c->children && c->no_children)
         return opt_misuse(cmd, "--children and --no-children exclude each "
                           "other");
     if (!strcmp(c->out, "-") || !strcmp(c->svg, "-"))
-        return opt_misuse(cmd, "--out and --svg take a file, not -: standard "
-                          "output is the program's");
+        return opt_misuse(cmd, "--out and --svg take a file, not -");
     if (opt_same_file(c->out, c->svg))
         return opt_misuse(cmd, "--out and --svg are both '%s'", c->out);
-    c->hz = c->hz ? c->hz : RUN_HZ;
+    if (c->recording &&
+        (sys_write_check(c->out, &why) ||
+         (strcmp(c->svg, "none") && sys_write_check(c->svg, &why))))
+        return say_why(GP_EIO, &why);
     return EXIT_OK;
 }
 
-/* Start the program, with the agent in it, and what samples it.  *error: errno
- * of exec, if that is what failed. */
-static int runcmd_start(struct runcmd_args *c, const sigset_t *mask,
-                        int *error, struct gp_why *why)
+/* Open the window and the endpoint, as they are wanted. */
+static int runcmd_record(struct runcmd_args *c, struct gp_why *why)
 {
-    struct arena arena = {0};
-    char path[PATH_MAX];
-    const char *name = c->common.program[0];
-    const char *obstacle = run_find_file(name, path) ? run_obstacle(path)
-                                                     : NULL;
-    if (obstacle)
-        return txt_fail(why, GP_EUSAGE, "%s cannot be sampled from inside: %s",
-                        name, obstacle);
-    int e = run_prepare(c->timer, (unsigned)c->hz, !c->no_children, why);
-    char **env = e ? NULL : run_environment(environ, &arena);
-    if (!e && !env)
-        e = txt_fail(why, GP_ENOMEM, "out of memory");
-    e = e ? e : sys_child_fork(&c->child, c->common.program, env, mask, why);
-    mem_free(env);
-    mem_arena_fini(&arena);
     struct gp_profiler_config config = { .size = sizeof config,
                                          .hz = (unsigned)c->hz };
-    e = e ? e : run_begin(why);
-    if (!e && c->recording)
-        e = gp_profiler_start(&c->profiler, &config, why);
+    rec_set_target(c->target);
+    int e = c->recording ? gp_profiler_start(&c->profiler, &config, why)
+                         : GP_OK;
     e = e ? e : runcmd_debug(c, why);
     if (!e && !c->common.quiet)
         runcmd_announce(c);
     c->begin_ns = sys_now_ns();
-    return e ? e : sys_child_release(&c->child, name, error, why);
+    return e;
+}
+
+/* Fork the program of run, with what samples it; it waits to be released. */
+static int runcmd_prepare(struct runcmd_args *c, const sigset_t *mask,
+                          struct gp_why *why)
+{
+    struct arena arena = {0};
+    char path[PATH_MAX], **env = NULL;
+    char *const *argv = c->common.program;
+    const char *obstacle = run_find_file(argv[0], path) ? run_obstacle(path)
+                                                        : NULL;
+    unsigned hz = (unsigned)c->hz;
+    int e = obstacle ? GP_OK : run_prepare(c->timer, &hz, !c->no_children, why);
+    if (!e && !obstacle && !(env = run_environment(environ, &arena)))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    e = e ? e : sys_child_fork(&c->child, argv, env ? env : environ, mask, why);
+    mem_free(env);
+    mem_arena_fini(&arena);
+    c->hz = hz ? hz : RUN_ATTACH_HZ;
+    c->target = &run_target;
+    if (e || !obstacle)
+        return e ? e : run_begin(why);
+    struct perf_config config = { .pid = c->child.pid, .name = c->name,
+                                  .children = !c->no_children,
+                                  .started = true };
+    struct gp_why outside = {{0}};
+    if (!c->common.quiet)
+        say_error("%s cannot be sampled from inside: %s; the kernel samples it "
+                  "instead", c->name, obstacle);
+    if (!perf_setup(&config, &c->target, &outside))
+        return GP_OK;
+    return txt_fail(why, GP_EIO, "%s: %s", c->name, outside.text);
+}
+
+/* Release what runs. */
+static void runcmd_fini(struct runcmd_args *c)
+{
+    gp_debug_free(c->endpoint);
+    gp_profiler_stop(c->profiler);
+    if (run_one.shared)
+        run_end();
+    if (c->target && c->target != &run_target)
+        perf_fini();
 }
 
 /* Run grpcprof run. */
@@ -47023,16 +47145,18 @@ static int runcmd_run(const struct opt_command *cmd)
     struct runcmd_args *c = cmd->config;
     struct gp_why why = {{0}};
     sigset_t all, mask;
-    int error = 0;
-    if (runcmd_check(c, cmd))
-        return EXIT_USAGE;
-    if (c->recording &&
-        (sys_write_check(c->out, &why) ||
-         (strcmp(c->svg, "none") && sys_write_check(c->svg, &why))))
-        return say_why(GP_EIO, &why);
+    int error = 0, status;
+    if (!c->common.program || !c->common.program[0])
+        return opt_misuse(cmd, "no program; as in: grpcprof run -- ./server");
+    if ((status = runcmd_check(c, cmd)))
+        return status;
+    struct slice name = txt_base(txt_slice(c->common.program[0]));
+    snprintf(c->name, sizeof c->name, "%.*s", (int)name.n, name.p);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &mask);
-    int e = runcmd_start(c, &mask, &error, &why);
+    int e = runcmd_prepare(c, &mask, &why);
+    e = e ? e : runcmd_record(c, &why);
+    e = e ? e : sys_child_release(&c->child, c->name, &error, &why);
     if (!e) {
         runcmd_wait(c, &all);
         runcmd_window_close(c);
@@ -47041,12 +47165,59 @@ static int runcmd_run(const struct opt_command *cmd)
     } else {
         say_error("%s", why.text);
     }
-    gp_debug_free(c->endpoint);
-    gp_profiler_stop(c->profiler);
-    if (run_one.shared)
-        run_end();
+    runcmd_fini(c);
     return !e ? runcmd_status(c) : error == ENOENT ? 127 : error ? 126
                                  : EXIT_FAILED;
+}
+
+/* Wait until attach's time is over, its process has ended, or a signal in set
+ * comes. */
+static void runcmd_attach_wait(struct runcmd_args *c, const sigset_t *set)
+{
+    for (;;) {
+        int64_t left = c->profiler ? c->begin_ns + c->duration_ns - sys_now_ns()
+                                   : RUN_GONE_NS;
+        if (left <= 0 || tgt_clock(c->child.pid) < 0)
+            return;
+        left = left < RUN_GONE_NS ? left : RUN_GONE_NS;
+        struct timespec most = { .tv_nsec = left };
+        if (sigtimedwait(set, NULL, &most) > 0)
+            return;
+    }
+}
+
+/* Run grpcprof attach. */
+static int runcmd_attach(const struct opt_command *cmd)
+{
+    struct runcmd_args *c = cmd->config;
+    struct gp_why why = {{0}};
+    sigset_t set;
+    uint64_t pid = 0;
+    int status;
+    if (c->common.rest.n != 1 ||
+        txt_number(c->common.rest.text[0], 1, INT_MAX, &pid))
+        return opt_misuse(cmd, "one process id; as in: grpcprof attach $(pidof "
+                          "server)");
+    if ((status = runcmd_check(c, cmd)))
+        return status;
+    c->child.pid = (pid_t)pid;
+    snprintf(c->name, sizeof c->name, "process %d", (int)pid);
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    struct perf_config config = { .pid = (pid_t)pid,
+                                  .children = !c->no_children };
+    int e = perf_setup(&config, &c->target, &why);
+    e = e ? e : runcmd_record(c, &why);
+    if (e) {
+        say_error("%s", why.text);
+    } else {
+        runcmd_attach_wait(c, &set);
+        runcmd_window_close(c);
+    }
+    runcmd_fini(c);
+    return e || c->failed ? EXIT_FAILED : EXIT_OK;
 }
 
 /* ================================== 60 MSG ===================================
@@ -49504,6 +49675,19 @@ static const struct opt_command cli_commands[] = {
       "  2    wrong use\n"
       "  126  PROGRAM cannot be run; 127: it does not exist",
       CLI_TABLE(runcmd_options), runcmd_run, &runcmd_args, OPT_PROGRAM },
+    { "attach", "PID", "profile a process that runs already",
+      "Let the kernel sample the CPU time of process PID and of its "
+      "descendants.  The process is not stopped and not changed.  When the "
+      "time is over or the process has ended, write the profile and a flame "
+      "graph, and print a summary.\n\n"
+      "SIGINT or SIGTERM: stop, and write the profile so far.",
+      "  grpcprof attach -d 30s $(pidof shop)\n"
+      "  grpcprof attach --debug 6060 4711",
+      "  0    every file was written\n"
+      "  1    it could not be sampled, or a file could not be written\n"
+      "  2    wrong use",
+      CLI_TABLE(runcmd_attach_options), runcmd_attach, &runcmd_attach_args,
+      1 },
     { "load", "[TARGET...]", "call a gRPC server, and measure",
       "Call a method of a gRPC server, without TLS, and print how many calls "
       "were ok, their latency, why others failed, and whether the server or "
@@ -49565,9 +49749,10 @@ static const struct {
       "load is made by: grpcprof load HOST:PORT" },
     { "annotate flamegraph pprof script show svg text top view web",
       "a profile is shown by: grpcprof report profile.pb" },
-    { "attach perf profile record sample stat",
-      "a profile is taken by: grpcprof serve --profile 30s; from a server with "
-      "pprof: grpcprof report http://HOST:PORT/debug/pprof/profile" },
+    { "exec perf profile record sample stat",
+      "a profile is taken by: grpcprof run -- ./server; of one that runs: "
+      "grpcprof attach PID; from a server with pprof: grpcprof report "
+      "http://HOST:PORT/debug/pprof/profile" },
     { "describe grpcurl list",
       "services are listed by: grpcurl -plaintext HOST:PORT list" },
     { "version", "it is: grpcprof --version" },

@@ -36,8 +36,8 @@ placed() { (cd "$T/root" && find . -type f -o -type l | sort | tr '\n' ' '); }
 installs() {
     local d="DESTDIR=$T/root"
     check 'make install' 0 make -s install "$d" prefix=/opt/gp
-    same 'install places three files' "$(placed)" "./opt/gp/bin/grpcprof \
-./opt/gp/share/bash-completion/completions/grpcprof \
+    same 'install places four files' "$(placed)" "./opt/gp/bin/grpcprof \
+./opt/gp/lib/grpcprof/agent.so ./opt/gp/share/bash-completion/completions/grpcprof \
 ./opt/gp/share/man/man1/grpcprof.1 "
     check 'the installed program runs' 0 "$T/root/opt/gp/bin/grpcprof" --version
     check 'the completion is bash' 0 bash -n \
