@@ -21256,19 +21256,20 @@ static bool anl_app_before(const struct anl *a, const struct anl_app *x,
 }
 
 /* Choose the functions of the application for a->app.  The starts of threads,
- * and main, are left out: all samples are below them. */
+ * and main, are left out if they pass on: all samples are below them. */
 static void anl_choose_apps(struct anl *a)
 {
     const struct view_sum *own = a->own;
     for (uint32_t i = 0; i < a->nfunctions; i++) {
         const struct anl_function *f = &a->function[i];
-        if (!f->application || a->class[f->node].flags & CAT_ENTRY ||
-            f->cum.sum.value <= 0)
+        if (!f->application || f->cum.sum.value <= 0)
             continue;
         struct anl_app x = { .row = i,
             .own = stat_share(&own[f->node], &a->view.total),
             .passes = (double)own[f->node].value <
                       ANL_PASSES * (double)f->cum.sum.value };
+        if (x.passes && a->class[f->node].flags & CAT_ENTRY)
+            continue;
         size_t k = a->napps < ANL_APPS ? a->napps++ : ANL_APPS;
         for (; k > 0 && anl_app_before(a, &x, &a->app[k - 1]); k--)
             if (k < ANL_APPS)
@@ -43229,17 +43230,25 @@ static bool say_color(const char *when, int fd)
            strcmp(term, "dumb") != 0;
 }
 
+/* Append that the file at path, of this kind, was written, and its size; not if
+ * it is no regular file. */
+static void say_put_wrote(struct buf *b, const char *path, struct slice kind)
+{
+    struct stat st;
+    if (stat(path, &st) || !S_ISREG(st.st_mode))
+        return;
+    txt_putf(b, "wrote %s (%.*s, ", path, (int)kind.n, kind.p);
+    txt_put_bytes(b, (double)st.st_size);
+    txt_puts(b, ")\n");
+}
+
 /* Print on stdout that the file at path was written, its kind and its size. */
 static void say_wrote(const char *path, struct slice kind)
 {
-    struct stat st;
     struct buf b = {0};
-    if (stat(path, &st) || !S_ISREG(st.st_mode))
-        return;
-    txt_putf(&b, "wrote %s (%.*s, ", path, (int)kind.n, kind.p);
-    txt_put_bytes(&b, (double)st.st_size);
-    txt_puts(&b, ")\n");
-    (void)say_print(&b);
+    say_put_wrote(&b, path, kind);
+    if (b.len)
+        (void)say_print(&b);
     mem_fini(&b);
 }
 
@@ -46912,11 +46921,14 @@ static void runcmd_window_close(struct runcmd_args *c)
     if (e) {
         say_error("%s", why.text);
     } else if (!c->common.quiet) {
+        struct buf b = {0};
         runcmd_summarize(&p);
-        say_wrote(c->out, txt_slice("pprof profile"));
+        say_put_wrote(&b, c->out, txt_slice("pprof profile"));
         if (svg)
-            say_wrote(c->svg, txt_slice("flame graph"));
-        say_error("to read it: grpcprof report %s", c->out);
+            say_put_wrote(&b, c->svg, txt_slice("flame graph"));
+        txt_putf(&b, "to read it: grpcprof report %s\n", c->out);
+        say_buf(&b);
+        mem_fini(&b);
     }
     pp_fini(&p);
     gp_profiler_stop(c->profiler);
