@@ -85,6 +85,10 @@ bench-report: grpcprof $(filter-out no,$(BIG)) ## report of PROFILE and a 150 MB
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench/serve.sh
 
+eintr: grpcprof .build/edge ## 48,000 calls below run: none may see EINTR
+	@for t in perf thread; do echo "$$t:"; ./grpcprof run -q --hz 5000 \
+	  --timer $$t -o .build/eintr.pb --svg none -- .build/edge eintr 4000; done
+
 FUZZ_RUNS = 100000
 fuzz: grpcprof .build/fuzz .build/fuzz-client .build/fuzz-re ## report and load on mutations
 	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz/fuzz.sh
@@ -237,5 +241,5 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g1 -fPIC -shared -I. -DGRPCPROF_AGEN
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test same re soak fuzz bench bench-load bench-report bench-serve \
-  unw-arm64 asan tsan install uninstall clean help FORCE
+.PHONY: all demo test same re soak eintr fuzz bench bench-load bench-report \
+  bench-serve unw-arm64 asan tsan install uninstall clean help FORCE

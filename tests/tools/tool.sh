@@ -148,7 +148,8 @@ tonic_program()
     CARGO_TARGET_DIR=$dir/cargo-target $limit cargo build --quiet --release \
         --locked --manifest-path ../bench/tonic/Cargo.toml \
         ${target:+--target=$target} &&
-        cp "$dir/cargo-target/$target/release/greeter" "$out"
+        cp "$dir/cargo-target/$target/release/greeter" "$out.new" &&
+        mv "$out.new" "$out"            # the old one may be running
 }
 
 bench_go_program()
