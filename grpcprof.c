@@ -611,7 +611,8 @@ enum {
 
 #define ANL_LOW_CORES 0.30      /* a process that uses fewer mostly waits */
 #define ANL_LEAST_BUSY_NS 1e9   /* less busy time says nothing about the load */
-#define ANL_FULL_CORE 0.90      /* share of a core: the thread is saturated */
+#define ANL_FULL_CORE 0.90      /* share of a core: the thread is saturated; */
+#define ANL_MOST_CORE 1.05      /* at more there are several of the name */
 
 /* A thread is synchronised with the kernel tick if its samples exceed its CPU
  * time times the tick rate by the factor ANL_TICK_RATIO and by ANL_TICK_ERRORS
@@ -21860,7 +21861,7 @@ static void anl_advise_next(struct anl *a)
             hz = fmin(hz, 250);
     }
     double cpu_s = ANL_GOOD_SAMPLES / hz;
-    if (!txt_starts(a->comment.tool, "grpcprof")) {
+    if (!(a->comment.work >= 0)) {      /* what serve notes of itself */
         if (u->window > 0 && a->cpu_profile)
             anl_reason(a, "at this CPU use, %s samples need a window of %s s",
                        anl_count(a, ANL_GOOD_SAMPLES),
@@ -21914,7 +21915,8 @@ static void anl_reason_threads(struct anl *a)
 {
     size_t full = 0, idle = 0;
     for (size_t i = 0; i < a->threads.n; i++) {
-        full += a->threads.row[i].cores >= ANL_FULL_CORE;
+        double cores = a->threads.row[i].cores;
+        full += cores >= ANL_FULL_CORE && cores < ANL_MOST_CORE;
         idle += a->threads.row[i].cores < ANL_LOW_CORES;
     }
     if (full == 1 && idle + 1 == a->threads.n && a->use.cpus > 1)
@@ -46899,6 +46901,10 @@ static void runcmd_summarize(const struct pp *p)
         if (a.napps)
             txt_puts(&b, "\nApplication functions, with all that they call:");
         runcmd_put_functions(&b, &a);
+        if (f.jit_hint.n) {
+            txt_puts(&b, "\nCode of a JIT has no names: ");
+            txt_put_clean(&b, f.jit_hint);
+        }
         say_error("%s", mem_string(&b));
     }
     mem_fini(&b);
