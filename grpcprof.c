@@ -46902,7 +46902,7 @@ static void runcmd_summarize(const struct pp *p)
             txt_puts(&b, "\nApplication functions, with all that they call:");
         runcmd_put_functions(&b, &a);
         if (f.jit_hint.n) {
-            txt_puts(&b, "\nCode of a JIT has no names: ");
+            txt_puts(&b, "\nJIT code: ");
             txt_put_clean(&b, f.jit_hint);
         }
         say_error("%s", mem_string(&b));

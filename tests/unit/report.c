@@ -624,6 +624,11 @@ static void test_verdict_withheld(void)
     struct doc_config o = { .age_ns = -1 };
     unit_run(&p, 110, 30);
     CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(!a.verdict.next_command && a.verdict.nreasons &&
+          strstr(a.verdict.reason[a.verdict.nreasons - 1], "need a window of"));
+    anl_fini(&a);
+    pp_add_comment(&p, "work=50000");   /* now it is serve's */
+    CHECK(!anl_run(&p, &c, &a, NULL));
     CHECK(a.verdict.kind == ANL_V_WITHHELD && a.nadvice == 0);
     CHECK(a.verdict.nreasons > 0 && strstr(a.verdict.reason[0], "110"));
     CHECK(strstr(a.verdict.reason[0], "5.7 to 17.0"));
