@@ -45328,6 +45328,15 @@ static uint32_t perf_add(pid_t pid, const char *name, int64_t begin_ns,
     return i;
 }
 
+/* Note that the program of p has ended, or runs no more in its process: REC
+ * must not charge it with the times of the next one's threads. */
+static void perf_end(struct tgt_process *p)
+{
+    p->gone = true;
+    if (p->row != MEM_NONE)
+        rec_data.process[p->row].gone = true;
+}
+
 /* Add process pid, which a process of row parent has forked at time_ns. */
 static void perf_on_fork(pid_t pid, uint32_t parent, uint64_t time_ns)
 {
@@ -45337,7 +45346,7 @@ static void perf_on_fork(pid_t pid, uint32_t parent, uint64_t time_ns)
     if (i != MEM_NONE) {
         if (perf_one.process[i].time_ns >= time_ns)
             return;                     /* told twice */
-        tgt_all.process[i]->gone = true;
+        perf_end(tgt_all.process[i]);
     }
     i = perf_add(pid, tgt_all.process[parent]->name, 0, 0, parent);
     if (i != MEM_NONE)
@@ -45361,7 +45370,7 @@ static void perf_on_exec(uint32_t i, const char *name, uint64_t time_ns)
     int64_t begin = tgt_clock(p->pid) - age;
     int64_t thread = perf_read_thread(p->pid, (uint32_t)p->pid) - age;
     tgt_note_end(p, begin);
-    p->gone = true;
+    perf_end(p);
     i = perf_add(p->pid, name, p->cpu_ns, thread > 0 ? thread : 0, MEM_NONE);
     if (i == MEM_NONE)
         return;
