@@ -43814,8 +43814,8 @@ static int opt_parse(const struct opt_command *c, int argc, char **argv)
             break;
         } else if (common->rest.n == c->most_args)
             e = c->most_args
-                ? opt_misuse(c, "'%s': more than %zu arguments", word,
-                             c->most_args)
+                ? opt_misuse(c, "'%s': takes %zu argument%s at most", word,
+                             c->most_args, c->most_args == 1 ? "" : "s")
                 : opt_misuse(c, "'%s': takes options only; an address is -l %s",
                              word, word);
         else
@@ -45935,25 +45935,31 @@ static int perf_explain(pid_t pid, int error, struct gp_why *why)
 {
     int level = perf_paranoid();
     if (error == ESRCH)
-        return txt_fail(why, GP_EIO, "process %d: there is none", (int)pid);
+        return txt_fail(why, GP_EIO, "process %d does not exist", (int)pid);
     if (error == ENOSYS || level == INT_MAX)
         return txt_fail(why, GP_EIO, "process %d: this kernel has no perf "
                         "events", (int)pid);
     if (level > 2 && (error == EACCES || error == EPERM))
-        return txt_fail(why, GP_EIO, "process %d: perf was refused: "
+        return txt_fail(why, GP_EIO, "process %d: perf was refused, as "
                         "kernel.perf_event_paranoid is %d; sysctl "
                         "kernel.perf_event_paranoid=1 or CAP_PERFMON would "
                         "allow it", (int)pid, level);
     if (error == EPERM)
-        return txt_fail(why, GP_EIO, "process %d: perf was refused, by a "
-                        "seccomp filter as containers have it: docker run "
+        return txt_fail(why, GP_EIO, "process %d: perf was refused by a "
+                        "seccomp filter, as containers have; docker run "
                         "--cap-add PERFMON would allow it", (int)pid);
     if (error == EACCES)
-        return txt_fail(why, GP_EIO, "process %d: it is another user's, or not "
-                        "dumpable: run grpcprof as its user, as root, or with "
-                        "CAP_PERFMON", (int)pid);
+        return txt_fail(why, GP_EIO, "process %d belongs to another user, or "
+                        "is not dumpable; run grpcprof as its user, as root or "
+                        "with CAP_PERFMON", (int)pid);
     return txt_fail(why, GP_EIO, "process %d: perf_event_open: %s", (int)pid,
                     strerror(error));
+}
+
+/* True if whole CPUs may be sampled; after perf_setup. */
+static bool perf_sees_all(void)
+{
+    return perf_one.wide;
 }
 
 /* Find out what of the process the kernel lets us sample. */
@@ -46084,7 +46090,7 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
         return txt_fail(why, GP_ENOMEM, "out of memory");
     }
     snprintf(perf_one.reason, sizeof perf_one.reason, perf_one.user_only ?
-             "without the time in the kernel: kernel.perf_event_paranoid is "
+             "without the time in the kernel, as kernel.perf_event_paranoid is "
              "%d; 1 or CAP_PERFMON would allow it" : "from outside",
              perf_paranoid());
     perf_one.target = (struct rec_target){
@@ -46553,18 +46559,15 @@ static bool run_choose(const char *timer, unsigned hz, char *reason,
     reason[0] = 0;
     if (!strcmp(timer, "thread"))
         return true;
-    if (!strcmp(timer, "auto") && hz <= tick) {
-        snprintf(reason, size, "the cheapest; more than the kernel's %u ticks "
-                 "per second need --timer perf", tick);
+    if (!strcmp(timer, "auto") && hz <= tick)
         return true;
-    }
     int fd = run_counter(0, 1, true);
     if (fd >= 0) {
         close(fd);
         return false;
     }
     if (errno == EINVAL || errno == E2BIG)
-        snprintf(reason, size, "perf needs Linux 5.13 for this");
+        snprintf(reason, size, "perf needs Linux 5.13 or newer");
     else
         snprintf(reason, size, "perf was refused (%s); sysctl "
                  "kernel.perf_event_paranoid=1 or CAP_PERFMON would allow it",
@@ -46627,7 +46630,7 @@ static int run_prepare(const char *timer, unsigned *hz, bool children,
     }
     bool timers = run_choose(timer, *hz, reason, sizeof reason);
     if (timers && !strcmp(timer, "perf"))
-        return txt_fail(why, GP_EIO, "timer perf: %s", reason);
+        return txt_fail(why, GP_EIO, "--timer perf: %s", reason);
     run_target.engine = timers ? &run_timers : &run_perf;
     run_target.reason = reason;
     /* A timer of the tick's own period would miss every other tick. */
@@ -46685,14 +46688,25 @@ static char **run_environment(char *const *env, struct arena *a)
     return NULL;
 }
 
+/* Return 0 if the file at path can be executed, or the errno of the refusal. */
+static int run_refusal(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return errno;
+    if (S_ISDIR(st.st_mode))
+        return EISDIR;
+    return access(path, X_OK) ? errno : 0;
+}
+
 /* Find the file of the program called name, as execvp would, into
- * path[PATH_MAX]; false if there is none. */
-static bool run_find_file(const char *name, char *path)
+ * path[PATH_MAX]; 0, or the errno of the refusal. */
+static int run_find_file(const char *name, char *path)
 {
     const char *list = getenv("PATH");
     if (strchr(name, '/')) {
         snprintf(path, PATH_MAX, "%s", name);
-        return !access(path, X_OK);
+        return run_refusal(path);
     }
     struct slice rest = txt_slice(list ? list : "/bin:/usr/bin");
     while (rest.n) {
@@ -46700,31 +46714,49 @@ static bool run_find_file(const char *name, char *path)
         size_t n = end ? (size_t)(end - rest.p) : rest.n;
         snprintf(path, PATH_MAX, "%.*s%s%s", (int)n, rest.p, n ? "/" : "",
                  name);
-        if (!access(path, X_OK))
-            return true;
+        if (!run_refusal(path))
+            return 0;
         n += end != NULL;
         rest = (struct slice){ rest.p + n, rest.n - n };
     }
-    return false;
+    return ENOENT;
+}
+
+/* Say why the program called name cannot be run: error. */
+static int run_explain(const char *name, int error, struct gp_why *why)
+{
+    bool there = !strchr(name, '/') && !access(name, X_OK);
+    if (error == ENOENT && !strchr(name, '/'))
+        return txt_fail(why, GP_EIO, "%s: not found in PATH%s%s", name,
+                        there ? "; the one of this directory is ./" : "",
+                        there ? name : "");
+    return txt_fail(why, GP_EIO, "%s: %s%s", name, strerror(error),
+                    error == EACCES ? "; chmod +x makes it executable" : "");
 }
 
 /* Write the interpreter of the script m to path[PATH_MAX]; false if m is no
- * script. */
+ * script.  One without #! is run by sh. */
 static bool run_interpreter(const struct elf_image *m, char *path)
 {
     char line[PATH_MAX] = "";
-    const char *mark = m->size > 2 ? elf_bytes(m, 0, 2) : NULL;
     size_t n = m->size < sizeof line ? m->size : sizeof line - 1;
-    const char *text = mark && !memcmp(mark, "#!", 2) ? elf_bytes(m, 0, n)
-                                                      : NULL;
-    if (!text)
+    const char *text = elf_bytes(m, 0, n);
+    if (!text || (n >= SELFMAG && !memcmp(text, ELFMAG, SELFMAG)))
         return false;
-    memcpy(line, text, n);
+    if (n > 2 && !memcmp(text, "#!", 2))
+        memcpy(line, text, n);
+    else
+        snprintf(line, sizeof line, "#!/bin/sh");
     char *p = line + 2 + strspn(line + 2, " \t");
     p[strcspn(p, " \t\n")] = 0;
     snprintf(path, PATH_MAX, "%s", p);
     return *p != 0;
 }
+
+/* The kernel ends counters of a process that starts such a program; one of the
+ * whole CPU goes on. */
+static const char run_changes_user[] =
+    "it changes its user or rights at the start (set-user-ID)";
 
 /* Return why the agent cannot be preloaded into the program m, or NULL. */
 static const char *run_obstacle_elf(const struct elf_image *m)
@@ -46764,7 +46796,7 @@ static const char *run_obstacle(const char *file)
                     (st.st_mode & S_ISGID && st.st_gid != getegid()) ||
                     (geteuid() &&
                      getxattr(path, "security.capability", NULL, 0) > 0)))
-            return "it changes its user or rights at the start (set-user-ID)";
+            return run_changes_user;
         if (!script)
             return why;
     }
@@ -46855,7 +46887,7 @@ static const struct opt runcmd_attach_options[] = {
     OPT_COMMON(struct runcmd_args),
 };
 
-/* Print what is sampled, by what, and what that costs. */
+/* Print what is sampled, how, and what that costs. */
 static void runcmd_announce(const struct runcmd_args *c)
 {
     const struct rec_target *t = c->target;
@@ -46865,13 +46897,13 @@ static void runcmd_announce(const struct runcmd_args *c)
              c->recording ? "" : ", when asked,");
     txt_put_commas(&b, hz);
     txt_putf(&b, " samples per second of CPU time, timed with %s",
-             t->engine->name);
+             t->engine->ticks ? "a timer for each thread" : t->engine->name);
     if (*t->reason)
         txt_putf(&b, " (%s)", t->reason);
     if (!isnan(t->cost_ns)) {
         txt_puts(&b, "; each sample costs about ");
         txt_put_time(&b, t->cost_ns);
-        txt_putf(&b, ", so sampling adds %.1f%% to the CPU time",
+        txt_putf(&b, ", so sampling adds about %.1f%% to the CPU time",
                  100 * t->cost_ns * hz / 1e9);
     }
     say_error("%s", mem_string(&b));
@@ -46932,6 +46964,10 @@ static void runcmd_window_close(struct runcmd_args *c)
     int e = build_profile_now(&c->profiler->from, &c->profiler->source, &p,
                               &why);
     e = e ? e : gp_write_files(&p, c->out, svg ? c->svg : NULL, &why);
+    if (e == GP_EFORMAT && svg) {       /* nothing to draw */
+        svg = false;
+        e = gp_write_files(&p, c->out, NULL, &why);
+    }
     c->failed |= e != GP_OK;
     if (e) {
         say_error("%s", why.text);
@@ -47123,15 +47159,37 @@ static int runcmd_record(struct runcmd_args *c, struct gp_why *why)
     return e;
 }
 
-/* Fork the program of run, with what samples it; it waits to be released. */
-static int runcmd_prepare(struct runcmd_args *c, const sigset_t *mask,
-                          struct gp_why *why)
+/* Let the kernel sample the forked program, which the agent cannot enter for
+ * the reason obstacle. */
+static int runcmd_prepare_outside(struct runcmd_args *c, const char *obstacle,
+                                  struct gp_why *why)
+{
+    struct perf_config config = { .pid = c->child.pid, .name = c->name,
+                                  .children = !c->no_children,
+                                  .started = true };
+    struct gp_why outside = {{0}};
+    if (perf_setup(&config, &c->target, &outside))
+        return txt_fail(why, GP_EIO, "%s cannot be sampled from inside: %s; "
+                        "nor from outside: %s", c->name, obstacle,
+                        outside.text);
+    if (obstacle == run_changes_user && !perf_sees_all())
+        return txt_fail(why, GP_EIO, "%s cannot be sampled: %s; run grpcprof "
+                        "as root or with CAP_PERFMON", c->name, obstacle);
+    if (!c->common.quiet)
+        say_error("%s cannot be sampled from inside: %s; the kernel samples it "
+                  "instead", c->name, obstacle);
+    return GP_OK;
+}
+
+/* Fork the program of run, in the file at path, with what samples it; it waits
+ * to be released. */
+static int runcmd_prepare(struct runcmd_args *c, const char *path,
+                          const sigset_t *mask, struct gp_why *why)
 {
     struct arena arena = {0};
-    char path[PATH_MAX], **env = NULL;
+    char **env = NULL;
     char *const *argv = c->common.program;
-    const char *obstacle = run_find_file(argv[0], path) ? run_obstacle(path)
-                                                        : NULL;
+    const char *obstacle = run_obstacle(path);
     unsigned hz = (unsigned)c->hz;
     int e = obstacle ? GP_OK : run_prepare(c->timer, &hz, !c->no_children, why);
     if (!e && !obstacle && !(env = run_environment(environ, &arena)))
@@ -47143,16 +47201,7 @@ static int runcmd_prepare(struct runcmd_args *c, const sigset_t *mask,
     c->target = &run_target;
     if (e || !obstacle)
         return e ? e : run_begin(why);
-    struct perf_config config = { .pid = c->child.pid, .name = c->name,
-                                  .children = !c->no_children,
-                                  .started = true };
-    struct gp_why outside = {{0}};
-    if (!c->common.quiet)
-        say_error("%s cannot be sampled from inside: %s; the kernel samples it "
-                  "instead", c->name, obstacle);
-    if (!perf_setup(&config, &c->target, &outside))
-        return GP_OK;
-    return txt_fail(why, GP_EIO, "%s: %s", c->name, outside.text);
+    return runcmd_prepare_outside(c, obstacle, why);
 }
 
 /* Release what runs. */
@@ -47171,8 +47220,9 @@ static int runcmd_run(const struct opt_command *cmd)
 {
     struct runcmd_args *c = cmd->config;
     struct gp_why why = {{0}};
+    char path[PATH_MAX];
     sigset_t all, mask;
-    int error = 0, status;
+    int error, status;
     if (!c->common.program || !c->common.program[0])
         return opt_misuse(cmd, "no program; as in: grpcprof run -- ./server");
     if ((status = runcmd_check(c, cmd)))
@@ -47181,9 +47231,14 @@ static int runcmd_run(const struct opt_command *cmd)
     snprintf(c->name, sizeof c->name, "%.*s", (int)name.n, name.p);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &mask);
-    int e = runcmd_prepare(c, &mask, &why);
+    error = run_find_file(c->common.program[0], path);
+    int e = error ? run_explain(c->common.program[0], error, &why)
+                  : runcmd_prepare(c, path, &mask, &why);
     e = e ? e : runcmd_record(c, &why);
-    e = e ? e : sys_child_release(&c->child, c->name, &error, &why);
+    if (!e && (e = sys_child_release(&c->child, c->common.program[0], &error,
+                                     &why)) && error == ENOENT)
+        txt_fail(&why, e, "%s: the interpreter that it names does not exist",
+                 c->common.program[0]);
     if (!e) {
         runcmd_wait(c, &all);
         runcmd_window_close(c);

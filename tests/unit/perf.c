@@ -351,13 +351,13 @@ static void test_perf_refusals(void)
 {
     struct gp_why why;
     perf_explain(7, ESRCH, &why);
-    CHECK(!strcmp(why.text, "process 7: there is none"));
+    CHECK(!strcmp(why.text, "process 7 does not exist"));
     int level = perf_paranoid();
     if (level <= 2) {
         perf_explain(7, EPERM, &why);
         CHECK(strstr(why.text, "seccomp") && strstr(why.text, "PERFMON"));
         perf_explain(7, EACCES, &why);
-        CHECK(strstr(why.text, "another user's"));
+        CHECK(strstr(why.text, "another user"));
     } else if (level < INT_MAX) {
         perf_explain(7, EACCES, &why);
         CHECK(strstr(why.text, "perf_event_paranoid=1"));
