@@ -169,6 +169,9 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) -fPIC -shared $(LINK) -o $@ tests/profile/churn.c
 .build/edge: tests/run/edge.c .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/run/edge.c
+.build/ring: tests/run/ring.c $(DEPS)
+	$(CC) $(FLAGS) -O1 -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
+	  tests/run/ring.c $(LIBS)
 .build/throw: tests/run/throw.cc .build/flags
 	$(CXX) -O1 -g -o $@ tests/run/throw.cc -pthread
 # An offset of 0 to no pointer is what gcc's check allows and clang's does not.

@@ -231,6 +231,9 @@ enum {
      * at the root and counted.  backtrace() adds RING_OWN of the handler. */
     RING_DEPTH = 128,
     RING_OWN = 6,
+
+    /* Tries to claim a slot; each that fails was another thread's success. */
+    RING_TRIES = 10000,
 };
 
 /* ---- UNW ---- */
@@ -300,6 +303,10 @@ enum {
 /* Least time between two looks at what a process has mapped, when a sample has
  * code that is in no mapping. */
 #define TGT_MAPS_NS INT64_C(50000000)
+
+/* Most that the kernel's figure for another process lags behind that process's
+ * own: a tick of each CPU, of up to 10 ms. */
+#define TGT_LAG_NS INT64_C(1000000000)
 
 /* ---- RUN, RUNCMD ---- */
 enum {
@@ -532,8 +539,11 @@ enum {
 
     REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
 
-    /* Distinct stacks (64 MB); samples of further ones are lost and counted. */
+    /* Distinct stacks (64 MB), their frames (256 MB), and threads, also ended
+     * ones (80 MB); samples of further ones are lost and counted. */
     REC_MOST_ROWS = 1 << 20,
+    REC_MOST_FRAMES = 1 << 25,
+    REC_MOST_THREADS = 1 << 20,
 };
 
 /* ---- VIEW ---- */
@@ -1267,12 +1277,13 @@ static __attribute__((unused)) void ring_init(struct ring *r, void *memory,
         atomic_init(&r->shared->slot[i].turn, i);
 }
 
-/* Claim the next free slot, of *ticket; NULL if full, which counts as lost. */
+/* Claim the next free slot, of *ticket; NULL if full, which counts as lost.  So
+ * does a head that stays behind its slot's turn: somebody overwrote one. */
 static struct ring_slot *ring_claim_sig(const struct ring *r, uint64_t *ticket)
 {
     struct ring_shared *g = r->shared;
     uint64_t t = atomic_load_explicit(&g->head, memory_order_relaxed);
-    for (;;) {
+    for (unsigned i = 0; i < RING_TRIES; i++) {
         struct ring_slot *s = &g->slot[t & (r->count - 1)];
         uint64_t turn = atomic_load_explicit(&s->turn, memory_order_acquire);
         if (turn == t) {
@@ -1281,18 +1292,27 @@ static struct ring_slot *ring_claim_sig(const struct ring *r, uint64_t *ticket)
                 return s;
             }
         } else if (turn < t) {
-            atomic_fetch_add_explicit(&g->lost, 1, memory_order_relaxed);
-            return NULL;
+            break;
         } else {
             t = atomic_load_explicit(&g->head, memory_order_relaxed);
         }
     }
+    atomic_fetch_add_explicit(&g->lost, 1, memory_order_relaxed);
+    return NULL;
 }
 
 /* Give slot s of ticket to the reader, unless that has skipped it. */
 static void ring_publish_sig(struct ring_slot *s, uint64_t ticket)
 {
     atomic_compare_exchange_strong(&s->turn, &ticket, ticket + 1);
+}
+
+/* Return the flag at p, where somebody else may have written any byte. */
+static bool ring_flag(const bool *p)
+{
+    unsigned char byte;
+    memcpy(&byte, p, sizeof byte);
+    return byte != 0;
 }
 
 enum ring_state { RING_EMPTY, RING_TAKEN, RING_BUSY, RING_DAMAGED };
@@ -1307,6 +1327,10 @@ static __attribute__((unused)) enum ring_state ring_take(struct ring *r,
     if (turn == r->tail + 1) {
         memcpy(to, s, offsetof(struct ring_slot, pc));
         to->depth = to->depth > RING_DEPTH ? RING_DEPTH : to->depth;
+        to->truncated = ring_flag(&to->truncated);
+        to->failed = ring_flag(&to->failed);
+        to->broken = ring_flag(&to->broken);
+        to->waiting = ring_flag(&to->waiting);
         memcpy(to->pc, s->pc, to->depth * sizeof *to->pc);
         atomic_store_explicit(&s->turn, r->tail + r->count,
                               memory_order_release);
@@ -14703,6 +14727,8 @@ static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
         }
         return t->name == MEM_NONE ? NULL : t;
     }
+    if (rec_data.nthreads >= REC_MOST_THREADS)
+        return NULL;
     uint32_t name = rec_read_name(p, tid);
     struct rec_thread *t = name == MEM_NONE ? NULL : PP_NEW(&rec_data, thread);
     if (!t)
@@ -14732,7 +14758,8 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
             !memcmp(rec_data.pc + r->at, pc, depth * sizeof *pc))
             return r;
     }
-    if (rec_data.nrows >= REC_MOST_ROWS)
+    if (rec_data.nrows >= REC_MOST_ROWS ||
+        rec_data.npcs + depth > REC_MOST_FRAMES)
         return NULL;
     uint64_t *p = mem_grow(rec_data.pc, &rec_data.pc_cap, rec_data.npcs + depth,
                            sizeof *p);
@@ -14752,9 +14779,12 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     return r;
 }
 
-/* Charge row r with ns of CPU or real time of its process. */
+/* Charge row r with ns of CPU or real time of its process; not past what an
+ * int64_t holds, where samples from outside might lead. */
 static void rec_charge(struct rec_row *r, int64_t ns)
 {
+    if (ns > INT64_MAX - rec_data.total.charged_ns)
+        return;
     r->sum.ns += ns;
     rec_data.total.charged_ns += ns;
     rec_data.process[r->process].charged_ns += ns;
@@ -44635,12 +44665,19 @@ static void tgt_read_times(struct tgt_process *p)
     mem_fini(&b);
 }
 
+/* Return the CPU time that p can have used by now: all CPUs since it was last
+ * looked at. */
+static int64_t tgt_most_ns(const struct tgt_process *p)
+{
+    return p->cpu_ns + (sys_now_ns() - p->looked_ns) * (int64_t)sys_cpus() +
+           TGT_LAG_NS;
+}
+
 /* Note the CPU time of p, which ended or says that it ends; not one that its
  * CPUs could not have used since p was last looked at. */
 static void tgt_note_end(struct tgt_process *p, int64_t cpu_ns)
 {
-    int64_t most = (sys_now_ns() - p->looked_ns) * (int64_t)sys_cpus();
-    if (cpu_ns > p->cpu_ns && cpu_ns - p->cpu_ns <= most)
+    if (cpu_ns > p->cpu_ns && cpu_ns <= tgt_most_ns(p))
         p->cpu_ns = cpu_ns;
 }
 
@@ -46136,6 +46173,7 @@ static struct {
     ino_t    inode;                     /* of the memory */
     char     memory[AGT_PATH_BYTES];    /* its path, for the program */
     unsigned hz;
+    bool     timers;                    /* the agents sample by timers */
     bool     sampling;                  /* the recorder wants samples */
     bool     damaged;                   /* the program overwrote the ring */
     struct run_row row[AGT_MOST_PROCESSES];
@@ -46212,7 +46250,7 @@ static void run_count(struct run_row *r)
     char path[64];
     uint64_t tid;
     size_t n = 0;
-    if (run_one.shared->hz)             /* timers */
+    if (run_one.timers)
         return;
     run_count_thread(r, r->pid);
     snprintf(path, sizeof path, "/proc/%d/task", (int)r->pid);
@@ -46402,27 +46440,39 @@ static bool run_is_stuck(void)
     return now - run_one.busy_ns > RUN_BUSY_MS * 1000000;
 }
 
-/* Pass the samples to fn; for rec_target. */
+/* Pass sample s to fn.  One that cannot be, of a time that its process has not
+ * used, counts as lost. */
+static void run_pass(struct ring_slot *s,
+                     void (*fn)(const struct ring_slot *, void *), void *user)
+{
+    uint32_t row = s->process < AGT_MOST_PROCESSES ?
+                   run_one.row[s->process].target : MEM_NONE;
+    s->label = 0;
+    if (row == MEM_NONE || s->cpu_ns < 0 ||
+        s->cpu_ns > tgt_most_ns(tgt_all.process[row]))
+        run_one.skipped++;
+    else
+        tgt_take(row, s, fn, user);
+}
+
+/* Pass the samples to fn, at most those of a full ring; for rec_target. */
 static void run_on_drain(void (*fn)(const struct ring_slot *, void *),
                          void *user)
 {
     static struct ring_slot s;
     enum ring_state got = run_one.damaged ? RING_DAMAGED : RING_TAKEN;
     pthread_mutex_lock(&tgt_all.lock);
-    while (got == RING_TAKEN &&
-           (got = ring_take(&run_one.ring, &s)) == RING_TAKEN) {
-        uint32_t row = s.process < AGT_MOST_PROCESSES ?
-                       run_one.row[s.process].target : MEM_NONE;
-        tgt_take(row, &s, fn, user);
-    }
+    for (uint64_t n = 0; got == RING_TAKEN && n < run_one.ring.count; n++)
+        if ((got = ring_take(&run_one.ring, &s)) == RING_TAKEN)
+            run_pass(&s, fn, user);
     if (got == RING_BUSY && run_is_stuck()) {
         ring_skip(&run_one.ring);
         run_one.skipped++;
     }
-    if (got != RING_BUSY) {
+    if (got == RING_EMPTY || got == RING_DAMAGED)
         run_free_rows();
+    if (got != RING_BUSY)
         run_one.busy_ns = 0;
-    }
     run_one.damaged = got == RING_DAMAGED;
     pthread_mutex_unlock(&tgt_all.lock);
 }
@@ -46472,15 +46522,19 @@ static struct rec_target run_target = {
 
 /* ---- start ---- */
 
-/* Make a file in memory called name, of the n bytes at src.  Return it, and its
- * path for other processes in path[AGT_PATH_BYTES]; -1 with errno. */
+/* Make a file in memory called name, of the n bytes at src, or of n that others
+ * may write to.  Its length stays: a shorter one would end whoever reads the
+ * mapping by SIGBUS.  Return it, and its path for other processes in
+ * path[AGT_PATH_BYTES]; -1 with errno. */
 static int run_memory_file(const char *name, const void *src, size_t n,
                            char *path)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC);
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     if (fd < 0)
         return -1;
-    if (src ? sys_write_fd(fd, src, n) != GP_OK : ftruncate(fd, (off_t)n)) {
+    if ((src ? sys_write_fd(fd, src, n) != GP_OK : ftruncate(fd, (off_t)n)) ||
+        fcntl(fd, F_ADD_SEALS, src ? seals | F_SEAL_WRITE : seals)) {
         close(fd);
         return -1;
     }
@@ -46539,6 +46593,7 @@ static int run_share(unsigned timer_hz, bool children, struct gp_why *why)
     run_one.inode = st.st_ino;
     run_one.shared->count = (uint32_t)count;
     run_one.shared->hz = timer_hz;
+    run_one.timers = timer_hz != 0;
     run_one.shared->children = children;
     agt_view(&run_one.ring, run_one.shared, count);
     ring_init(&run_one.ring, run_one.ring.shared, count);

@@ -23,8 +23,8 @@
 #   signal    a _sig function calls nothing that locks, allocates or prints
 #   agent     AGT, which runs in programs of others, names only LIMITS, RING, UNW
 #             and EXEC; none of its functions, nor of the sections above it,
-#             locks, allocates or prints; outside of its handler it may map memory, and
-#             UNW sorts an index that it does not use
+#             locks, allocates or prints; outside of its handler it may map
+#             memory, and UNW sorts an index that it does not use
 #   text      80 columns, ASCII, no tabs, no trailing blanks
 #
 # First every line is read into code[] (comments and literals blanked) and
