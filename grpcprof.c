@@ -304,6 +304,9 @@ enum {
  * code that is in no mapping. */
 #define TGT_MAPS_NS INT64_C(50000000)
 
+/* Least address of code, of which REC's pseudo-frames are below. */
+#define TGT_LEAST_PC UINT64_C(4096)
+
 /* Most that the kernel's figure for another process lags behind that process's
  * own: a tick of each CPU, of up to 10 ms. */
 #define TGT_LAG_NS INT64_C(1000000000)
@@ -44760,6 +44763,19 @@ static void tgt_tell_recorder(void)
     }
 }
 
+/* Cut the stack of s at an address where no code can be: REC has numbers of its
+ * own there.  A leaf there becomes an address that nothing is mapped at. */
+static void tgt_cut(struct ring_slot *s)
+{
+    for (unsigned k = 0; k < s->depth; k++)
+        if (s->pc[k] < TGT_LEAST_PC) {
+            s->pc[k] = TGT_LEAST_PC;
+            s->depth = (uint16_t)(k ? k : 1);
+            s->broken = true;
+            return;
+        }
+}
+
 /* Pass sample s of process i to fn, after a look at what the process has mapped
  * if the sample has code that was not there.  With REC's lock. */
 static void tgt_take(size_t i, struct ring_slot *s,
@@ -44768,6 +44784,7 @@ static void tgt_take(size_t i, struct ring_slot *s,
     struct tgt_process *p = i < tgt_all.nprocesses ? tgt_all.process[i] : NULL;
     if (!p || tgt_row(i) == MEM_NONE)
         return;
+    tgt_cut(s);
     for (unsigned k = 0; k < s->depth; k++)
         if (!elf_space_holds(&p->space, s->pc[k] - (k > 0))) {
             if (sys_now_ns() - p->mapped_ns > TGT_MAPS_NS)

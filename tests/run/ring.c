@@ -102,7 +102,8 @@ static void forge_sample(const struct ring *r)
     if (any() % 4)
         s->cpu_ns = (int64_t)(any() % cpu);
     if (any() % 4)
-        s->depth = (uint16_t)(1 + any() % RING_DEPTH);
+        s->depth = (uint16_t)(any() % RING_DEPTH);
+    s->depth |= 1;                      /* with 0, run would drop the ring */
     if (any() % 2)
         for (unsigned i = 0; i < RING_DEPTH; i++)
             s->pc[i] = (uint64_t)(uintptr_t)&forge_sample + any() % 65536;
