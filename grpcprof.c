@@ -2945,7 +2945,7 @@ struct agt_process {                    /* one process of the program */
                                          * AGT_MOST_PROCESSES: by exec */
     int64_t  begin_cpu_ns;              /* its CPU time when it registered */
     _Atomic int64_t end_cpu_ns;         /* when it left; 0: not known */
-    char     name[16];                  /* of the program's file */
+    char     name[16];                  /* of the thread that registered */
 };
 
 struct agt_work {                       /* of the handler that fills a slot */
@@ -3013,9 +3013,9 @@ static struct {
     char run[AGT_PATH_BYTES];           /* path of the shared memory */
 } agt;
 
-/* True if the program believes that it blocks our signal.  Initial-exec, so
- * that no access allocates. */
-static _Thread_local bool agt_blocked
+/* True if the program believes that it blocks our signal, and if one that is
+ * not ours came meanwhile.  Initial-exec, so that no access allocates. */
+static _Thread_local volatile bool agt_blocked, agt_pending
     __attribute__((tls_model("initial-exec")));
 
 /* A function of this name stands in front of libc's. */
@@ -3028,7 +3028,8 @@ static _Thread_local bool agt_blocked
  * finds all: dlsym() takes a lock, which a child of fork must not wait for. */
 #define AGT_FUNCTIONS(X)                                            \
     X(sigaction) X(signal) X(sigprocmask) X(pthread_sigmask)        \
-    X(sigwait) X(sigwaitinfo) X(sigtimedwait) X(pthread_create)     \
+    X(sigpending) X(sigwait) X(sigwaitinfo) X(sigtimedwait)         \
+    X(pthread_create)                                               \
     X(posix_spawn) X(posix_spawnp) X(system) X(popen)
 #define AGT_ID(name) AGT_F_##name,
 #define AGT_TEXT(name) #name,
@@ -3120,10 +3121,13 @@ static void agt_signal_sig(int signo, siginfo_t *info, void *context)
     uint32_t flags = 0;
     if (perf)
         memcpy(&flags, (const char *)info + AGT_PERF_FLAGS, sizeof flags);
-    if (info->si_code != (perf ? TRAP_PERF : SI_TIMER))
-        agt_pass_sig(signo, info, context);
-    else if (atomic_load(&agt.shared->on) && !(flags & AGT_PERF_ASYNC))
+    bool ours = info->si_code == (perf ? TRAP_PERF : SI_TIMER);
+    if (ours && atomic_load(&agt.shared->on) && !(flags & AGT_PERF_ASYNC))
         agt_sample_sig(context);
+    else if (!ours && agt_blocked && info->si_code <= 0)
+        agt_pending = true;             /* but a fault cannot wait */
+    else if (!ours)
+        agt_pass_sig(signo, info, context);
     errno = saved;
 }
 
@@ -3279,7 +3283,7 @@ static void agt_register(uint32_t parent)
     p->begin_cpu_ns = agt_time_sig(CLOCK_PROCESS_CPUTIME_ID);
     atomic_store(&p->end_cpu_ns, 0);
     memset(p->name, 0, sizeof p->name);
-    strncpy(p->name, program_invocation_short_name, sizeof p->name - 1);
+    prctl(PR_GET_NAME, p->name);        /* 16 bytes; argv may be overwritten */
     agt.me = i;
     atomic_store(&p->state, AGT_NEW);
     agt_ring_bell();
@@ -3492,6 +3496,10 @@ static int agt_mask(int (*real)(int, const sigset_t *, sigset_t *), int how,
         agt_blocked = how != SIG_UNBLOCK && sigismember(set, agt.signo);
     if (old && was)
         sigaddset(old, agt.signo);
+    if (!agt_blocked && agt_pending) {
+        agt_pending = false;
+        raise(agt.signo);
+    }
     return e;
 }
 
@@ -3508,6 +3516,16 @@ AGT_USED int agt_pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
     return agt_mask(AGT_REAL(pthread_sigmask), how, set, old);
 }
 AGT_REPLACE(pthread_sigmask);
+
+/* sigpending(2), with a signal that we hold for the program. */
+AGT_USED int agt_sigpending(sigset_t *set)
+{
+    int e = AGT_REAL(sigpending)(set);
+    if (!e && agt_pending)
+        sigaddset(set, agt.signo);
+    return e;
+}
+AGT_REPLACE(sigpending);
 
 /* sigwait(3), which is not to take our signal. */
 AGT_USED int agt_sigwait(const sigset_t *set, int *signo)
@@ -15252,6 +15270,8 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
     if (rec_one.target)
         rec_one.target->look();
     size_t threads = rec_scan_threads(false, true);
+    if (rec_one.target)                 /* which may have ended by now */
+        threads = rec_data.nthreads;
     rec_end_slice(1);
     int64_t cpu_ns = rec_cpu_ns(&user, &system);
     if (!rec_one.target)

@@ -151,6 +151,7 @@ nginx_workers() {
     ended "$PID" 30
     same 'nginx: the status' "$ST" 0
     judge cpu 'nginx' "$BIN" "$T/nginx.pb"
+    judge processes 'nginx' "$BIN" "$T/nginx.pb" nginx=2
 }
 
 redis() {
@@ -265,8 +266,7 @@ odd() {
     edge "signals set to default ($engine)" "${LEAST[$engine]}" "$also" resetall
     edge "sigwait for all ($engine)" 'sampled=0 whole=.95' "$also" sigwait
     edge "its own SIGPROF ($engine)" "${LEAST[$engine]}" "$also" sigprof
-    [ "$engine" = perf ] ||
-        edge "its own SIGTRAP ($engine)" "${LEAST[$engine]}" "$also" sigtrap
+    edge "its own SIGTRAP ($engine)" "${LEAST[$engine]}" "$also" sigtrap
     edge "EINTR ($engine)" none "--hz 5000 --timer $engine" eintr 150
     edge "descriptors closed ($engine)" "${LEAST[$engine]}" "$also" closefd
     edge "environment cleared ($engine)" 'sampled=0' "$also" clearenv 0.3
@@ -408,6 +408,7 @@ words() {
         '/nonexistent/program: No such file'
     check 'the short report' 0 "$BIN" run --hz 1000 -o "$T/short.pb" --svg \
         "$T/short.svg" -- "$EDGE" burn
+    same 'the short report is not on stdout' "$(cat "$OUT")" ''
     has 'the short report names the file' "$ERR" 'short\.pb'
     has 'the short report names the function' "$ERR" 'edge_(loop|burn)'
     has 'the start line: rate and engine' "$ERR" \
