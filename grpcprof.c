@@ -540,6 +540,8 @@ enum {
      * row are missed by chance once in 10 million samples (e^-16). */
     REC_GAP_PERIODS = 16,
 
+    REC_LAG_TICKS = 2,          /* see rec_lag_ns */
+
     REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
 
     /* Distinct stacks (64 MB), their frames (256 MB), and threads, also ended
@@ -5536,6 +5538,8 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
         return txt_fail(why, GP_EIO, "cannot start a process: %s",
                         strerror(errno));
     if (c->pid == 0) {
+        const char *slash = strrchr(argv[0], '/');
+        prctl(PR_SET_NAME, slash ? slash + 1 : argv[0]);    /* as exec will */
         close(go[1]);
         sys_restore_signals();
         pthread_sigmask(SIG_SETMASK, mask, NULL);
@@ -14528,6 +14532,7 @@ struct rec_process {
     int64_t  cpu_ns;                    /* used since the recorder started */
     int64_t  charged_ns;                /* of that, in rows */
     uint64_t ended, ended_seen;         /* threads ended; when last charged */
+    size_t   threads;                   /* that live */
     bool     gone;                      /* its CPU time is final */
     struct elf_space *space;            /* borrowed from the target; or NULL */
 };
@@ -14724,10 +14729,17 @@ static uint32_t rec_process_add(pid_t pid, const char *name,
     return (uint32_t)rec_data.nprocesses - 1;
 }
 
+/* Return the time by which rec_thread_ns may lag behind a thread of process p:
+ * of another process the kernel tells it as of its last tick. */
+static int64_t rec_lag_ns(const struct rec_process *p)
+{
+    return p->pid ? REC_LAG_TICKS * 1000000000 / (int64_t)smp_tick_hz() : 0;
+}
+
 /* Return thread tid of a process, appended with charged_ns charged if new; NULL
  * if out of memory.  If its clock went back, the kernel gave tid to a new
  * thread; but a sample may be older than the last mark, if not than the last
- * sample. */
+ * sample, and other times may lag. */
 static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
                                           int64_t now_ns, int64_t charged_ns,
                                           bool sample)
@@ -14741,7 +14753,8 @@ static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
         if (t->tid != tid || t->process != process)
             continue;
         bool late = sample && t->sample_ns < t->ns;
-        if (now_ns < (late ? t->sample_ns : t->ns)) {
+        int64_t lag = sample ? 0 : rec_lag_ns(p);
+        if (now_ns < (late ? t->sample_ns : t->ns) - lag) {
             t->ns = t->sample_ns = 0;
             t->alive = false;
             t->name = rec_read_name(p, tid);
@@ -14967,9 +14980,11 @@ static size_t rec_scan_threads(bool first, bool charge)
 {
     size_t n = 0;
     rec_one.scan++;
-    for (uint32_t i = 0; i < rec_data.nprocesses; i++)
-        if (!rec_data.process[i].gone)
-            n += rec_scan_process(i, first, charge);
+    for (uint32_t i = 0; i < rec_data.nprocesses; i++) {
+        struct rec_process *p = &rec_data.process[i];
+        p->threads = p->gone ? 0 : rec_scan_process(i, first, charge);
+        n += p->threads;
+    }
     for (size_t i = 0; i < rec_data.nthreads; i++) {
         struct rec_thread *t = &rec_data.thread[i];
         if (t->alive && t->scan != rec_one.scan) {
@@ -14984,15 +14999,18 @@ static size_t rec_scan_threads(bool first, bool charge)
 
 /* Charge the CPU time of threads of a process that ended unseen to [unsampled]
  * of "(ended)".  Their clocks are gone, but it is the process's time that no
- * row has. */
+ * row has.  Of another process, whose threads may end without being seen, all
+ * is charged but what clocks that lag may still bring. */
 static void rec_charge_ended(uint32_t process)
 {
     uint64_t pc = REC_UNSAMPLED;
     struct rec_process *p = &rec_data.process[process];
     int64_t missing = p->cpu_ns - p->charged_ns;
     uint32_t name = rec_name_row("(ended)");
+    if (!p->gone && p->pid)
+        missing -= rec_lag_ns(p) * (int64_t)p->threads;
     if (rec_one.engine->wall || missing <= 0 || name == MEM_NONE ||
-        (p->ended_seen == p->ended && !p->gone))
+        (!p->pid && !p->gone && p->ended_seen == p->ended))
         return;
     p->ended_seen = p->ended;
     struct rec_row *r = rec_find_row(&pc, 1, process, name, 0, REC_ON_CPU);

@@ -52,7 +52,8 @@ refusals() {
     pid=$PID
     as_nobody true 2>/dev/null || {
         skip 'another user' 'no right to become nobody'; return; }
-    check 'another user'\''s process' 1 as_nobody "$BIN" attach -d 1s "$pid"
+    check 'another user'\''s process' 1 as_nobody "$BIN" attach -d 1s \
+        -o /dev/null --svg none "$pid"
     one_line 'another user'\''s process: the reason' \
         'not permitted|perf_event_paranoid|CAP_'
     kill "$pid"
