@@ -237,6 +237,9 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g1 -fPIC -shared -I. -DGRPCPROF_AGEN
 	@$(CC) $(AGENT) -o $@.tmp grpcprof.c
 	@strip --strip-debug $@.tmp && mv $@.tmp $@
 
+.build/agent-arm64.so: $(SRC) .build/flags
+	aarch64-linux-gnu-gcc $(AGENT) -o $@ grpcprof.c
+
 # Changes only when the flags do, so that other flags mean another build.
 .build/flags: FORCE
 	@mkdir -p .build

@@ -14,6 +14,9 @@ arm64() {
     same 'unit tests for arm64 compile without a warning' \
         "$(head -c 300 "$ERR")" ''
     LIMIT=300 tally 'unit tests on arm64' qemu-aarch64 -L $root .build/unw-arm64
+    check "run's agent for arm64 is built" 0 make -s .build/agent-arm64.so
+    same "run's agent for arm64 is built without a warning" \
+        "$(head -c 300 "$ERR")" ''
 }
 
 gaps() {
