@@ -85,6 +85,10 @@ bench-report: grpcprof $(filter-out no,$(BIG)) ## report of PROFILE and a 150 MB
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench/serve.sh
 
+bench-run: grpcprof ## CPU that run adds to a server, by how it samples
+	@/usr/bin/python3 tests/bench/run.py ./grpcprof \
+	  "$$(sh tests/tools/tool.sh tonic)"
+
 eintr: grpcprof .build/edge ## 48,000 calls below run: none may see EINTR
 	@for t in perf thread; do echo "$$t:"; ./grpcprof run -q --hz 5000 \
 	  --timer $$t -o .build/eintr.pb --svg none -- .build/edge eintr 4000; done

@@ -1,5 +1,6 @@
 /* grpcprof -- CPU profiler and load generator for gRPC services.
  *
+ *   grpcprof run -- ./server        run a program, and profile it
  *   grpcprof serve --profile 30s    Greeter on 127.0.0.1:50051; profiles itself
  *   grpcprof load -c 100 -n 50      100 clients, 50 calls each
  *   grpcprof report profile.pb      where the CPU time goes, and how certain
@@ -77,9 +78,9 @@
  *                     file extension and a call of it in REPORT or LOADCMD
  *   Another rule      a line in CAT's built-in rules, where the first match
  *                     decides, and a stack in tests/report/names.txt
- *   Another option    a row in serve_options, loadcmd_options or report_options
- *                     and a field in the struct above it: parsing, --help, the
- *                     man page and completion follow
+ *   Another option    a row in a command's table, such as runcmd_options, and a
+ *                     field in the struct above it: parsing, --help, the man
+ *                     page and completion follow
  *
  * CONVENTIONS
  *   Errors   int functions return 0 or a negative enum gp_err.  The function
@@ -10288,7 +10289,7 @@ static int pp_walk(struct pp_reader *r, struct pb_in in,
             return GP_OK;
         if (e < 0 && r->at == r->p->raw.data)
             return txt_fail(r->why, GP_EFORMAT, "%s: not a pprof profile; take "
-                            "one with grpcprof serve --profile 30s, or from "
+                            "one with grpcprof run -- ./server, or from "
                             "http://HOST:PORT/debug/pprof/profile", r->name);
         if (e < 0)
             return pp_fail(r, PP_DAMAGED);
@@ -46957,17 +46958,19 @@ static const struct opt runcmd_options[] = {
     { 0, "profile", "DUR", "(until the program ends)", "sample for DUR from "
       "the start, then write the files; the program goes on",
       OPT_DURATION, RUNCMD_AT(profile_ns), 10000000, 24 * OPT_HOUR_NS },
-    { 0, "hz", "N", "(chosen)", "samples per second of CPU time of each thread",
-      OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
-    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample",
+    { 0, "hz", "N", "(that of the kernel's tick)", "samples per second of CPU "
+      "time of each thread", OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
+    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample; "
+      "timers of threads cost least, perf delivers rates above the kernel's "
+      "tick",
       OPT_CHOICE, RUNCMD_AT(timer), 0, 0 },
     { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
       OPT_TEXT, RUNCMD_AT(out), 0, 0 },
     { 0, "svg", "FILE", "(flamegraph.svg)", "write the flame graph to FILE; "
       "none: write none", OPT_TEXT, RUNCMD_AT(svg), 0, 0 },
     { 0, "debug", "ADDR", "(off)", "HTTP endpoint for grpcprof load, pprof and "
-      "curl.  It samples when asked; files are written only with --profile, "
-      "--out or --svg", OPT_TEXT, RUNCMD_AT(debug), 0, 0 },
+      "curl, which samples when asked; then files are written only with "
+      "--profile, --out or --svg", OPT_TEXT, RUNCMD_AT(debug), 0, 0 },
     OPT_GROUP("Program"),
     { 0, "children", NULL, NULL, "sample the processes that the program starts "
       "too (the default)", OPT_FLAG, RUNCMD_AT(children), 0, 0 },
@@ -47894,8 +47897,9 @@ static const struct opt loadcmd_options[] = {
       OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
     OPT_GROUP("Server CPU"),
     { 0, "profile", "URL", "(off; URL 127.0.0.1:6060)", "take the server's CPU "
-      "profile of the measured time from its debug endpoint at URL, and print "
-      "its CPU per call", OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
+      "profile of the measured time from the endpoint at URL, of grpcprof run "
+      "--debug or Go's net/http/pprof, and print its CPU per call",
+      OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
     { 0, "profile-out", "FILE", "(profile.pb)", "write that profile to FILE",
       OPT_TEXT, LOADCMD_AT(profile_out), 0, 0 },
     { 0, "profile-hz", "N", "(1000)", "samples per second of CPU time",
@@ -48417,8 +48421,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
                      plan->target[0]);
     if (e) {
         say_error("--profile: %s%s", why.text, e == GP_EIO ? ". The "
-                  "server needs net/http/pprof or grpcprof serve --debug; name "
-                  "its address by --profile=HOST:PORT" : "");
+                  "server needs grpcprof run --debug, or Go's net/http/pprof; "
+                  "name its address by --profile=HOST:PORT" : "");
         return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
     if (*p->note.text)
@@ -49014,7 +49018,7 @@ static int report_read(const struct report_args *c, const char *path,
     if (e && waiting)
         say_error("%s; %s", why.text, mem_string(&pending));
     else if (e && !c->common.rest.n && !strncmp(why.text, path, strlen(path)))
-        say_error("%s; make one with: grpcprof serve --profile 30s", why.text);
+        say_error("%s; make one with: grpcprof run -- ./server", why.text);
     else if (e && !fetch && report_is_json(path))
         say_error("%s: JSON, not a profile; report profiles and results of "
                   "load separately", name);
@@ -49854,29 +49858,30 @@ static const struct opt_command cli_commands[] = {
       "SIGTERM)",
       CLI_TABLE(serve_options), serve_run, &serve_args, 0 },
     { "run", "[--] PROGRAM [ARGUMENT...]", "run a program, and profile it",
-      "Start PROGRAM and sample its CPU time and that of the processes it "
-      "starts, without a change to it.  When it ends, write the profile and a "
-      "flame graph, print a summary, and end with its exit status.\n\n"
-      "Signals that run gets are passed on to the program.",
+      "Run PROGRAM, unchanged, and sample its CPU time and that of the "
+      "processes that it starts.  When it ends, write the profile and a flame "
+      "graph, print a summary on stderr, and exit with its status.\n\n"
+      "Signals sent to run are passed on to PROGRAM.",
       "  grpcprof run -- ./server --port 50051\n"
       "  grpcprof run --profile 30s -o shop.pb -- ./shop\n"
       "  grpcprof run --debug 6060 -- ./shop &\n"
       "  grpcprof load --profile=:6060 -d 20s 127.0.0.1:50051",
-      "  that of the program; 128 + the signal that ended it\n"
-      "  1    it could not be sampled, or a file could not be written\n"
+      "  that of PROGRAM; 128 + the signal that ended it\n"
+      "  1    PROGRAM was not run: it cannot be sampled, or a file cannot be "
+      "written\n"
       "  2    wrong use\n"
-      "  126  PROGRAM cannot be run; 127: it does not exist",
+      "  126  PROGRAM cannot be executed; 127: it does not exist",
       CLI_TABLE(runcmd_options), runcmd_run, &runcmd_args, OPT_PROGRAM },
-    { "attach", "PID", "profile a process that runs already",
-      "Let the kernel sample the CPU time of process PID and of its "
-      "descendants.  The process is not stopped and not changed.  When the "
-      "time is over or the process has ended, write the profile and a flame "
-      "graph, and print a summary.\n\n"
+    { "attach", "PID", "profile a process that is already running",
+      "Sample the CPU time of process PID and of its descendants by the "
+      "kernel's perf events.  The process is neither stopped nor changed.  "
+      "After -d, or when the process has ended, write the profile and a flame "
+      "graph, and print a summary on stderr.\n\n"
       "SIGINT or SIGTERM: stop, and write the profile so far.",
       "  grpcprof attach -d 30s $(pidof shop)\n"
       "  grpcprof attach --debug 6060 4711",
       "  0    every file was written\n"
-      "  1    it could not be sampled, or a file could not be written\n"
+      "  1    PID could not be sampled, or a file could not be written\n"
       "  2    wrong use",
       CLI_TABLE(runcmd_attach_options), runcmd_attach, &runcmd_attach_args,
       1 },
@@ -49915,7 +49920,8 @@ static const struct opt_command cli_commands[] = {
       "holds: pprof's format or text (debug=1), gperftools', folded stacks "
       "(py-spy --format raw, async-profiler collapsed), perf script's output, "
       "a .cpuprofile of Node, speedscope's or jemalloc's.  Several are merged; "
-      "without an argument it is profile.pb, which serve writes.\n\n"
+      "without an argument it is profile.pb, which run, attach, load and serve "
+      "write.\n\n"
       "RESULT is a JSON file written by grpcprof load.  Several are merged.",
       "  grpcprof report profile.pb\n"
       "  grpcprof report -o report.html profile.pb\n"
@@ -49962,9 +49968,12 @@ static void cli_put_usage(struct buf *b)
         txt_putf(b, "  grpcprof %-7s %s\n", cli_commands[i].name,
                  cli_commands[i].summary);
     txt_puts(b, "\nTo start:\n"
-             "  grpcprof serve --profile 30s    in one terminal\n"
-             "  grpcprof load -c 100 -n 50      in another\n"
-             "  grpcprof report profile.pb      when serve has written it\n\n"
+             "  grpcprof run --debug 6060 -- ./your-server &\n"
+             "  grpcprof load --profile=:6060 --call your.Service/Method "
+             "-d 20s HOST:PORT\n"
+             "  grpcprof report profile.pb\n\n"
+             "Without a server of your own: grpcprof serve, and in another "
+             "terminal\ngrpcprof load -d 20s --profile\n\n"
              "Options: grpcprof help COMMAND.  Version: grpcprof --version.\n"
              "Man page and completion: grpcprof help --man, help --bash.\n");
 }

@@ -7,13 +7,15 @@ A block of README is what is indented by four.  In it a line "$ CMD" is run, and
 the lines below it are what it printed: in the same order, with numbers, units
 and the length of bars left open; "..." stands for lines that are left out.
 Below "Verdict" only the presence of a text counts: a run that is shortened may
-say another one.  A command without "$" is run for its exit status, or stands in
-ELSEWHERE with the test that runs it.
+say another one.  One that ends with "&" is the server, which goes on.  A command
+without "$" is run for its exit status, or stands in ELSEWHERE with the test that
+runs it.
 
 The commands run in a directory of their own, with another grpcprof, other ports
 and shorter runs than README has.  Prints "ok NAME" or "FAIL NAME: why"."""
 import os, re, shlex, signal, subprocess, sys, tempfile, time
 
+ORDER = '{"customer":"ann","items":[{"sku":"tea","count":2}]}'
 readme, binary, shop = sys.argv[1:4]
 verbose = "-v" in sys.argv
 binary, shop = os.path.abspath(binary), os.path.abspath(shop)
@@ -64,8 +66,9 @@ def differs(want, got):
             continue
         if skip:
             continue
+        begin = line.removesuffix("...").rstrip()
         found = [i for i in range(at, len(got) if free else min(at + 1,
-                 len(got))) if got[i].startswith(line.removesuffix(" ..."))]
+                 len(got))) if got[i].startswith(begin)]
         if not found:
             return line
         at, free = found[0] + 1, False
@@ -112,6 +115,9 @@ def adapted(command):
     command = re.sub(r"^grpcprof", shlex.quote(binary), command)
     command = re.sub(r"-d \d+s", "-d 3s", command)
     command = re.sub(r"--profile \d+s", "--profile 3s", command)
+    command = command.replace("./target/release/shop",
+                              shlex.quote(shop) + " -listen 127.0.0.1:0")
+    command = command.replace("--debug 6060", "--debug 127.0.0.1:0")
     for old, new in ports.items():
         command = command.replace(old, new)
     return command
@@ -119,16 +125,27 @@ def adapted(command):
 
 def start(command, *what):
     """Start a server; its addresses, in the order of what it says."""
-    p = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    p = subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True)
     found = {}
     while len(found) < len(what):
         line = p.stdout.readline()
         if not line:
-            raise SystemExit(f"{command[0]} did not start")
+            raise SystemExit(f"{command} did not start")
         for w in what:
-            if line.startswith(w + " on "):
-                found[w] = line.split()[-1].strip()
+            at = re.search(w + r" on (?:http://)?(\S+:\d+)", line)
+            if at:
+                found[w] = at[1]
     return p, [found[w] for w in what]
+
+
+def start_run(command):
+    """Start the server that the next commands load, below run."""
+    server, (web, grpc) = start(adapted(command.removesuffix("&")),
+                                "debug endpoint", "listening")
+    ports.update({"127.0.0.1:50051": grpc, ":6060": ":" + web.split(":")[1]})
+    said(command)
+    return server
 
 
 def run_one(command, shown, want):
@@ -149,9 +166,8 @@ def run_one(command, shown, want):
 def serve_beside(block):
     """The block that starts `grpcprof serve`: the rest runs against it."""
     cmds = [c for c, _, _ in commands(block)]
-    server, (address,) = start(shlex.split(adapted(cmds[0])) + ["-l",
-                               "127.0.0.1:0", "--debug", "off", "--exit"],
-                               "listening")
+    server, (address,) = start(adapted(cmds[0]) + " -l 127.0.0.1:0 --debug off "
+                               "--exit", "listening")
     ports["127.0.0.1:50051"] = address
     for c in (c.split('#')[0].strip() for c in cmds[1:]):
         if " report " in c:
@@ -164,15 +180,15 @@ def serve_beside(block):
 
 ports = {}
 with open(readme) as f:
-    all_blocks = blocks(f.read())
+    text = f.read()
+all_blocks = blocks(text)
 with tempfile.TemporaryDirectory() as d:
     os.chdir(d)
-    p, (grpc, web) = start([shop, "-listen", "127.0.0.1:0", "-pprof",
-                            "127.0.0.1:0"], "listening", "pprof")
+    with open("orders.json", "w") as f:
+        f.write(ORDER)
+    said("orders.json", "" if ORDER in text else "README has another one")
+    servers = []
     try:
-        ports.update({"127.0.0.1:50051": grpc, ":6060": ":" +
-                      web.rsplit(":", 1)[1]})
-        first = True
         for block in all_blocks:
             if any(c.startswith("grpcprof serve") for c, _, _ in
                    commands(block)):
@@ -182,12 +198,14 @@ with tempfile.TemporaryDirectory() as d:
                 by = [w for r, w in ELSEWHERE if re.match(r, command)]
                 if by:
                     said(f"{command.split('#')[0].strip()[:50]} (by {by[0]})")
-                    continue
-                run_one(command, shown, want)
-                if first:           # what the third command compares with
-                    os.system("cp profile.pb main.pb")
-                first = False
+                elif command.endswith("&"):
+                    servers.append(start_run(command))
+                else:
+                    run_one(command, shown, want)
+                    if not os.path.exists("main.pb"):   # for --base
+                        os.system("cp profile.pb main.pb")
     finally:
-        p.send_signal(signal.SIGTERM)
-        p.wait()
+        for p in servers:
+            p.send_signal(signal.SIGTERM)
+            p.wait()
 sys.exit(failed > 0)

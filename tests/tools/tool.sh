@@ -4,8 +4,8 @@
 #         grpcurl, h2spec, interop (grpc-go's interop client), honest
 #         (tests/tools/honest, callers on grpc-go), probe (grpc_health_probe),
 #         webget (tests/tools/webget, on net/http), echo (tests/tools/echo, a
-#         server with reflection and pprof), ghz, shop (tests/tools/shop, the
-#         server that README measures)
+#         server with reflection and pprof), ghz
+#   Rust  shop (tests/tools/shop, the server that README measures, on tonic)
 #   npm   buf, and node: the folder with the modules (@grpc/grpc-js, eslint,
 #         stylelint and others)
 #   C++   cpp: tests/serve/client.cc, on grpc++
@@ -29,7 +29,7 @@ h2spec)  package=github.com/summerwind/h2spec/cmd/h2spec ;;
 interop) package=google.golang.org/grpc/interop/client ;;
 honest)  package=./honest pins=honest/main.go ;;
 echo)    package=./echo pins=echo/main.go ;;
-shop)    package=./shop pins=shop/main.go ;;
+shop)    pins=shop/main.rs ;;
 ghz)     package=github.com/bojand/ghz/cmd/ghz pins=ghz/go.sum ;;
 pprofs)  package=./pprofs pins=pprofs/main.go ;;
 webget)  package=./webget pins=webget/main.go ;;
@@ -71,20 +71,6 @@ go_program()
     case $name in probe|ghz) cd "$name" || return ;; esac
     GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
         $limit "$go" build -o "$out" "$package"
-}
-
-# With its messages compiled by protoc, which stay out of the sources.
-shop_program()
-{
-    go=$(command -v go || ls /usr/lib/go/bin/go 2>/dev/null) || return
-    package=google.golang.org/protobuf/cmd/protoc-gen-go
-    (out=$dir/protoc-gen-go; go_program) &&
-        protoc -Ishop --plugin="$dir/protoc-gen-go" --go_out="$dir" \
-            --go_opt=paths=source_relative shop.proto &&
-        printf '{"Replace": {"%s": "%s"}}\n' "$PWD/shop/shopv1/shop.pb.go" \
-            "$dir/shop.pb.go" >"$dir/shop.json" &&
-        GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0 \
-            $limit "$go" build -overlay "$dir/shop.json" -o "$out" ./shop
 }
 
 # Both from one installation, without running what packages want to run.
@@ -135,6 +121,15 @@ java_program()
             aarch64) cp linux-arm64/libasyncProfiler.so . ;;
             *) cp linux-x64/libasyncProfiler.so . ;;
             esac) && rm -rf "$dir/m2"
+}
+
+# With the descriptors that its reflection sends.
+shop_program()
+{
+    protoc -Ishop --descriptor_set_out="$dir/shop.desc" shop.proto &&
+        SHOP_DESCRIPTORS=$dir/shop.desc CARGO_TARGET_DIR=$dir/cargo-target \
+            $limit cargo build --quiet --release --locked --manifest-path \
+            shop/Cargo.toml && cp "$dir/cargo-target/release/shop" "$out"
 }
 
 # Unstripped, without frame pointers; musl's target is added where rustup can.
