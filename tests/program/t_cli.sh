@@ -107,7 +107,7 @@ other_tools() {
     refuses '--port'              2 '-l PORT'                serve --port 80
     refuses 'a port alone'        2 '-l 80$'                 serve 80
     refuses 'command bench'       2 'grpcprof load HOST'     bench
-    refuses 'command record'      2 'serve --profile'        record
+    refuses 'command record'      2 'grpcprof run -- '        record
     refuses 'a file'              2 'grpcprof report FILE'   README
     refuses 'an option first'     2 'command comes first'    -c 5
     refuses '--protoset x.proto' '1 2' \
@@ -158,7 +158,7 @@ other_tools() {
     refuses 'help --zsh'          2 'grpcprof help --bash'   help --zsh
     check 'an endpoint that refuses' 1 "$BIN" load -q --profile=127.0.0.1:1 \
         127.0.0.1:1
-    one_line 'what --profile needs' 'net/http/pprof or grpcprof serve --debug'
+    one_line 'what --profile needs' 'grpcprof run --debug, or Go.s net/http/pprof'
     check 'a port that refuses' 1 "$BIN" load -q -n 1 127.0.0.1:1
     one_line 'a port that refuses, one line' 'refused. Is the server running'
 }
