@@ -15871,15 +15871,15 @@ static struct build_name build_jit_name(struct slice s, char *text)
     return f;
 }
 
-/* Return how to get names of Python functions, which version "12.so" of 3 or a
- * later one gives, or NULL. */
+/* Return how to get names of Python functions from version "12.so" of 3. */
 static const char *build_python_hint(const char *version)
 {
     unsigned long minor = strtoul(version, NULL, 10);
     return minor >= 13 ? "no names; to get them, start python with -X "
                          "perf_jit"
          : minor == 12 ? "no names; to get them, start python with -X perf"
-                       : NULL;
+         : "no names of Python functions; python 3.12 and later give them with "
+           "-X perf";
 }
 
 /* Return how to get names of JIT code from the program that maps s, by the
@@ -15908,6 +15908,18 @@ static const char *build_find_hint(const struct elf_space *s)
             if (!rest.n || !isalnum((unsigned char)*rest.p))
                 return table[k].hint;
         }
+    }
+    return NULL;
+}
+
+/* Return how to get names of functions that the program that maps s interprets
+ * without code of their own, or NULL. */
+static const char *build_interpreter_hint(const struct elf_space *s)
+{
+    for (size_t i = 0; i < s->nmaps; i++) {
+        struct slice base = txt_base(txt_slice(s->map[i].path));
+        if (txt_starts(base, "python3.") || txt_starts(base, "libpython3."))
+            return build_find_hint(s);
     }
     return NULL;
 }
@@ -15958,6 +15970,8 @@ static int build_jit(struct build *b)
                 .process = b->place[i].process, .location = (uint32_t)i };
     if (n)
         qsort(spot, n, sizeof *spot, build_by_pc);
+    for (size_t i = 0; i < b->nprocesses && !n && !e && !b->jit_hint; i++)
+        b->jit_hint = build_interpreter_hint(b->process[i].space);
     for (size_t at = 0, end; at < n && !e; at = end) {
         for (end = at; end < n && spot[end].process == spot[at].process; )
             end++;
@@ -39771,7 +39785,7 @@ static void doc_profile(struct doc_doc *d, const struct anl *a,
     }
     if (a->comment.jit_hint.n) {
         txt_put_clean(b, a->comment.jit_hint);
-        doc_field(d, "JIT code");
+        doc_field(d, "Unnamed code");
     }
     for (size_t i = 0; i < c->nnotes; i++) {
         txt_puts(b, c->note[i]);
@@ -47023,12 +47037,14 @@ static void runcmd_announce(const struct runcmd_args *c)
     mem_fini(&b);
 }
 
-/* Append the five largest functions of the application, for people. */
+/* Append the largest functions of the application, for people. */
 static void runcmd_put_functions(struct buf *b, const struct anl *a)
 {
     for (size_t i = 0; i < a->napps && i < RUN_SHOWN_FUNCTIONS; i++) {
         const struct anl_function *f = &a->function[a->app[i].row];
         const struct stat_share *s = &f->cum;
+        if (s->share < ANL_LEAST_APP)
+            continue;
         txt_putf(b, "\n  %5.1f%%  (%.1f to %.1f%%)  ", 100 * s->share,
                  100 * s->low, 100 * s->high);
         txt_put_clean(b, a->view.node[f->node].name);
@@ -47052,11 +47068,11 @@ static void runcmd_summarize(const struct pp *p)
         txt_put_time(&b, f.process_cpu_ns);
         txt_putf(&b, " of CPU time, %.0f lost, %.0f with an incomplete stack",
                  f.lost, f.unwind_failed + f.truncated);
-        if (a.napps)
+        if (a.napps && a.function[a.app[0].row].cum.share >= ANL_LEAST_APP)
             txt_puts(&b, "\nApplication functions, with all that they call:");
         runcmd_put_functions(&b, &a);
         if (f.jit_hint.n) {
-            txt_puts(&b, "\nJIT code: ");
+            txt_puts(&b, "\nUnnamed code: ");
             txt_put_clean(&b, f.jit_hint);
         }
         say_error("%s", mem_string(&b));

@@ -63,12 +63,12 @@ END
         '(^|;)total( [^;]*cart.js:1)? [0-9]+$'
     lacks 'names of JIT code have no prefix' "$OUT" '(^|;)(JS|LazyCompile|Eval):'
     check 'the report on node with a map' 0 "$BIN" report "$T/map.pb"
-    lacks 'with a map there is no advice' "$OUT" 'JIT code'
+    lacks 'with a map there is no advice' "$OUT" 'Unnamed code'
     check 'node without a map' 0 "$BIN" run --svg none -o "$T/none.pb" -- \
         node "$T/cart.js"
     check 'the report on node without a map' 0 "$BIN" report "$T/none.pb"
     has 'without a map the report names the options of node' "$OUT" \
-        'JIT code +no names; to get them, start node with'
+        'Unnamed code +no names; to get them, start node with'
 }
 
 cxx

@@ -524,7 +524,8 @@ static void test_build_hint_for_jit_code(void)
         { "/usr/share/dotnet/libcoreclr.so", "DOTNET_PerfMapEnabled=1" },
         { "/usr/lib/libpython3.12.so.1.0", "-X perf" },
         { "/usr/bin/python3.13", "-X perf_jit" },
-        { "/usr/bin/python3.11", NULL }, { "/usr/bin/nodeploy", NULL },
+        { "/usr/bin/python3.11", "give them with -X perf" },
+        { "/usr/bin/nodeploy", NULL },
         { "/usr/lib/libjvmti.so", NULL }, { "", NULL },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
