@@ -14148,7 +14148,7 @@ struct fig {                            /* fields are named as their keys */
     double process_cpu_ns, process_user_ns, process_system_ns;
     double threads_ended, threads_without_timer;
     double wall_ns, busy_wall_ns, busy_cpu_ns;
-    double cpus, threads, requests, work, tick_clustered;
+    double cpus, threads, threads_alike, requests, work, tick_clustered;
     struct slice tool, engine, engine_reason, clock, listen;    /* borrowed */
     struct slice requests_of;           /* "load": of one client's calls */
     struct slice jit_hint;              /* how to get names of JIT code */
@@ -14189,6 +14189,7 @@ static const struct fig_key {
     FIG_SUM(threads_without_timer), FIG(wall_ns, "%.0f", FIG_ADDED),
     FIG_SUM(busy_wall_ns), FIG_SUM(busy_cpu_ns),
     FIG(cpus, "%.0f", FIG_COMMON), FIG(threads, "%.0f", FIG_COMMON),
+    FIG(threads_alike, "%.0f", FIG_ADDED),
     FIG_OF(requests), FIG_OF(handler_runs), FIG_OF(handler_cpu_ns),
     FIG(requests, "%.0f", FIG_ADDED), FIG(requests_of, NULL, FIG_ANY),
     FIG(work, "%.0f", FIG_COMMON),
@@ -14640,6 +14641,7 @@ struct rec_mark {                       /* the recorder at one moment */
     int64_t wall_ns, unix_ns, process_cpu_ns;
     struct timeval user, system;        /* CPU time, divided by the tick */
     size_t  nthreads;                   /* threads alive */
+    size_t  nalike;                     /* threads with another one's name */
 };
 
 struct rec_process_name {               /* a process of a recorder */
@@ -14975,6 +14977,20 @@ static size_t rec_scan_process(uint32_t process, bool first, bool charge)
     return n;
 }
 
+/* Return how many threads have the name of another one; 0 if out of memory. */
+static size_t rec_count_alike(void)
+{
+    uint32_t *count = mem_zalloc(rec_data.nnames * sizeof *count);
+    size_t n = 0;
+    for (size_t i = 0; count && i < rec_data.nthreads; i++)
+        if (rec_data.thread[i].name != MEM_NONE)
+            count[rec_data.thread[i].name]++;
+    for (size_t i = 0; count && i < rec_data.nnames; i++)
+        n += count[i] > 1 ? count[i] : 0;
+    mem_free(count);
+    return n;
+}
+
 /* Arm the timers of the processes' new threads, disarm those of ended ones and,
  * if charge is set, charge the time of each.  Return how many live. */
 static size_t rec_scan_threads(bool first, bool charge)
@@ -15301,6 +15317,7 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
         .nrows = rec_data.nrows, .total = rec_data.total,
         .wall_ns = sys_now_ns(), .unix_ns = sys_clock_ns(CLOCK_REALTIME),
         .process_cpu_ns = cpu_ns, .nthreads = threads,
+        .nalike = rec_count_alike(),
         .user = user, .system = system,
     };
     m->total.lost += rec_one.target ? rec_one.target->lost() : smp_lost();
@@ -16066,6 +16083,7 @@ static int build_comments(struct build *b, const struct rec_mark *from,
     f.busy_cpu_ns = (double)(t->busy_cpu_ns - s->busy_cpu_ns);
     f.cpus = sys_cpus();
     f.threads = (double)to->nthreads;
+    f.threads_alike = (double)to->nalike;
     int e = source->server ? build_calls(from, to, &f) : GP_OK;
     e = e ? e : fig_write(b->p, &f);
     for (size_t i = 0; !e && notes && i < notes->n; i++)
@@ -22005,7 +22023,9 @@ static void anl_reason_threads(struct anl *a)
         full += cores >= ANL_FULL_CORE && cores < ANL_MOST_CORE;
         idle += a->threads.row[i].cores < ANL_LOW_CORES;
     }
-    if (full == 1 && idle + 1 == a->threads.n && a->use.cpus > 1)
+    /* Threads of one name are one row: then it may be the sum of several. */
+    if (full == 1 && idle + 1 == a->threads.n && a->use.cpus > 1 &&
+        !(a->comment.threads_alike > 0))
         anl_reason(a, "one thread is the limit: %s used %.1f%% of a core, each "
                    "other thread less than %.0f%%",
                    anl_word(a, a->threads.row[0].name),
@@ -44102,6 +44122,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
 {
     txt_putf(b, "# bash completion of grpcprof %s\n_grpcprof() {\n"
              "    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
+             "    local before=\" ${COMP_WORDS[*]:0:COMP_CWORD} \"\n"
              "    case ${COMP_WORDS[1]} in\n", GP_VERSION);
     for (size_t i = 0; i < n; i++) {
         txt_putf(b, "    %s) words='", list[i].name);
@@ -44114,6 +44135,8 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
     for (size_t i = 0; i < n; i++)
         txt_putf(b, "%s ", list[i].name);
     txt_puts(b, "help --version' ;;\n    esac\n"
+             "    # After -- come the words of the program that run starts.\n"
+             "    [[ $before == *' -- '* ]] && words=\n"
              "    if [[ $COMP_CWORD -eq 1 || $cur == -* ]]; then\n"
              "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
              "    else\n        COMPREPLY=($(compgen -f -- \"$cur\"))\n"

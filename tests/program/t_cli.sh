@@ -36,6 +36,15 @@ helps() {
     tells 'help serve has its default port' '50051' help serve
     tells 'help --man' '^\.TH ' help --man
     tells 'help --bash' 'complete ' help --bash
+    # shellcheck disable=SC2016 # for bash
+    same 'completion of run ends at --' "$(bash -c '. <("$1" help --bash)
+        for COMP_CWORD in 2 4; do
+            COMP_WORDS=(grpcprof run -- ls -q)
+            COMP_WORDS[COMP_CWORD]=--pro
+            _grpcprof
+            echo "${COMPREPLY[*]}."
+        done' sh "$BIN")" "--profile.
+."
     check 'no arguments' '0 2' "$BIN"
     cat "$OUT" "$ERR" >"$T/both"
     for c in serve load report; do

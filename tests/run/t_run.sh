@@ -79,6 +79,8 @@ greeter() {
 servers() {
     if need 'tonic' tonic; then
         greeter 'tonic' 8000 'greeter::spin' "$TONIC" -work 400000 -sum 1
+        check 'tonic: comments' 0 "$BIN" report -q -f raw "$T/tonic.pb"
+        has 'tonic: its workers have one name' "$OUT" 'threads_alike=[1-9]'
         strip -o "$T/greeter" "$TONIC"
         greeter 'tonic, stripped' 8000 '' "$T/greeter" -work 400000 -sum 1
     fi
