@@ -235,11 +235,11 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	@mv $@.tmp $@
 
 # What run preloads into a program: always optimised, never with a sanitizer.
-AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g1 -fPIC -shared -I. -DGRPCPROF_AGENT \
+AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGENT \
         -fasynchronous-unwind-tables -fvisibility=hidden -Wl,-z,now
 .build/agent.so: $(SRC) .build/flags
 	@$(CC) $(AGENT) -o $@.tmp grpcprof.c
-	@strip --strip-debug $@.tmp && mv $@.tmp $@
+	@mv $@.tmp $@
 
 .build/agent-arm64.so: $(SRC) .build/flags
 	aarch64-linux-gnu-gcc $(AGENT) -o $@ grpcprof.c
