@@ -44652,6 +44652,7 @@ static struct {
     int64_t  short_ns, short_start_ns;  /* CPU time of freed processes: in all;
                                          * when the recorder started */
     struct timeval user, system;        /* the same, divided by the tick */
+    uint64_t dropped;                   /* samples past TGT_MOST_ROWS */
 } tgt_all = { .lock = PTHREAD_MUTEX_INITIALIZER, .short_row = MEM_NONE };
 
 /* Return the CPU time of process pid in ns; -1 if it was waited for. */
@@ -44858,8 +44859,10 @@ static void tgt_take(size_t i, struct ring_slot *s,
                      void (*fn)(const struct ring_slot *, void *), void *user)
 {
     struct tgt_process *p = i < tgt_all.nprocesses ? tgt_all.process[i] : NULL;
-    if (!p || tgt_row(i) == MEM_NONE)
+    if (!p || tgt_row(i) == MEM_NONE) {
+        tgt_all.dropped++;
         return;
+    }
     tgt_cut(s);
     for (unsigned k = 0; k < s->depth; k++)
         if (!elf_space_holds(&p->space, s->pc[k] - (k > 0))) {
@@ -46034,7 +46037,7 @@ static void perf_look(void)
 /* Return the samples lost so far.  A rec_target's lost. */
 static uint64_t perf_lost(void)
 {
-    return perf_one.lost;
+    return perf_one.lost + tgt_all.dropped;
 }
 
 /* Return the CPU time of all processes.  A rec_target's cpu_ns. */
@@ -46273,6 +46276,7 @@ static struct {
     uint64_t skipped;                   /* slots of threads that died in them */
     uint64_t busy_slot;                 /* the slot waited for, */
     int64_t  busy_ns;                   /* and since when; 0: none */
+    unsigned admitted;                  /* processes sampled so far */
     unsigned refused;                   /* counters that could not be opened */
     int      refused_errno;
     pthread_t watcher;
@@ -46447,6 +46451,7 @@ static void run_admit(uint32_t i)
                                forked ? run_one.row[parent].target : MEM_NONE);
         if (row != MEM_NONE) {
             *r = (struct run_row){ .target = row, .pid = pid };
+            run_one.admitted++;
             if (run_one.sampling)
                 run_count(r);
         }
@@ -46589,8 +46594,8 @@ static uint64_t run_on_taken(void)
 static uint64_t run_on_lost(void)
 {
     pthread_mutex_lock(&tgt_all.lock);
-    uint64_t lost = run_one.skipped + (atomic_load(&run_one.ring.shared->lost) &
-                                       RUN_LOST_MASK);
+    uint64_t lost = run_one.skipped + tgt_all.dropped +
+                    (atomic_load(&run_one.ring.shared->lost) & RUN_LOST_MASK);
     pthread_mutex_unlock(&tgt_all.lock);
     return lost;
 }
@@ -46845,6 +46850,28 @@ static int run_refusal(const char *path)
     if (S_ISDIR(st.st_mode))
         return EISDIR;
     return access(path, X_OK) ? errno : 0;
+}
+
+/* Append what of the program was not sampled though it was asked for, a line
+ * for each reason. */
+static void run_put_unseen(struct buf *b)
+{
+    uint32_t rows = atomic_load(&run_one.shared->refused);
+    pthread_mutex_lock(&tgt_all.lock);
+    if (!run_one.admitted)
+        txt_puts(b, "no process of the program took the agent in, so nothing "
+                 "was sampled; while it runs, use grpcprof attach\n");
+    if (run_one.damaged)
+        txt_puts(b, "the program wrote to the memory of the samples; those "
+                 "after that are missing\n");
+    if (rows)
+        txt_putf(b, "%u processes were not sampled: more than %d at a time\n",
+                 rows, AGT_MOST_PROCESSES);
+    if (run_one.refused)
+        txt_putf(b, "%u threads or processes were not sampled: no counter for "
+                 "them (%s); --timer thread needs none\n", run_one.refused,
+                 strerror(run_one.refused_errno));
+    pthread_mutex_unlock(&tgt_all.lock);
 }
 
 /* Find the file of the program called name, as execvp would, into
@@ -47237,8 +47264,10 @@ static void runcmd_wait(struct runcmd_args *c, const sigset_t *set)
 static void runcmd_say_left(const struct runcmd_args *c)
 {
     struct buf b = {0};
+    struct timeval user, system;
     size_t n = 0;
     pthread_mutex_lock(&tgt_all.lock);
+    (void)tgt_cpu_ns(&user, &system);   /* sees which have ended */
     for (size_t i = 0; i < tgt_all.nprocesses; i++) {
         const struct tgt_process *p = tgt_all.process[i];
         if (!p || p->gone || p->pid == c->child.pid)
@@ -47255,14 +47284,25 @@ static void runcmd_say_left(const struct runcmd_args *c)
     mem_fini(&b);
 }
 
-/* Wait for the child, and return its exit status, or end as it did. */
+/* Print what was not sampled, and why. */
+static void runcmd_say_unseen(void)
+{
+    struct buf b = {0};
+    run_put_unseen(&b);
+    say_buf(&b);
+    mem_fini(&b);
+}
+
+/* Wait for the child, and return its exit status, or end as it did.  If a file
+ * could not be written, success becomes failure. */
 static int runcmd_status(const struct runcmd_args *c)
 {
     int status = 0;
     while (waitpid(c->child.pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!WIFSIGNALED(status))
-        return WEXITSTATUS(status);
+        return WEXITSTATUS(status) ? WEXITSTATUS(status)
+             : c->failed ? EXIT_FAILED : EXIT_OK;
     int signo = WTERMSIG(status);
     struct rlimit none = {0};
     sigset_t set;
@@ -47396,6 +47436,8 @@ static int runcmd_run(const struct opt_command *cmd)
         runcmd_window_close(c);
         if (!c->common.quiet)
             runcmd_say_left(c);
+        if (!c->common.quiet && c->target == &run_target)
+            runcmd_say_unseen();
     } else {
         say_error("%s", why.text);
     }
