@@ -40223,8 +40223,7 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     if (a->calls_given)
         txt_puts(b, "; their number is from --per-call");
     else if (a->calls_of_load)
-        txt_puts(b, "; other clients' calls are not counted, but their CPU "
-                    "is");
+        txt_puts(b, "; other clients' calls use CPU too, but are not counted");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
         doc_count(b, "", a->comment.method[i].requests, " ");
@@ -42714,12 +42713,13 @@ static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
 {
     double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
     doc_count(b, "              ", p->calls, " calls");
-    txt_puts(b, p->of_load ? " of this load; other clients' calls are not "
-                             "counted, but their CPU is" : "");
     if (!isnan(p->user_ns)) {
         doc_time(b, "   user ", p->user_ns, "");
         doc_time(b, "   kernel ", p->system_ns, "");
     }
+    txt_puts(b, p->of_load ? "\n              these are this load's calls; "
+                             "other clients' use CPU too, but are not counted"
+                           : "");
     if (share > DOC_TRIFLE) {
         doc_time(b, "\n              without ", p->profiler_ns,
                  " of the profiler's own (");
