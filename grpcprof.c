@@ -18358,7 +18358,7 @@ static const char cat_builtin[] =
     "profiler is=pseudo [profiler]\n"
     "unknown [unknown] [Unknown]\n"
     "unknown is=pseudo [unsampled] [no*stack] [lost*samples] [truncated]\n"
-    "+ runtime._LostExternalCode runtime._ExternalCode\n"
+    "+ [incomplete*stack] runtime._LostExternalCode runtime._ExternalCode\n"
     "# grpcprof itself, by the prefixes of its sections\n"
     "[lang=native module=grpcprof*]\n"
     "profiler is=handler smp_on_* smp_*_sig\n"
