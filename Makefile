@@ -85,9 +85,8 @@ bench-report: grpcprof $(filter-out no,$(BIG)) ## report of PROFILE and a 150 MB
 bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 	@CC='$(CC)' bash tests/bench/serve.sh
 
-bench-run: grpcprof ## CPU that run adds to a server, by how it samples
-	@/usr/bin/python3 tests/bench/run.py ./grpcprof \
-	  "$$(sh tests/tools/tool.sh tonic)"
+bench-run: grpcprof .build/bench/deep ## what run and attach cost a program, beside perf record
+	@/usr/bin/python3 tests/bench/run.py ./grpcprof .build/bench/deep $(PARTS)
 
 eintr: grpcprof .build/edge ## 48,000 calls below run: none may see EINTR
 	@for t in perf thread; do echo "$$t:"; ./grpcprof run -q --hz 5000 \
@@ -252,4 +251,4 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGEN
 FORCE:
 
 .PHONY: all demo test same re soak eintr fuzz bench bench-load bench-report \
-  bench-serve unw-arm64 asan tsan install uninstall clean help FORCE
+  bench-run bench-serve unw-arm64 asan tsan install uninstall clean help FORCE

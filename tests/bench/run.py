@@ -1,57 +1,360 @@
-"""run.py GRPCPROF TONIC - what `grpcprof run` costs a server, by how it samples.
+#!/usr/bin/python3
+"""What `make bench-run` runs: what `grpcprof run` and `attach` cost a program.
 
-The Greeter on tonic (tests/bench/tonic) answers the same calls alone and below
-`run`, in turns: CPU time per call, as the server prints it at its end.
-  busy    500 us of work a call, one call at a time for each thread
-  sleepy  no work, one client: the threads sleep and wake at every call
-Prints for each way to sample: the CPU time per call, its ratio to that alone
-(median and middle half of ROUNDS pairs).
+  run.py GRPCPROF DEEP [PART...]   parts: sample start cpu attach (all of them)
+  ROUNDS=N   rounds of each part, instead of its own number of them
+  LIVES=N    sample, cpu: how often all programs are started anew (4)
 
-  ROUNDS=N   pairs (9)      CALLS=N  calls of the sleepy server (100000)"""
-import os, signal, statistics, subprocess, sys
+sample  extra CPU time of the program per sample, by run and by perf record
+start   time from the start of a process to its main
+cpu     CPU time of a server per call, with run's defaults and without
+attach  p99 latency and CPU time per call, while attach samples and while not
 
-grpcprof, tonic = sys.argv[1:3]
-rounds = int(os.environ.get("ROUNDS", 9))
-calls = int(os.environ.get("CALLS", 100000))
-SERVERS = [("busy", 1000000, 2, calls // 50), ("sleepy", 0, 1, calls)]
-WAYS = [("250 Hz, timers", ["--timer", "thread"]),
-        ("250 Hz, perf", ["--timer", "perf", "--hz", "250"]),
-        ("1,000 Hz, perf", ["--timer", "perf", "--hz", "1000"])]
+In sample and cpu a program runs as often as there are ways to profile it, all
+of these processes at the same time, and in a round each has the same work,
+alone and in turn; in every second round in the other order.  A comparison is
+between the two of one round.  A figure is the median of the rounds, with the
+95 % interval of that median by the sign test.  The servers are called by
+`grpcprof load -t 1`.  One that is not here is named and left out.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 
-
-def once(work, clients, n, how):
-    """CPU time in us of each of n calls; how: options of run, or None for the
-    server alone."""
-    run = [] if how is None else [grpcprof, "run", *how, "-o", "/dev/null",
-                                  "--svg", "none", "--"]
-    p = subprocess.Popen([*run, tonic, "-port", "0", "-sum", "1", "-work",
-                          str(work)], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
-    address = p.stdout.readline().split()[-1]
-    subprocess.run([grpcprof, "load", "-q", "-c", str(clients), "-N", str(n),
-                    address], check=True, stdout=subprocess.DEVNULL)
-    p.send_signal(signal.SIGTERM)
-    out, err = p.communicate(timeout=60)
-    sums = out.strip().splitlines()[-1].split()
-    sums = dict(zip(sums[::2], map(int, sums[1::2])))
-    if sums["calls"] != n:
-        sys.exit(f"{sums['calls']} calls instead of {n}: {err}")
-    return sums["cpu_ns"] / n / 1e3
+BIN, DEEP = sys.argv[1:3]
+PARTS = sys.argv[3:] or ['sample', 'start', 'cpu', 'attach']
+LIVES = int(os.environ.get('LIVES', '4'))
+DIR = tempfile.mkdtemp()
+HERE = os.path.dirname(os.path.abspath(__file__))
+QUIET = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
 
 
-print(f"{rounds} pairs; load average", open("/proc/loadavg").read()[:14])
-print(f"{'server':8}{'sampled':16}{'us per call':>12}{'more CPU':>10}"
-      f"{'middle half':>18}")
-for name, work, clients, n in SERVERS:
-    alone, sampled = [], {w: [] for w, _ in WAYS}
-    for _ in range(rounds):
-        alone.append(once(work, clients, n, None))
-        for w, how in WAYS:
-            sampled[w].append(once(work, clients, n, how))
-    print(f"{name:8}{'alone':16}{statistics.median(alone):12.2f}")
-    for w, _ in WAYS:
-        more = [100 * (s / a - 1) for s, a in zip(sampled[w], alone)]
-        low, _, high = statistics.quantiles(more, n=4)
-        between = f"{low:.1f} to {high:.1f}%"
-        print(f"{name:8}{w:16}{statistics.median(sampled[w]):12.2f}"
-              f"{statistics.median(more):9.1f}%{between:>18}")
+def rounds_of(part):
+    own = {'sample': 200, 'start': 30, 'cpu': 40, 'attach': 20}
+    return int(os.environ.get('ROUNDS', own[part]))
+
+
+def figure(values, form='%.2f'):
+    """The median and the ends of its interval, if there are enough values."""
+    v, k, p, tail = sorted(values), 0, 0.5 ** len(values), 0
+    while 2 * (tail + p) <= 0.05:
+        tail, k = tail + p, k + 1
+        p *= (len(v) - k + 1) / k
+    text = form % statistics.median(v)
+    return text if k == 0 else '%s [%s %s]' % (text, form % v[k - 1],
+                                               form % v[-k])
+
+
+def used(pid):
+    """CPU time of process pid, with its ended threads, in seconds."""
+    return time.clock_gettime_ns(~pid << 3 | 2) / 1e9
+
+
+def tool(name):
+    """Path of a foreign program, or None."""
+    made = subprocess.run(['sh', HERE + '/../tools/tool.sh', name],
+                          capture_output=True, text=True)
+    return made.stdout.strip() or None
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Program:
+    """A program, started with the words of a profiler before its own."""
+
+    def __init__(self, argv, before=(), **more):
+        self.err = tempfile.TemporaryFile(dir=DIR)
+        self.first = subprocess.Popen(
+            [*before, *argv], stdout=subprocess.PIPE, stderr=self.err,
+            text=True, **more)
+        self.profiler = self.first.pid if before else None
+        self.line = self.first.stdout.readline()
+        if not self.line:
+            self.err.seek(0)
+            sys.exit('bench-run: %s: %s' % (' '.join([*before, *argv]),
+                                            self.err.read().decode()))
+        self.pid = self.first.pid
+        if before:
+            with open('/proc/%d/task/%d/children' % (self.pid, self.pid)) as f:
+                self.pid = int(f.read().split()[0])
+        self.used = used(self.pid)
+        self.profiler_used = used(self.profiler) if before else 0
+
+    def end(self):
+        """End it; note its CPU time and the profiler's until then, as neither
+        names nor files of profiles belong to the samples."""
+        self.used = used(self.pid)
+        if self.profiler:
+            self.profiler_used = used(self.profiler) - self.profiler_used
+        os.kill(self.pid, signal.SIGTERM)
+        self.first.stdout.read()
+        self.first.wait()
+
+
+class Deep(Program):
+    def __init__(self, before=()):
+        super().__init__([DEEP], before, stdin=subprocess.PIPE)
+
+    def work(self):
+        """CPU time of a portion of work."""
+        self.first.stdin.write('.')
+        self.first.stdin.flush()
+        return int(self.first.stdout.readline()) / 1e9
+
+
+class Server(Program):
+    def __init__(self, argv, before=(), clients=4, calls=5000):
+        super().__init__(argv, before)
+        self.address = self.line.split()[-1]
+        self.calls = calls
+        self.load = [BIN, 'load', '-q', '-t', '1', '-f', 'json', '-c',
+                     str(clients)]
+
+    def called(self, *limit):
+        """The result of a run of load; for ever if nobody answers."""
+        made = subprocess.run([*self.load, *limit, self.address],
+                              capture_output=True, text=True)
+        result = json.loads(made.stdout)
+        if result['counts']['failed'] or not result['counts']['ok']:
+            sys.exit('bench-run: calls failed: ' + made.stderr)
+        return result
+
+    def work(self):
+        """CPU time of so many calls."""
+        before = used(self.pid)
+        self.called('-N', str(self.calls))
+        time.sleep(0.03)                # for what the calls left to do
+        return used(self.pid) - before
+
+
+def in_turn(programs, rounds, values):
+    """Rounds of work of programs; adds to values, a list for each."""
+    for p in programs:                  # to warm up
+        p.work()
+        p.work()
+    for i in range(rounds):
+        order = range(len(programs))
+        now = {k: programs[k].work() for k in (order if i % 2 else
+                                               reversed(order))}
+        for k in order:
+            values[k].append(now[k])
+
+
+# ---- sample ----
+
+def samples_of(path, by):
+    """How many samples a profile has that `run` or `perf` wrote."""
+    if by == 'run':
+        text = subprocess.run([BIN, 'report', '-q', '-f', 'json', path],
+                              capture_output=True, text=True).stdout
+        return int(re.search(r'"trust":{.*?"samples":(\d+)', text,
+                             re.S).group(1))
+    script = subprocess.run(['perf', 'script', '-F', 'tid', '-G', '-i', path],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return script.stdout.count(b'\n')
+
+
+def profilers():
+    """Name, who writes the profile, the words before the program but for the
+    name of the profile."""
+    run = [BIN, 'run', '-q', '--svg', 'none', '-o']
+    yield 'run', 'run', run
+    yield 'run --timer perf --hz 1000', 'run', [
+        *run[:2], '--timer', 'perf', '--hz', '1000', *run[2:]]
+    if not shutil.which('perf'):
+        say('no perf here')
+        return
+    perf = ['perf', 'record', '-q', '-e', 'cpu-clock', '-F', '1000', '-o']
+    yield 'perf record -g', 'perf', [*perf[:2], '-g', *perf[2:]]
+    yield 'perf record --call-graph dwarf', 'perf', [
+        *perf[:2], '--call-graph', 'dwarf', *perf[2:]]
+
+
+def sample(name, start, rounds):
+    ways = list(profilers())
+    values = [[] for _ in range(len(ways) + 1)]
+    taken, spent, beside = ([0] * len(ways) for _ in range(3))
+    for life in range(LIVES):
+        paths = ['%s/%d' % (DIR, i) for i in range(len(ways))]
+        programs = [start()] + [start([*w[2], p, '--'])
+                                for w, p in zip(ways, paths)]
+        in_turn(programs, rounds // LIVES, values)
+        for p in programs:
+            p.end()
+        for i, w in enumerate(ways):
+            taken[i] += samples_of(paths[i], w[1])
+            spent[i] += programs[i + 1].used
+            beside[i] += programs[i + 1].profiler_used
+            os.unlink(paths[i])
+    say('\nextra CPU time per sample, in us: %s, %d rounds' % (name, rounds))
+    say('%-32s %-20s %10s %10s' % ('', 'of the program', 'profiler',
+                                   'samples'))
+    for i, w in enumerate(ways):
+        each = [(b - a) / b * spent[i] / taken[i] * 1e6
+                for a, b in zip(values[0], values[i + 1])]
+        say('%-32s %-20s %10.1f %10d' % (
+            w[0], figure(each, '%.1f'), beside[i] / taken[i] * 1e6, taken[i]))
+
+
+def part_sample():
+    sample('20 frames of its own', Deep, rounds_of('sample'))
+    path = tool('grpccpp')
+    if path:
+        sample('grpc C++, 10 clients', lambda before=(): Server(
+            [path, '-port', '0', '-work', '20000'], before, 10, 8000),
+            rounds_of('sample') // 2)
+    else:
+        say('no grpc C++ here')
+
+
+# ---- start ----
+
+def part_start():
+    n = rounds_of('start')
+    run = [BIN, 'run', '-q', '--svg', 'none', '-o', DIR + '/start.pb', '--']
+    took = {'without': [], 'run': []}
+    for i in range(n + 2):
+        for key in sorted(took, reverse=i % 2):
+            began = time.monotonic_ns()
+            made = subprocess.run(
+                [*(run if key == 'run' else []), DEEP], capture_output=True,
+                text=True, stdin=subprocess.DEVNULL)
+            if i > 1:
+                took[key].append((int(made.stdout) - began) / 1e6)
+    say('\nstart of a process to its main, in ms: median of %d' % n)
+    for key, v in took.items():
+        say('%-10s %-22s most %.2f' % (key, figure(v), max(v)))
+
+
+# ---- cpu ----
+
+def servers():
+    """Name, words, clients, calls of a run."""
+    yield 'serve, sleepy', [BIN, 'serve', '-q', '-w', '500', '-t', '1',
+                            '--debug', 'off', '-l', '127.0.0.1:0'], 1, 20000
+    for name, key, work, clients, calls in (
+            ('grpc C++', 'grpccpp', 0, 4, 20000),
+            ('tonic', 'tonic', 0, 4, 30000),
+            ('tonic, sleepy', 'tonic', 0, 1, 30000),
+            ('tonic, busy', 'tonic', 1000000, 2, 1000),
+            ('grpc-go', 'grpcgo', 0, 4, 15000)):
+        path = tool(key)
+        if path:
+            yield name, [path, '-port', '0', '-work', str(work)], clients, calls
+        else:
+            say('no %s here' % name)
+    if subprocess.run(['/usr/bin/python3', '-c', 'import grpc'],
+                      **QUIET).returncode == 0:
+        yield 'python', ['/usr/bin/python3', HERE + '/../run/greeter.py',
+                         '100'], 4, 1500
+    else:
+        say('no grpc for python here')
+
+
+WAYS = {'run': [], '250 Hz, perf': ['--timer', 'perf', '--hz', '250'],
+        '1,000 Hz, perf': ['--timer', 'perf', '--hz', '1000']}
+
+
+def part_cpu():
+    rounds = rounds_of('cpu')
+    say('\nCPU time per call, in us, and its ratio: %d rounds' % rounds)
+    say('%-15s %-15s %10s  %-22s %s' % ('', '', 'us a call', 'ratio',
+                                        'of run itself'))
+    for name, argv, clients, calls in servers():
+        if name == 'grpc-go':           # a static program: not preloaded
+            continue
+        values, own = [[] for _ in range(len(WAYS) + 1)], [0] * len(WAYS)
+        for _ in range(LIVES):
+            programs = [Server(argv, before, clients, calls) for before in (
+                [], *([BIN, 'run', '-q', *w, '--svg', 'none', '-o',
+                       '/dev/null', '--'] for w in WAYS.values()))]
+            in_turn(programs, rounds // LIVES, values)
+            for p in programs:
+                p.end()
+            for i, p in enumerate(programs[1:]):
+                own[i] += p.profiler_used / p.used / LIVES
+        for i, way in enumerate(['without', *WAYS]):
+            say('%-15s %-15s %10.2f  %s' % (
+                '' if i else name, way,
+                statistics.median(values[i]) / calls * 1e6,
+                '%-22s %.1f%%' % (figure(
+                    [y / x for x, y in zip(values[0], values[i])], '%.3f'),
+                    own[i - 1] * 100) if i else ''))
+
+
+# ---- attach ----
+
+def attached(pid, work):
+    """The result of work while attach samples process pid, and the CPU time
+    that attach takes until then, in seconds."""
+    err = open(DIR + '/attach.err', 'w+')
+    a = subprocess.Popen([BIN, 'attach', '-d', '600s', '--svg', 'none', '-o',
+                          DIR + '/attach.pb', str(pid)],
+                         stdout=subprocess.DEVNULL, stderr=err)
+    while 'sampling' not in open(err.name).read():
+        if a.poll() is not None:
+            sys.exit('bench-run: attach: ' + open(err.name).read())
+        time.sleep(0.02)
+    time.sleep(0.2)
+    before = used(a.pid)
+    result = work()
+    own = used(a.pid) - before
+    a.send_signal(signal.SIGINT)
+    a.wait()
+    return result, own
+
+
+def part_attach():
+    rounds = rounds_of('attach')
+    say('\nattach, at 30 %% of the calls that the server can answer: %d rounds '
+        'of 4 s' % rounds)
+    say('%-10s %8s  %-10s %8s %8s  %-20s %s' % (
+        '', 'calls/s', '', 'without', 'attach', 'ratio', 'of attach itself'))
+    for name, argv, clients, _ in servers():
+        if name not in ('grpc C++', 'grpc-go', 'python'):
+            continue
+        s = Server(argv, clients=clients)
+        s.called('-d', '1s')
+        rate = int(0.3 * s.called('-d', '2s')['throughput']['rps_ok'])
+
+        def work():
+            began = used(s.pid)
+            r = s.called('-r', str(rate), '-d', '4s')
+            at = r['latency']['response']['percentiles']
+            return (at['50'] / 1e3, at['99'] / 1e3,
+                    (used(s.pid) - began) / r['counts']['ok'] * 1e6)
+
+        values, own = [[], []], []
+        for i in range(rounds):
+            for k in (0, 1) if i % 2 else (1, 0):
+                if k == 0:
+                    values[0].append(work())
+                else:
+                    result, ns = attached(s.pid, work)
+                    values[1].append(result)
+                    own.append(ns / 4)
+                time.sleep(0.2)
+        s.end()
+        for j, what in enumerate(('p50 us', 'p99 us', 'CPU us')):
+            a, b = ([v[j] for v in values[k]] for k in (0, 1))
+            say('%-10s %8s  %-10s %8.1f %8.1f  %-20s %s' % (
+                '' if j else name, '' if j else rate, what,
+                statistics.median(a), statistics.median(b),
+                figure([y / x for x, y in zip(a, b)]), '' if j else
+                '%.1f%% of a CPU' % (statistics.median(own) * 100)))
+
+
+try:
+    for part in PARTS:
+        globals()['part_' + part]()
+finally:
+    shutil.rmtree(DIR)
