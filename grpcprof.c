@@ -291,6 +291,10 @@ enum {
 
     /* Threads that are being made at a time; further ones have no timer. */
     AGT_MOST_STARTS = 256,
+
+    /* Threads of a process in the handler at a time; samples of further ones
+     * are lost, counted. */
+    AGT_MOST_WORK = 64,
 };
 
 /* ---- TARGET ---- */
@@ -2951,13 +2955,8 @@ struct agt_process {                    /* one process of the program */
     char     name[16];                  /* of the thread that registered */
 };
 
-struct agt_work {                       /* of the handler that fills a slot */
-    struct unw      walk;
-    struct unw_self pages;
-};
-
-/* The shared memory: this, AGT_SLOTS slots of a ring, and an agt_work for
- * each.  Written by run before the program starts, unless marked. */
+/* The shared memory: this, and a ring of count slots.  Written by run before
+ * the program starts, unless marked. */
 struct agt_shared {
     uint64_t magic;                     /* AGT_MAGIC */
     uint32_t count;                     /* slots, a power of 2 */
@@ -2973,7 +2972,7 @@ struct agt_shared {
 
 /* Of another build, with which the layout would not agree, it differs. */
 #define AGT_MAGIC (UINT64_C(0x6772707072660000) + sizeof(struct agt_shared) + \
-                   sizeof(struct ring_slot) + sizeof(struct agt_work))
+                   sizeof(struct ring_slot))
 
 /* Names of the variables in the program's environment. */
 #define AGT_PRELOAD "LD_PRELOAD="
@@ -2986,8 +2985,7 @@ struct agt_shared {
 /* Return the bytes of the shared memory with count slots. */
 static size_t agt_bytes(uint64_t count)
 {
-    return sizeof(struct agt_shared) + ring_bytes(count) +
-           count * sizeof(struct agt_work);
+    return sizeof(struct agt_shared) + ring_bytes(count);
 }
 
 /* Return where the ring of g begins. */
@@ -3008,7 +3006,6 @@ static void agt_view(struct ring *r, struct agt_shared *g, uint64_t count)
 static struct {
     struct agt_shared *shared;          /* never unmapped; NULL: not active */
     struct ring ring;
-    struct agt_work *work;              /* by slot */
     _Atomic uint32_t me;                /* row in shared->process */
     int signo;                          /* our signal */
     struct sigaction theirs;            /* what the program asked for */
@@ -3059,7 +3056,26 @@ static int64_t agt_time_sig(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Store the interrupted stack in s; w is the slot's. */
+/* What a handler needs beside its slot.  There are few, and the first one is
+ * nearly always free: a slot's own would be a page fault for each sample. */
+struct agt_work {
+    atomic_bool     used;
+    struct unw      walk;
+    struct unw_self pages;
+};
+
+static struct agt_work agt_works[AGT_MOST_WORK];
+
+/* Take a free row of agt_works; NULL if there is none. */
+static struct agt_work *agt_work_take_sig(void)
+{
+    for (size_t i = 0; i < AGT_MOST_WORK; i++)
+        if (!atomic_exchange(&agt_works[i].used, true))
+            return &agt_works[i];
+    return NULL;
+}
+
+/* Store the interrupted stack in s, with w. */
 static void agt_unwind_sig(struct ring_slot *s, struct agt_work *w,
                            const ucontext_t *u)
 {
@@ -3073,8 +3089,8 @@ static void agt_unwind_sig(struct ring_slot *s, struct agt_work *w,
     s->broken = !s->truncated && w->walk.end != UNW_ROOT;
 }
 
-/* Take one sample. */
-static void agt_sample_sig(const ucontext_t *u)
+/* Take one sample, with w. */
+static void agt_sample_sig(struct agt_work *w, const ucontext_t *u)
 {
     uint64_t ticket;
     struct ring_slot *s = ring_claim_sig(&agt.ring, &ticket);
@@ -3086,9 +3102,21 @@ static void agt_sample_sig(const ucontext_t *u)
     s->tid = (uint32_t)syscall(SYS_gettid);
     s->label = 0;
     s->waiting = false;
-    agt_unwind_sig(s, &agt.work[ticket & (agt.ring.count - 1)], u);
+    agt_unwind_sig(s, w, u);
     s->cost_ns = (uint32_t)(agt_time_sig(CLOCK_MONOTONIC) - s->wall_ns);
     ring_publish_sig(s, ticket);
+}
+
+/* Take one sample if not too many threads are doing so; else it is lost. */
+static void agt_try_sample_sig(const ucontext_t *u)
+{
+    struct agt_work *w = agt_work_take_sig();
+    if (w) {
+        agt_sample_sig(w, u);
+        atomic_store(&w->used, false);
+    } else {
+        atomic_fetch_add(&agt.ring.shared->lost, 1);
+    }
 }
 
 /* Do what the program asked for with a signal that is not ours. */
@@ -3126,7 +3154,7 @@ static void agt_signal_sig(int signo, siginfo_t *info, void *context)
         memcpy(&flags, (const char *)info + AGT_PERF_FLAGS, sizeof flags);
     bool ours = info->si_code == (perf ? TRAP_PERF : SI_TIMER);
     if (ours && atomic_load(&agt.shared->on) && !(flags & AGT_PERF_ASYNC))
-        agt_sample_sig(context);
+        agt_try_sample_sig(context);
     else if (!ours && agt_blocked && info->si_code <= 0)
         agt_pending = true;             /* but a fault cannot wait */
     else if (!ours)
@@ -3353,6 +3381,8 @@ static void agt_fork_child(void)
     int saved = errno;
     if (!g)
         return;
+    for (size_t i = 0; i < AGT_MOST_WORK; i++)
+        atomic_store(&agt_works[i].used, false);    /* of other threads */
     agt_hold(false, &agt_fork_mask);
     if (g->children && !atomic_load(&g->off))
         agt_register(agt.me);
@@ -3409,8 +3439,6 @@ static bool agt_join(const char *path)
     memcpy(agt.run, path, strlen(path) + 1);
     agt.signo = g->hz ? AGT_TIMER_SIGNAL : SIGTRAP;
     agt_view(&agt.ring, g, g->count);
-    agt.work = (struct agt_work *)(void *)
-               ((char *)agt_ring(g) + ring_bytes(g->count));
     agt.shared = g;
     return !pthread_key_create(&agt.timer, agt_disarm) && agt_install() &&
            !pthread_atfork(agt_fork_prepare, agt_fork_parent, agt_fork_child);
@@ -44653,6 +44681,7 @@ static struct {
                                          * when the recorder started */
     struct timeval user, system;        /* the same, divided by the tick */
     uint64_t dropped;                   /* samples past TGT_MOST_ROWS */
+    int64_t  cpus;                      /* of this machine; 0: not known yet */
 } tgt_all = { .lock = PTHREAD_MUTEX_INITIALIZER, .short_row = MEM_NONE };
 
 /* Return the CPU time of process pid in ns; -1 if it was waited for. */
@@ -44749,7 +44778,9 @@ static void tgt_read_times(struct tgt_process *p)
  * looked at. */
 static int64_t tgt_most_ns(const struct tgt_process *p)
 {
-    return p->cpu_ns + (sys_now_ns() - p->looked_ns) * (int64_t)sys_cpus() +
+    if (!tgt_all.cpus)
+        tgt_all.cpus = sysconf(_SC_NPROCESSORS_CONF);
+    return p->cpu_ns + (sys_now_ns() - p->looked_ns) * tgt_all.cpus +
            TGT_LAG_NS;
 }
 
