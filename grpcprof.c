@@ -5579,6 +5579,7 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
             _exit(126);
         _exit(error == ENOENT ? 127 : 126);
     }
+    signal(SIGCHLD, SIG_DFL);           /* ignored, the status would be lost */
     close(go[0]);
     close(answer[1]);
     c->go = go[1];
@@ -46286,7 +46287,7 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
  */
 
 struct run_row {                        /* by row of agt_shared.process */
-    uint32_t target;                    /* of TARGET; MEM_NONE: a free row */
+    uint32_t target;                    /* of TARGET; MEM_NONE: not sampled */
     pid_t    pid;
     int     *fd;                        /* owned: counters */
     size_t   nfds, fd_cap;
@@ -46452,7 +46453,8 @@ static void run_free_rows(void)
         if (!r->gone)
             continue;
         mem_free(r->fd);
-        tgt_all.process[r->target]->held = false;
+        if (r->target != MEM_NONE)
+            tgt_all.process[r->target]->held = false;
         *r = (struct run_row){ .target = MEM_NONE };
         atomic_store(&run_one.shared->process[i].state, AGT_FREE);
     }
@@ -46487,6 +46489,7 @@ static void run_admit(uint32_t i)
                 run_count(r);
         }
     }
+    r->gone = now < 0;                  /* waited for before it was seen */
     run_release(i);
 }
 
@@ -46964,6 +46967,16 @@ static bool run_interpreter(const struct elf_image *m, char *path)
 static const char run_changes_user[] =
     "it changes its user or rights at the start (set-user-ID)";
 
+/* True if the program m needs the library of AddressSanitizer, which ends a
+ * program that loads another one before it. */
+static bool run_needs_asan(const struct elf_image *m)
+{
+    const Elf64_Shdr *h = elf_find_section(m, ".dynstr");
+    const char *text = h ? elf_bytes(m, h->sh_offset, h->sh_size) : NULL;
+    return text && (memmem(text, h->sh_size, "libasan.so", 10) ||
+                    memmem(text, h->sh_size, "libclang_rt.asan", 16));
+}
+
 /* Return why the agent cannot be preloaded into the program m, or NULL. */
 static const char *run_obstacle_elf(const struct elf_image *m)
 {
@@ -46974,6 +46987,8 @@ static const char *run_obstacle_elf(const struct elf_image *m)
         return "it is not a 64-bit program of this machine";
     if (elf_find_section(m, ".go.buildinfo"))
         return "it is written in Go";
+    if (run_needs_asan(m))
+        return "it uses AddressSanitizer, whose library must be the first";
     for (int i = 0; i < h->e_phnum; i++) {
         if (ph[i].p_type != PT_INTERP || ph[i].p_filesz >= PATH_MAX)
             continue;
@@ -47243,10 +47258,14 @@ static int runcmd_debug(struct runcmd_args *c, struct gp_why *why)
     return e;
 }
 
-/* Pass the signal on to the program, unless the terminal sent it to both. */
+/* Pass the signal on to the program, unless that has it already: the terminal
+ * sent it to both, or the program did, to its process group.  A signal of this
+ * process is its own, as SIGPIPE where nobody reads its messages. */
 static void runcmd_forward(const struct runcmd_args *c, const siginfo_t *info)
 {
-    if (info->si_code == SI_KERNEL)
+    if (info->si_code == SI_KERNEL ||
+        (info->si_code == SI_USER && (info->si_pid == c->child.pid ||
+                                      info->si_pid == getpid())))
         return;
     if (info->si_code == SI_QUEUE)
         sigqueue(c->child.pid, info->si_signo, info->si_value);

@@ -20,6 +20,8 @@
  *   fork, fork_exit      four children that burn and exit(), _exit()
  *   execchain N          executes itself N times
  *   clearenv S           executes "burn S" in an empty environment
+ *   reaped N             N children that end at once, then one that burns
+ *   group                sends a signal to its process group, and counts it
  *   forkstorm N, spawnstorm N, forkexec N, vfork N   N children
  *   shell N              N times system() and popen()
  *   dlstorm N            N times six libraries, in two threads beside malloc
@@ -871,6 +873,44 @@ static int mode_coro(char **arg)
     return 0;
 }
 
+/* ---- ends that are not seen ---- */
+
+static int mode_reaped(char **arg)
+{
+    for (int i = 0; i <= atoi(*arg); i++) {
+        int status;
+        pid_t pid = fork();
+        if (!pid && i == atoi(*arg))
+            mode_burn(arg + 1);
+        if (!pid)
+            _exit(0);
+        if (waitpid(pid, &status, 0) != pid || status)
+            puts("a child failed");
+    }
+    puts("all ended");
+    return 0;
+}
+
+static volatile sig_atomic_t group_got;
+
+static void on_group(int signo)
+{
+    (void)signo;
+    group_got++;
+}
+
+static int mode_group(char **arg)
+{
+    struct timespec wait = { 0, 300000000 };
+    (void)arg;
+    signal(SIGUSR1, on_group);
+    kill(0, SIGUSR1);
+    while (nanosleep(&wait, &wait))
+        ;
+    printf("got %d\n", (int)group_got);
+    return 0;
+}
+
 /* ---- without perf ---- */
 
 static int mode_seccomp(char **arg)
@@ -908,7 +948,7 @@ static const struct mode {
     MODE(eintr, 1), MODE(closefd, 0), MODE(daemon, 0), MODE(dfork, 0),
     MODE(fork, 0), MODE(fork_exit, 0), MODE(execchain, 1), MODE(clearenv, 1),
     MODE(forkstorm, 1), MODE(spawnstorm, 1), MODE(forkexec, 1), MODE(vfork, 1),
-    MODE(shell, 1), MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0),
+    MODE(reaped, 1), MODE(group, 0), MODE(shell, 1), MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0),
     MODE(seccomp, 1),
 };
 

@@ -213,7 +213,13 @@ ends() {
         --svg none -- "$EDGE" -u "$T/pty.used" ready
     check 'SIGINT from a terminal: the profile' 0 "$BIN" report -q "$T/pty.pb"
     forwarded
+    not_forwarded
     run_killed
+    edge 'children waited for at once' none '--hz 1000' reaped 1500
+    check 'children waited for at once: the profile' 0 "$BIN" report -q \
+        -f json "$T/children-waited-for-at-once.pb"
+    holds 'children waited for at once: the last is sampled' "$OUT" \
+        'r["profile"]["total"] > 400e6'
 }
 # left_behind NAME MODE: run ends with the program that it started; what that
 # leaves behind runs to its end.
@@ -241,6 +247,21 @@ forwarded() {
         same "SIG$s to run: the status" "$ST" $((128 + $(kill -l $s)))
         check "SIG$s to run: the profile" 0 "$BIN" report -q "$T/forward.pb"
     done
+}
+# Signals that are not meant for the program, or that it has already.
+not_forwarded() {
+    alone setsid -w "$EDGE" group
+    limited setsid -w "$BIN" run -q -o "$T/group.pb" --svg none -- "$EDGE" \
+        group >"$OUT" 2>"$ERR"
+    ST=$?
+    as_alone 'a signal to its process group'
+    { limited "$BIN" run --hz 1000 -o "$T/pipe.pb" --svg none -- "$EDGE" exit 7
+      echo $? >"$T/pipe.status"; } 2>&1 >/dev/null | sleep 0
+    same 'nobody reads stderr: the status' "$(cat "$T/pipe.status")" 7
+    check 'SIGCHLD ignored' 7 "$PY" -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])' "$BIN" run -q -o "$T/chld.pb" --svg none \
+        -- "$EDGE" exit 7
 }
 stat_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 used_more() { [ "$(stat_ticks "$1")" -ge $(($2 + 20)) ]; }
@@ -324,6 +345,20 @@ preloaded() {
         "$EDGE" -u "$T/jemalloc.used" exit 7
     has "$name: the program uses it" "$ERR" 'Begin jemalloc statistics'
     judge cpu "$name" "$BIN" "$T/jemalloc.pb" used="$T/jemalloc.used"
+}
+
+# A library that must be the first keeps the agent out.
+sanitized() {
+    local name='AddressSanitizer'
+    gcc -g -w -fsanitize=address -o "$T/asan" tests/run/edge.c 2>"$T/asan.err" ||
+        { missing "$name" 'no libasan here'; return; }
+    limited "$BIN" run --hz 99 -o "$T/asan.pb" --svg none -- "$T/asan" exit 7 \
+        >"$OUT" 2>"$ERR"
+    ST=$?
+    has "$name: says why it is not sampled from inside" "$ERR" "$name"
+    lacks "$name: the program starts" "$ERR" 'does not come first'
+    # 1: nor may the kernel sample it
+    grep -q 'nor from outside' "$ERR" || same "$name: the status" "$ST" 7
 }
 
 # Where perf_event_open is refused to run itself, timers take its place.
@@ -439,6 +474,7 @@ if make -s .build/edge .build/throw >"$T/make.log" 2>&1; then
     sees
     for engine in perf thread; do odd 1000 $engine; done
     preloaded
+    sanitized
     without_perf
     permitted_little
 else
