@@ -1069,8 +1069,6 @@ enum {
     /* Default --max-in-flight of an open loop; calls past it are not sent. */
     LOAD_IN_FLIGHT = 10000,
 
-    LOAD_PROFILE_HZ = 1000,     /* default --profile-hz */
-
     /* Bytes of --log-requests that a thread collects before it writes them. */
     LOAD_LOG_BYTES = 65536,
 
@@ -35339,7 +35337,7 @@ struct fetch_mark { int64_t at_ns; uint64_t n; };   /* calls ended by a time */
 struct fetch_profile {
     struct fetch_url url;               /* of profiles, without seconds= */
     char        base[300];              /* the debug endpoint, for messages */
-    unsigned    hz;
+    unsigned    hz;                     /* 0: that of the endpoint */
     int64_t     seconds;                /* length of the window, if not ours */
     bool        ours;                   /* grpcprof's: takes start and stop */
     struct gp_why note;                 /* what the user should check; or "" */
@@ -35604,7 +35602,7 @@ static void fetch_begin(struct fetch_profile *p)
         p->begun = !p->error;
         return;
     }
-    snprintf(query, sizeof query, "start&hz=%u", p->hz);
+    snprintf(query, sizeof query, p->hz ? "start&hz=%u" : "start", p->hz);
     fetch_ask(p, query, &w);
     size_t n = p->file.len;             /* a token and a newline */
     if (!p->error && (n < 2 || n >= sizeof p->token))
@@ -48033,8 +48031,8 @@ static const struct opt loadcmd_options[] = {
       OPT_OPTIONAL, LOADCMD_AT(profile), 0, 0 },
     { 0, "profile-out", "FILE", "(profile.pb)", "write that profile to FILE",
       OPT_TEXT, LOADCMD_AT(profile_out), 0, 0 },
-    { 0, "profile-hz", "N", "(1000)", "samples per second of CPU time",
-      OPT_UINT, LOADCMD_AT(profile_hz), 1, SMP_MOST_HZ },
+    { 0, "profile-hz", "N", "(the endpoint's own)", "samples per second of CPU "
+      "time", OPT_UINT, LOADCMD_AT(profile_hz), 1, SMP_MOST_HZ },
     OPT_GROUP("Output"),
     { 'f', "format", LOADCMD_FORMATS, "(text, or by the extension of --out)",
       "format of the result", OPT_CHOICE, LOADCMD_AT(format), 0, 0 },
@@ -48260,7 +48258,6 @@ static int loadcmd_defaults(struct loadcmd_args *c,
         if (loadcmd_check_target(c->common.rest.text[i], cmd))
             return EXIT_USAGE;
     c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
-    c->profile_hz = c->profile_hz ? c->profile_hz : LOAD_PROFILE_HZ;
     if (!c->common.rest.n)
         c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
     if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
