@@ -88,6 +88,10 @@ bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
 bench-run: grpcprof .build/bench/deep ## what run and attach cost a program, beside perf record
 	@/usr/bin/python3 tests/bench/run.py ./grpcprof .build/bench/deep $(PARTS)
 
+bench-engines: grpcprof ## CPU that run adds to a server, by what triggers samples
+	@/usr/bin/python3 tests/bench/engines.py ./grpcprof \
+	  "$$(sh tests/tools/tool.sh tonic)"
+
 eintr: grpcprof .build/edge ## 48,000 calls below run: none may see EINTR
 	@for t in perf thread; do echo "$$t:"; ./grpcprof run -q --hz 5000 \
 	  --timer $$t -o .build/eintr.pb --svg none -- .build/edge eintr 4000; done
@@ -251,4 +255,5 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGEN
 FORCE:
 
 .PHONY: all demo test same re soak eintr fuzz bench bench-load bench-report \
-  bench-run bench-serve unw-arm64 asan tsan install uninstall clean help FORCE
+  bench-run bench-engines bench-serve unw-arm64 asan tsan install uninstall \
+  clean help FORCE
