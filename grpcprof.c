@@ -2925,6 +2925,8 @@ EXEC_REPLACE(execle);
  *
  *   sigaction, signal    the program's handler of our signal is only kept: it
  *                        is called for those signals that are not ours
+ *   prctl                a program that is about to restrict its system calls
+ *                        is not sampled from then on: one of ours could end it
  *   sigprocmask, sigwait our signal is left out of the set
  *   exec* (EXEC), spawn  our signal is held until the new program's agent is
  *                        ready; the environment has our two variables, or has
@@ -2938,7 +2940,8 @@ EXEC_REPLACE(execle);
  * Invariant  without run the program goes on: nothing here waits without a
  *            limit, and nothing but samples depends on run.
  * Does not   see threads made by clone() itself if there are timers, nor a
- *            program that blocks our signal by a system call of its own.
+ *            program that blocks our signal or restricts its system calls by a
+ *            system call of its own.
  */
 
 enum agt_state { AGT_FREE, AGT_CLAIMED, AGT_NEW, AGT_ARMED, AGT_EXITING };
@@ -2965,6 +2968,7 @@ struct agt_shared {
     _Atomic uint32_t off;               /* run has ended; then for ever */
     _Atomic uint32_t bell;              /* a futex: a row has changed; agents */
     _Atomic uint32_t refused;           /* processes without a row; agents */
+    _Atomic uint32_t restricted;        /* that left for a sandbox; agents */
     struct agt_process process[AGT_MOST_PROCESSES]; /* agents, see agt_state */
 };
 
@@ -3001,31 +3005,42 @@ static void agt_view(struct ring *r, struct agt_shared *g, uint64_t count)
 #ifdef GRPCPROF_AGENT
 #ifndef GRPCPROF_ONLY_UNW               /* set by the unwinder's tests */
 
+/* AGT_PREPARED: it gave up new privileges, as it must before a filter;
+ * AGT_FILTERED: it has a filter, which programs that it starts inherit. */
+enum agt_sandbox { AGT_OPEN, AGT_PREPARED, AGT_FILTERED };
+
 static struct {
     struct agt_shared *shared;          /* never unmapped; NULL: not active */
     struct ring ring;
     _Atomic uint32_t me;                /* row in shared->process */
+    _Atomic int sandbox;                /* enum agt_sandbox of the program */
     int signo;                          /* our signal */
     struct sigaction theirs;            /* what the program asked for */
     pthread_key_t timer;                /* a thread's timer, id + 1 */
     char run[AGT_PATH_BYTES];           /* path of the shared memory */
 } agt;
 
-/* True if the program believes that it blocks our signal, and if one that is
- * not ours came meanwhile.  Initial-exec, so that no access allocates. */
-static _Thread_local volatile bool agt_blocked, agt_pending
-    __attribute__((tls_model("initial-exec")));
+/* Of a thread, such that no access allocates.  It stands before all names that
+ * it is for: after the last one it would be for that alone. */
+#define AGT_THREAD_LOCAL                                            \
+    _Thread_local __attribute__((tls_model("initial-exec")))
 
-/* A function of this name stands in front of libc's. */
-#define AGT_REPLACE(name)                                           \
+/* True if the program believes that it blocks our signal, and if one that is
+ * not ours came meanwhile. */
+static AGT_THREAD_LOCAL volatile bool agt_blocked, agt_pending;
+
+/* A function of this name stands in front of libc's: agt_by. */
+#define AGT_REPLACE_BY(name, by)                                    \
     __asm__(".globl " #name "\n.type " #name ", %function\n"        \
-            ".set " #name ", agt_" #name)
+            ".set " #name ", agt_" #by)
+#define AGT_REPLACE(name) AGT_REPLACE_BY(name, name)
 #define AGT_USED static __attribute__((used))
 
 /* Libc's functions that are called from here, and where they are.  agt_begin
  * finds all: dlsym() takes a lock, which a child of fork must not wait for. */
 #define AGT_FUNCTIONS(X)                                            \
-    X(sigaction) X(signal) X(sigprocmask) X(pthread_sigmask)        \
+    X(sigaction) X(signal) X(__sysv_signal) X(siginterrupt)         \
+    X(sigprocmask) X(pthread_sigmask) X(prctl)                      \
     X(sigpending) X(sigwait) X(sigwaitinfo) X(sigtimedwait)         \
     X(pthread_create)                                               \
     X(posix_spawn) X(posix_spawnp) X(system) X(popen)
@@ -3123,9 +3138,11 @@ static void agt_pass_sig(int signo, siginfo_t *info, void *context)
     struct sigaction a = agt.theirs;
     if (a.sa_flags & (int)SA_RESETHAND)
         agt.theirs.sa_handler = SIG_DFL;
-    if (!(a.sa_flags & SA_SIGINFO) && a.sa_handler == SIG_IGN)
+    bool plain = !(a.sa_flags & SA_SIGINFO);
+    bool fault = info->si_code > 0;     /* the kernel lets nobody ignore it */
+    if (plain && a.sa_handler == SIG_IGN && !fault)
         return;
-    if (!(a.sa_flags & SA_SIGINFO) && a.sa_handler == SIG_DFL) {
+    if (plain && (a.sa_handler == SIG_DFL || a.sa_handler == SIG_IGN)) {
         struct { void *handler; unsigned long flags; void *restorer;
                  unsigned long mask; } d = {0};
         syscall(SYS_rt_sigaction, signo, &d, NULL, sizeof d.mask);
@@ -3151,7 +3168,8 @@ static void agt_signal_sig(int signo, siginfo_t *info, void *context)
     if (perf)
         memcpy(&flags, (const char *)info + AGT_PERF_FLAGS, sizeof flags);
     bool ours = info->si_code == (perf ? TRAP_PERF : SI_TIMER);
-    if (ours && atomic_load(&agt.shared->on) && !(flags & AGT_PERF_ASYNC))
+    if (ours && agt.shared && atomic_load(&agt.shared->on) &&
+        !atomic_load(&agt.sandbox) && !(flags & AGT_PERF_ASYNC))
         agt_try_sample_sig(context);
     else if (!ours && agt_blocked && info->si_code <= 0)
         agt_pending = true;             /* but a fault cannot wait */
@@ -3165,20 +3183,22 @@ static void agt_signal_sig(int signo, siginfo_t *info, void *context)
 /* Delete the timer of this thread, which ends. */
 static void agt_disarm(void *id)
 {
-    syscall(SYS_timer_delete, (int)((uintptr_t)id - 1));
+    if (!atomic_load(&agt.sandbox))
+        syscall(SYS_timer_delete, (int)((uintptr_t)id - 1));
 }
 
 /* Arm a timer on this thread's CPU time, if there are timers.  Its first signal
  * comes after a part of the period that differs from thread to thread. */
 static void agt_arm(void)
 {
-    uint32_t hz = agt.shared->hz, tid = (uint32_t)syscall(SYS_gettid);
+    uint32_t hz = agt.shared->hz, tid;
     struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
                           .sigev_signo = AGT_TIMER_SIGNAL };
     struct itimerspec when = {0};
     int id;
-    if (!hz || hz > SMP_MOST_HZ)
+    if (!hz || hz > SMP_MOST_HZ || atomic_load(&agt.sandbox))
         return;
+    tid = (uint32_t)syscall(SYS_gettid);
     e._sigev_un._tid = (pid_t)tid;
     when.it_interval.tv_sec = hz == 1;
     when.it_interval.tv_nsec = hz == 1 ? 0 : 1000000000 / hz;
@@ -3205,6 +3225,7 @@ static void agt_blank(char *value)
 static bool agt_reachable(void)
 {
     return agt.shared->children && !atomic_load(&agt.shared->off) &&
+           atomic_load(&agt.sandbox) != AGT_FILTERED &&
            !faccessat(AT_FDCWD, agt.shared->agent, R_OK, AT_EACCESS) &&
            !faccessat(AT_FDCWD, agt.run, R_OK | W_OK, AT_EACCESS);
 }
@@ -3322,7 +3343,8 @@ static void agt_register(uint32_t parent)
 static void agt_leave(void)
 {
     struct agt_shared *g = agt.shared;
-    struct agt_process *p = g ? &g->process[agt.me] : NULL;
+    struct agt_process *p = g && !atomic_load(&agt.sandbox) ?
+                            &g->process[agt.me] : NULL;
     if (p && p->pid == (uint32_t)getpid())      /* not a child of vfork */
         atomic_store(&p->end_cpu_ns, agt_time_sig(CLOCK_PROCESS_CPUTIME_ID));
 }
@@ -3330,35 +3352,37 @@ static void agt_leave(void)
 /* Block our signal in this thread, or set its mask back to *old. */
 static void agt_hold(bool hold, uint64_t *old)
 {
-    uint64_t both = UINT64_C(1) << (SIGTRAP - 1) |
-                    UINT64_C(1) << (AGT_TIMER_SIGNAL - 1);
+    uint64_t ours = UINT64_C(1) << (agt.signo - 1);
     int saved = errno;
     if (!agt.shared)
         return;
     if (hold)
-        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &both, old, sizeof both);
+        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &ours, old, sizeof ours);
     else
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, sizeof *old);
     errno = saved;
 }
 
-/* Run another program, with our variables and with our signal held: one that
- * came between the two would end the second, which has no handler yet. */
+/* Run another program, with our variables and, if counters send our signal,
+ * with it held: one that came between the two would end the second, which has
+ * no handler yet.  That of a timer the kernel drops. */
 static int agt_exec(struct exec_call *c)
 {
     struct agt_env e;
     uint64_t old;
-    agt_hold(true, &old);
+    bool hold = agt.signo == SIGTRAP;
+    if (hold)
+        agt_hold(true, &old);
     c->env = agt_mend(&e, c->env);
     int r = exec_now(c);
-    agt_hold(false, &old);
+    if (hold)
+        agt_hold(false, &old);
     return r;
 }
 
 /* The mask while a thread forks: a timer's signal would make fork() of a large
  * process start again, for ever if it comes often enough. */
-static _Thread_local uint64_t agt_fork_mask
-    __attribute__((tls_model("initial-exec")));
+static AGT_THREAD_LOCAL uint64_t agt_fork_mask;
 
 /* For pthread_atfork: hold our signal. */
 static void agt_fork_prepare(void)
@@ -3382,6 +3406,8 @@ static void agt_fork_child(void)
     for (size_t i = 0; i < AGT_MOST_WORK; i++)
         atomic_store(&agt_works[i].used, false);    /* of other threads */
     agt_hold(false, &agt_fork_mask);
+    if (atomic_load(&agt.sandbox))
+        return;
     if (g->children && !atomic_load(&g->off))
         agt_register(agt.me);
     else
@@ -3489,17 +3515,53 @@ AGT_USED int agt_sigaction(int signo, const struct sigaction *a,
 }
 AGT_REPLACE(sigaction);
 
+/* Keep the program's handler of our signal, and return what was there. */
+static __sighandler_t agt_keep(__sighandler_t handler, unsigned flags)
+{
+    __sighandler_t was = agt.theirs.sa_handler;
+    if (handler == SIG_ERR) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
+    agt.theirs = (struct sigaction){ .sa_handler = handler,
+                                     .sa_flags = (int)flags };
+    if (!(flags & SA_NODEFER))
+        sigaddset(&agt.theirs.sa_mask, agt.signo);
+    return was;
+}
+
 /* signal(3), likewise. */
 AGT_USED __sighandler_t agt_signal(int signo, __sighandler_t handler)
 {
-    if (!agt_is_ours(signo))
-        return AGT_REAL(signal)(signo, handler);
-    __sighandler_t was = agt.theirs.sa_handler;
-    agt.theirs = (struct sigaction){ .sa_handler = handler,
-                                     .sa_flags = SA_RESTART };
-    return was;
+    return agt_is_ours(signo) ? agt_keep(handler, SA_RESTART)
+                              : AGT_REAL(signal)(signo, handler);
 }
 AGT_REPLACE(signal);
+AGT_REPLACE_BY(ssignal, signal);
+AGT_REPLACE_BY(bsd_signal, signal);
+
+/* signal(3) of a program that is compiled for X/Open, likewise. */
+AGT_USED __sighandler_t agt___sysv_signal(int signo, __sighandler_t handler)
+{
+    return agt_is_ours(signo) ? agt_keep(handler, SA_RESETHAND | SA_NODEFER)
+                              : AGT_REAL(__sysv_signal)(signo, handler);
+}
+AGT_REPLACE(__sysv_signal);
+AGT_REPLACE_BY(sysv_signal, __sysv_signal);
+
+/* siginterrupt(3): our signal goes on to restart what it interrupts. */
+AGT_USED int agt_siginterrupt(int signo, int interrupt)
+{
+    if (!agt_is_ours(signo))
+        return ((int (*)(int, int))agt_find(AGT_F_siginterrupt))(signo,
+                                                                 interrupt);
+    if (interrupt)
+        agt.theirs.sa_flags &= ~SA_RESTART;
+    else
+        agt.theirs.sa_flags |= SA_RESTART;
+    return 0;
+}
+AGT_REPLACE(siginterrupt);
 
 /* Return set, or *room: set without our signal. */
 static const sigset_t *agt_without(const sigset_t *set, sigset_t *room)
@@ -3581,6 +3643,32 @@ AGT_USED int agt_sigtimedwait(const sigset_t *set, siginfo_t *info,
 }
 AGT_REPLACE(sigtimedwait);
 
+/* ---- in front of libc: a sandbox ---- */
+
+/* Stop to sample this program, which is about to enter a sandbox. */
+static void agt_withdraw(enum agt_sandbox kind)
+{
+    void *timer = pthread_getspecific(agt.timer);
+    if (timer) {
+        agt_disarm(timer);
+        pthread_setspecific(agt.timer, NULL);
+    }
+    if (atomic_load(&agt.sandbox) == AGT_OPEN)
+        atomic_fetch_add(&agt.shared->restricted, 1);
+    atomic_store(&agt.sandbox, kind);
+}
+
+/* prctl(2), with what its options may need, as libc's. */
+AGT_USED int agt_prctl(int option, unsigned long a, unsigned long b,
+                       unsigned long c, unsigned long d)
+{
+    bool filter = option == PR_SET_SECCOMP;
+    if (agt.shared && (filter || (option == PR_SET_NO_NEW_PRIVS && a == 1)))
+        agt_withdraw(filter ? AGT_FILTERED : AGT_PREPARED);
+    return AGT_REAL(prctl)(option, a, b, c, d);
+}
+AGT_REPLACE(prctl);
+
 /* ---- in front of libc: threads ---- */
 
 struct agt_start {                      /* of a thread that is being made */
@@ -3638,7 +3726,7 @@ AGT_USED _Noreturn void agt__exit(int status)
         syscall(SYS_exit_group, status);
 }
 AGT_REPLACE(_exit);
-__asm__(".globl _Exit\n.type _Exit, %function\n.set _Exit, agt__exit");
+AGT_REPLACE_BY(_Exit, _exit);
 
 /* posix_spawn(3), with our variables.  Its child starts with our signal as this
  * thread has it; no counter or timer of ours follows it there. */
@@ -46889,6 +46977,7 @@ static int run_refusal(const char *path)
 static void run_put_unseen(struct buf *b)
 {
     uint32_t rows = atomic_load(&run_one.shared->refused);
+    uint32_t restricted = atomic_load(&run_one.shared->restricted);
     pthread_mutex_lock(&tgt_all.lock);
     if (!run_one.admitted)
         txt_puts(b, "no process of the program took the agent in, so nothing "
@@ -46899,6 +46988,9 @@ static void run_put_unseen(struct buf *b)
     if (rows)
         txt_putf(b, "%u processes were not sampled: more than %d at a time\n",
                  rows, AGT_MOST_PROCESSES);
+    if (restricted)
+        txt_putf(b, "not sampled after they restricted their system calls "
+                 "(seccomp): %u of the program's processes\n", restricted);
     if (run_one.refused)
         txt_putf(b, "%u threads or processes were not sampled: no counter for "
                  "them (%s); --timer thread needs none\n", run_one.refused,

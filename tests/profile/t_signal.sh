@@ -104,10 +104,11 @@ agent_file() {
     done
     names=$(nm -D --defined-only $f | awk '{ print $NF }' | LC_ALL=C sort |
         xargs)
-    same 'the agent defines what it replaces' "$names" "_Exit _exit execl \
-execle execlp execv execve execveat execvp execvpe fexecve popen posix_spawn \
-posix_spawnp pthread_create pthread_sigmask sigaction signal sigprocmask \
-sigtimedwait sigwait sigwaitinfo system"
+    same 'the agent defines what it replaces' "$names" "_Exit __sysv_signal \
+_exit bsd_signal execl execle execlp execv execve execveat execvp execvpe \
+fexecve popen posix_spawn posix_spawnp prctl pthread_create pthread_sigmask \
+sigaction siginterrupt signal sigpending sigprocmask sigtimedwait sigwait \
+sigwaitinfo ssignal system sysv_signal"
     has "the agent's stack is not executable" "$T/segments" \
         '^ +GNU_STACK .* RW +0x'
     names=$(awk '$1 == "TLS" { print $6 }' "$T/segments")

@@ -27,6 +27,8 @@
  *   dlstorm N            N times six libraries, in two threads beside malloc
  *   threads N            N threads of half a millisecond
  *   coro                 coroutines on stacks of 8 KiB
+ *   sandbox              burns where the agent's system calls end a process
+ *   sysv                 sets all signals to default by X/Open's signal()
  *   seccomp CMD...       executes CMD where perf_event_open is not permitted
  */
 #define _GNU_SOURCE
@@ -913,6 +915,67 @@ static int mode_group(char **arg)
 
 /* ---- without perf ---- */
 
+static void *burn_silently(void *arg)
+{
+    for (volatile long i = 0; i < 200000000; i++)
+        ;
+    return arg;
+}
+
+static int mode_sandbox(char **arg)
+{
+    static const int calls[] = { SYS_timer_create, SYS_timer_settime,
+        SYS_timer_delete, SYS_gettid, SYS_clock_gettime, SYS_faccessat2 };
+    enum { N = sizeof calls / sizeof *calls };
+    struct sock_filter rules[N + 3] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    };
+    struct sock_fprog filter = { N + 3, rules };
+    pthread_t thread;
+    int status = -1;
+    for (unsigned i = 0; i < N; i++)
+        rules[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+            (unsigned)calls[i], (unsigned char)(N - i), 0);
+    rules[N + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+                                                SECCOMP_RET_ALLOW);
+    rules[N + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+                                                SECCOMP_RET_KILL_PROCESS);
+    (void)arg;
+    burn_silently(NULL);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter)) {
+        perror("seccomp");
+        return 77;
+    }
+    pthread_create(&thread, NULL, burn_silently, NULL);
+    burn_silently(NULL);
+    pthread_join(thread, NULL);
+    pid_t pid = fork();
+    if (!pid) {
+        burn_silently(NULL);
+        execl("/bin/sh", "sh", "-c", "exit 7", NULL);
+    }
+    waitpid(pid, &status, 0);
+    printf("status %d\n", status);
+    return 0;
+}
+
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+extern void (*__sysv_signal(int, void (*)(int)))(int);
+
+static int mode_sysv(char **arg)
+{
+    int failed = __sysv_signal(SIGTRAP, SIG_ERR) == SIG_ERR;
+    for (int i = 1; i < NSIG; i++)
+        if (i != SIGKILL && i != SIGSTOP && i != 32 && i != 33) {
+            __sysv_signal(i, SIG_DFL);
+            siginterrupt(i, 1);
+        }
+    mode_burn(arg);
+    printf("failed %d\n", failed);
+    return 0;
+}
+
 static int mode_seccomp(char **arg)
 {
     struct sock_filter rules[] = {
@@ -949,7 +1012,7 @@ static const struct mode {
     MODE(fork, 0), MODE(fork_exit, 0), MODE(execchain, 1), MODE(clearenv, 1),
     MODE(forkstorm, 1), MODE(spawnstorm, 1), MODE(forkexec, 1), MODE(vfork, 1),
     MODE(reaped, 1), MODE(group, 0), MODE(shell, 1), MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0),
-    MODE(seccomp, 1),
+    MODE(sandbox, 0), MODE(sysv, 0), MODE(seccomp, 1),
 };
 
 int main(int argc, char **argv)

@@ -305,6 +305,10 @@ odd() {
     LIMIT=100 alone "$THROW" 3000
     profiled throw --hz 5000 --timer "$engine" -- "$THROW" 3000
     as_alone "exceptions ($engine)"
+    edge "signal() of X/Open ($engine)" "${LEAST[$engine]}" "$also" sysv
+    alone "$EDGE" sandbox
+    profiled sandbox --hz 1000 --timer "$engine" -- "$EDGE" sandbox
+    as_alone "a sandbox ($engine)"
     edge "seccomp in the program ($engine)" none "$also" seccomp "$EDGE" burn
 }
 # What can be asked of timers, which the kernel's ticks drive: less.
@@ -323,6 +327,15 @@ see_alike() {
         "$T/alone"
     as_alone "$name"
 }
+# A program that the agent does not reach has the mask that it would have.
+unreached() {
+    # shellcheck disable=SC2016 # for bash
+    local show=(bash -c 'exec "$0" show' "$EDGE")
+    alone "${show[@]}"
+    profiled unreached --no-children --timer thread -- "${show[@]}"
+    sed -i "/^env /d; s:$T/.*:FILE:" "$OUT" "$T/alone"
+    as_alone 'an exec that is not followed'
+}
 sees() {
     local inner='ulimit -n 64; cd /; umask 027; exec -a name "$0" show'
     see_alike 'what a program sees' true env SOME=thing "$EDGE" show a 'b c' ''
@@ -331,6 +344,7 @@ sees() {
     see_alike 'limits' 'ulimit -n 64 -c 0 -s 4096; umask 077; cd /' "$EDGE" show
     see_alike 'nohup in between' true nohup "$EDGE" show
     see_alike 'a shell in between' true bash -c "$inner" "$EDGE"
+    unreached
     see_alike 'standard input' "exec <$ROOT/README" cat
 }
 
