@@ -2969,6 +2969,7 @@ struct agt_shared {
     _Atomic uint32_t bell;              /* a futex: a row has changed; agents */
     _Atomic uint32_t refused;           /* processes without a row; agents */
     _Atomic uint32_t restricted;        /* that left for a sandbox; agents */
+    _Atomic uint32_t foreign;           /* of another pid namespace; agents */
     struct agt_process process[AGT_MOST_PROCESSES]; /* agents, see agt_state */
 };
 
@@ -3310,12 +3311,29 @@ static void agt_wait(struct agt_process *p)
         syscall(SYS_futex, &p->state, FUTEX_WAIT, AGT_NEW, &t, NULL, 0);
 }
 
+/* True if this process is of a pid namespace that run does not see: its ids
+ * would be those of others.  /proc is of the namespace that mounted it. */
+static bool agt_is_foreign(void)
+{
+    char text[16];
+    ssize_t n = readlink("/proc/self", text, sizeof text);
+    pid_t pid = 0;
+    for (ssize_t i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
+        pid = pid * 10 + (text[i] - '0');
+    return pid && pid != getpid();
+}
+
 /* Take a row for this process, forked from that of row parent, and tell run.
  * Without a row it is not sampled. */
 static void agt_register(uint32_t parent)
 {
     struct agt_shared *g = agt.shared;
     uint32_t i = 0, want = AGT_FREE;
+    if (agt_is_foreign()) {
+        atomic_fetch_add(&g->foreign, 1);
+        agt.shared = NULL;
+        return;
+    }
     while (i < AGT_MOST_PROCESSES &&
            !atomic_compare_exchange_strong(&g->process[i].state, &want,
                                            AGT_CLAIMED)) {
@@ -46988,6 +47006,8 @@ static void run_put_unseen(struct buf *b)
     if (rows)
         txt_putf(b, "%u processes were not sampled: more than %d at a time\n",
                  rows, AGT_MOST_PROCESSES);
+    if (atomic_load(&run_one.shared->foreign))
+        txt_puts(b, "not sampled: processes of another pid namespace\n");
     if (restricted)
         txt_putf(b, "not sampled after they restricted their system calls "
                  "(seccomp): %u of the program's processes\n", restricted);

@@ -361,6 +361,16 @@ preloaded() {
     judge cpu "$name" "$BIN" "$T/jemalloc.pb" used="$T/jemalloc.used"
 }
 
+# Processes that have another idea of their ids.
+namespaces() {
+    local name='a pid namespace'
+    unshare -p -f true 2>/dev/null ||
+        { skip "$name" 'no right to make one'; return; }
+    check "$name: the status" 7 "$BIN" run -o "$T/namespace.pb" --svg none -- \
+        unshare -p -f "$EDGE" exit 7
+    has "$name: says that it was not sampled" "$ERR" 'pid namespace'
+}
+
 # A library that must be the first keeps the agent out.
 sanitized() {
     local name='AddressSanitizer'
@@ -488,6 +498,7 @@ if make -s .build/edge .build/throw >"$T/make.log" 2>&1; then
     sees
     for engine in perf thread; do odd 1000 $engine; done
     preloaded
+    namespaces
     sanitized
     without_perf
     permitted_little
