@@ -2781,8 +2781,8 @@ static int exec_now(const struct exec_call *c)
     return (int)syscall(SYS_execve, c->path, c->argv, c->env);
 }
 
-/* Run the program of c, which what samples this process prepares; -1 with
- * errno. */
+/* Run the program of c, through exec_around if something samples this process;
+ * -1 with errno. */
 static int exec_run(struct exec_call c)
 {
     int (*around)(struct exec_call *) = atomic_load(&exec_around);
@@ -2803,15 +2803,15 @@ static size_t exec_arguments(char **argv, const char *first, va_list *args)
     }
 }
 
-/* Return the number of arguments from first on, which is that of a function
- * with a variable number, as exec_arguments(). */
+/* Declare n, the number of arguments from the parameter first to the NULL that
+ * ends them, in a function with a variable number of them. */
 #define EXEC_COUNT(n, first)                                    \
     va_list n##_args;                                           \
     va_start(n##_args, first);                                  \
     size_t n = exec_arguments(NULL, first, &n##_args);          \
     va_end(n##_args)
 
-/* A weak global function of this name is the one here with our prefix. */
+/* Define the global name, weak, as the function here that has our prefix. */
 #define EXEC_REPLACE(name)                                      \
     extern __typeof__(name) name                                \
     __attribute__((weak, visibility("default"), alias("exec_" #name)))
@@ -2973,7 +2973,7 @@ struct agt_shared {
     struct agt_process process[AGT_MOST_PROCESSES]; /* agents, see agt_state */
 };
 
-/* Of another build, with which the layout would not agree, it differs. */
+/* Differs from that of a build with another layout. */
 #define AGT_MAGIC (UINT64_C(0x6772707072660000) + sizeof(struct agt_shared) + \
                    sizeof(struct ring_slot))
 
@@ -3030,7 +3030,7 @@ static struct {
  * not ours came meanwhile. */
 static AGT_THREAD_LOCAL volatile bool agt_blocked, agt_pending;
 
-/* A function of this name stands in front of libc's: agt_by. */
+/* Put the function agt_by in front of libc's function of this name. */
 #define AGT_REPLACE_BY(name, by)                                    \
     __asm__(".globl " #name "\n.type " #name ", %function\n"        \
             ".set " #name ", agt_" #by)
@@ -3357,7 +3357,7 @@ static void agt_register(uint32_t parent)
     agt_ring_bell();
 }
 
-/* Note that this process exits, with its CPU time. */
+/* Tell run the CPU time of this process, which exits. */
 static void agt_leave(void)
 {
     struct agt_shared *g = agt.shared;
@@ -3663,7 +3663,7 @@ AGT_REPLACE(sigtimedwait);
 
 /* ---- in front of libc: a sandbox ---- */
 
-/* Stop to sample this program, which is about to enter a sandbox. */
+/* Stop sampling this process, which is about to enter a sandbox. */
 static void agt_withdraw(enum agt_sandbox kind)
 {
     void *timer = pthread_getspecific(agt.timer);
@@ -3676,7 +3676,7 @@ static void agt_withdraw(enum agt_sandbox kind)
     atomic_store(&agt.sandbox, kind);
 }
 
-/* prctl(2), with what its options may need, as libc's. */
+/* prctl(2).  Like libc's it passes on all that an option may need. */
 AGT_USED int agt_prctl(int option, unsigned long a, unsigned long b,
                        unsigned long c, unsigned long d)
 {
@@ -44765,7 +44765,7 @@ struct tgt_process {
     int64_t  start_ns;                  /* and when the recorder started */
     int64_t  armed_ns;                  /* that of its first thread when its
                                          * sampling began; 0: ask the kernel */
-    int64_t  cpu_ns;                    /* the same, when last looked at */
+    int64_t  cpu_ns;                    /* its CPU time when last looked at */
     int64_t  looked_ns;                 /* when that was */
     struct timeval user, system;        /* CPU time, divided by the tick */
     bool     gone;                      /* it has ended, or runs another program
@@ -44889,8 +44889,8 @@ static int64_t tgt_most_ns(const struct tgt_process *p)
            TGT_LAG_NS;
 }
 
-/* Note the CPU time of p, which ended or says that it ends; not one that its
- * CPUs could not have used since p was last looked at. */
+/* Note the CPU time of p, which ended or says that it ends, unless all CPUs
+ * together could not have used it since p was last looked at. */
 static void tgt_note_end(struct tgt_process *p, int64_t cpu_ns)
 {
     if (cpu_ns > p->cpu_ns && cpu_ns <= tgt_most_ns(p))
@@ -46597,7 +46597,7 @@ static void run_admit(uint32_t i)
     run_release(i);
 }
 
-/* Look which processes have registered, and which have ended. */
+/* Admit the processes that have registered, drop those that have ended. */
 static void run_look_rows(void)
 {
     for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++) {
@@ -47028,17 +47028,20 @@ static int run_find_file(const char *name, char *path)
         return run_refusal(path);
     }
     struct slice rest = txt_slice(list ? list : "/bin:/usr/bin");
-    while (rest.n) {
+    int error = ENOENT;
+    for (;;) {                          /* an empty name: this directory */
         const char *end = memchr(rest.p, ':', rest.n);
         size_t n = end ? (size_t)(end - rest.p) : rest.n;
         snprintf(path, PATH_MAX, "%.*s%s%s", (int)n, rest.p, n ? "/" : "",
                  name);
-        if (!run_refusal(path))
+        int e = run_refusal(path);
+        if (!e)
             return 0;
-        n += end != NULL;
-        rest = (struct slice){ rest.p + n, rest.n - n };
+        error = e == EACCES ? e : error;
+        if (!end)
+            return error;
+        rest = (struct slice){ end + 1, rest.n - n - 1 };
     }
-    return ENOENT;
 }
 
 /* Say why the program called name cannot be run: error. */

@@ -467,6 +467,16 @@ words() {
     check 'a program that is not there' 127 "$BIN" run -- /nonexistent/program
     has 'a program that is not there: the reason' "$ERR" \
         '/nonexistent/program: No such file'
+    mkdir -p "$T/path"
+    cp "$EDGE" "$T/path/edge-here"
+    check 'PATH with an empty name at its end' 7 env -C "$T/path" \
+        PATH=/nonexistent: "$BIN" run -q -o "$T/path.pb" --svg none -- \
+        edge-here exit 7
+    chmod -x "$T/path/edge-here"
+    check 'PATH with a file that cannot be executed' 126 env \
+        PATH="$T/path:/nonexistent" "$BIN" run -- edge-here
+    has 'PATH with a file that cannot be executed: the reason' "$ERR" \
+        'Permission denied'
     check 'the short report' 0 "$BIN" run --hz 1000 -o "$T/short.pb" --svg \
         "$T/short.svg" -- "$EDGE" burn
     same 'the short report is not on stdout' "$(cat "$OUT")" ''
