@@ -3133,6 +3133,20 @@ static void agt_try_sample_sig(const ucontext_t *u)
     }
 }
 
+/* Block what the program's handler a of signal signo asked for, and no more: it
+ * may leave by longjmp(), which keeps the mask. */
+static void agt_mask_sig(const struct sigaction *a, int signo,
+                         const ucontext_t *u)
+{
+    uint64_t mask, more;
+    memcpy(&mask, &u->uc_sigmask, sizeof mask);
+    memcpy(&more, &a->sa_mask, sizeof more);
+    mask |= more;
+    if (!(a->sa_flags & SA_NODEFER))
+        mask |= UINT64_C(1) << (signo - 1);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+}
+
 /* Do what the program asked for with a signal that is not ours. */
 static void agt_pass_sig(int signo, siginfo_t *info, void *context)
 {
@@ -3150,6 +3164,7 @@ static void agt_pass_sig(int signo, siginfo_t *info, void *context)
         raise(signo);                   /* delivered when this returns */
         return;
     }
+    agt_mask_sig(&a, signo, context);
     if (a.sa_flags & SA_SIGINFO)
         a.sa_sigaction(signo, info, context);
     else
@@ -3452,6 +3467,8 @@ static struct agt_shared *agt_map(const char *path)
                        MAP_SHARED, fd, 0);
         g = p == MAP_FAILED ? NULL : p;
     }
+    if (g)                              /* a core file is the program's */
+        madvise(g, agt_bytes(head.count), MADV_DONTDUMP);
     close(fd);
     return g;
 }

@@ -28,6 +28,7 @@
  *   threads N            N threads of half a millisecond
  *   coro                 coroutines on stacks of 8 KiB
  *   sandbox              burns where the agent's system calls end a process
+ *   longjmp              leaves a handler of SIGTRAP by longjmp()
  *   sysv                 sets all signals to default by X/Open's signal()
  *   seccomp CMD...       executes CMD where perf_event_open is not permitted
  */
@@ -43,6 +44,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -976,6 +978,28 @@ static int mode_sysv(char **arg)
     return 0;
 }
 
+static jmp_buf jump;
+
+static void on_jump(int signo)
+{
+    longjmp(jump, signo);
+}
+
+static int mode_longjmp(char **arg)
+{
+    sigset_t mask;
+    int n = 0;
+    (void)arg;
+    signal(SIGTRAP, on_jump);
+    if (!setjmp(jump))
+        raise(SIGTRAP);
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    for (int i = 1; i < NSIG; i++)
+        n += sigismember(&mask, i) == 1;
+    printf("%d blocked\n", n);
+    return 0;
+}
+
 static int mode_seccomp(char **arg)
 {
     struct sock_filter rules[] = {
@@ -1012,7 +1036,8 @@ static const struct mode {
     MODE(fork, 0), MODE(fork_exit, 0), MODE(execchain, 1), MODE(clearenv, 1),
     MODE(forkstorm, 1), MODE(spawnstorm, 1), MODE(forkexec, 1), MODE(vfork, 1),
     MODE(reaped, 1), MODE(group, 0), MODE(shell, 1), MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0),
-    MODE(sandbox, 0), MODE(sysv, 0), MODE(seccomp, 1),
+    MODE(sandbox, 0), MODE(sysv, 0), MODE(longjmp, 0),
+    MODE(seccomp, 1),
 };
 
 int main(int argc, char **argv)

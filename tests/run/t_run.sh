@@ -306,6 +306,7 @@ odd() {
     profiled throw --hz 5000 --timer "$engine" -- "$THROW" 3000
     as_alone "exceptions ($engine)"
     edge "signal() of X/Open ($engine)" "${LEAST[$engine]}" "$also" sysv
+    edge "a handler left by longjmp ($engine)" none "$also" longjmp
     alone "$EDGE" sandbox
     profiled sandbox --hz 1000 --timer "$engine" -- "$EDGE" sandbox
     as_alone "a sandbox ($engine)"
@@ -344,6 +345,10 @@ sees() {
     see_alike 'limits' 'ulimit -n 64 -c 0 -s 4096; umask 077; cd /' "$EDGE" show
     see_alike 'nohup in between' true nohup "$EDGE" show
     see_alike 'a shell in between' true bash -c "$inner" "$EDGE"
+    check 'a core file has no memory of ours' 0 "$BIN" run -q \
+        -o "$T/core.pb" --svg none -- sed -n \
+        '/grpcprof-run/,/^VmFlags/s/^VmFlags/&/p' /proc/self/smaps
+    has 'a core file has no memory of ours: the flag' "$OUT" '^VmFlags.* dd( |$)'
     unreached
     see_alike 'standard input' "exec <$ROOT/README" cat
 }
