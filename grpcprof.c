@@ -321,8 +321,10 @@ enum {
     RUN_ROUNDS = 31,            /* of the measurement of a sample's cost */
 
     /* The ring holds RUN_RING_MS of samples at the highest rate on each CPU,
-     * at most AGT_MOST_SLOTS.  When full, samples are lost, counted. */
+     * from RUN_LEAST_SLOTS to AGT_MOST_SLOTS.  When full, samples are lost,
+     * counted.  A large one stays in no cache and takes 1 ms to make. */
     RUN_RING_MS = 100,
+    RUN_LEAST_SLOTS = 512,
 
     RUN_LOOK_MS = 20,           /* between looks for processes that ended */
 
@@ -46826,12 +46828,13 @@ static int run_agent_file(char *path, struct gp_why *why)
          : txt_fail(why, GP_EIO, "memfd_create: %s", strerror(errno));
 }
 
-/* Map the memory that the program shares, for sampling at hz by its timers or,
- * if hz is 0, by counters of ours. */
-static int run_share(unsigned timer_hz, bool children, struct gp_why *why)
+/* Map the memory that the program shares, for samples by its timers at timer_hz
+ * or, if that is 0, by counters of ours; at most_hz at most. */
+static int run_share(unsigned timer_hz, unsigned most_hz, bool children,
+                     struct gp_why *why)
 {
-    uint64_t count = 1024, want = (uint64_t)sys_cpus() * SMP_MOST_HZ *
-                                  RUN_RING_MS / 1000;
+    uint64_t count = RUN_LEAST_SLOTS, want = (uint64_t)sys_cpus() * most_hz *
+                                             RUN_RING_MS / 1000;
     struct stat st;
     while (count < want && count < AGT_MOST_SLOTS)
         count *= 2;
@@ -46924,10 +46927,10 @@ static double run_measure(void)
 }
 
 /* Prepare to sample a program at *hz, 0: at the highest rate of the agent's
- * timers that takes RUN_MOST_COST of its CPU time at most.  GP_EIO if perf was
- * asked for and is refused. */
-static int run_prepare(const char *timer, unsigned *hz, bool children,
-                       struct gp_why *why)
+ * timers that takes RUN_MOST_COST of its CPU time at most.  fixed: no other
+ * rate will be asked for.  GP_EIO if perf was asked for and is refused. */
+static int run_prepare(const char *timer, unsigned *hz, bool fixed,
+                       bool children, struct gp_why *why)
 {
     static char reason[224];
     unsigned tick = smp_tick_hz();
@@ -46943,7 +46946,8 @@ static int run_prepare(const char *timer, unsigned *hz, bool children,
     run_target.reason = reason;
     /* A timer of the tick's own period would miss every other tick. */
     unsigned timer_hz = *hz < tick ? *hz : 4 * tick;
-    return run_share(timers ? timer_hz : 0, children, why);
+    return run_share(timers ? timer_hz : 0, timers ? tick : fixed ? *hz :
+                     SMP_MOST_HZ, children, why);
 }
 
 /* Start to watch for processes of the program. */
@@ -47563,7 +47567,8 @@ static int runcmd_prepare(struct runcmd_args *c, const char *path,
     char *const *argv = c->common.program;
     const char *obstacle = run_obstacle(path);
     unsigned hz = (unsigned)c->hz;
-    int e = obstacle ? GP_OK : run_prepare(c->timer, &hz, !c->no_children, why);
+    int e = obstacle ? GP_OK : run_prepare(c->timer, &hz, !c->debug,
+                                           !c->no_children, why);
     if (!e && !obstacle && !(env = run_environment(environ, &arena)))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     e = e ? e : sys_child_fork(&c->child, argv, env ? env : environ, mask, why);

@@ -37,7 +37,7 @@ QUIET = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
 
 
 def rounds_of(part):
-    own = {'sample': 200, 'start': 30, 'cpu': 40, 'attach': 20}
+    own = {'sample': 160, 'start': 30, 'cpu': 16, 'attach': 20}
     return int(os.environ.get('ROUNDS', own[part]))
 
 
@@ -211,7 +211,7 @@ def part_sample():
     if path:
         sample('grpc C++, 10 clients', lambda before=(): Server(
             [path, '-port', '0', '-work', '20000'], before, 10, 8000),
-            rounds_of('sample') // 2)
+            rounds_of('sample') // 4)
     else:
         say('no grpc C++ here')
 
@@ -316,7 +316,7 @@ def attached(pid, work):
 def part_attach():
     rounds = rounds_of('attach')
     say('\nattach, at 30 %% of the calls that the server can answer: %d rounds '
-        'of 4 s' % rounds)
+        'of 2 s' % rounds)
     say('%-10s %8s  %-10s %8s %8s  %-20s %s' % (
         '', 'calls/s', '', 'without', 'attach', 'ratio', 'of attach itself'))
     for name, argv, clients, _ in servers():
@@ -328,7 +328,7 @@ def part_attach():
 
         def work():
             began = used(s.pid)
-            r = s.called('-r', str(rate), '-d', '4s')
+            r = s.called('-r', str(rate), '-d', '2s')
             at = r['latency']['response']['percentiles']
             return (at['50'] / 1e3, at['99'] / 1e3,
                     (used(s.pid) - began) / r['counts']['ok'] * 1e6)
@@ -341,7 +341,7 @@ def part_attach():
                 else:
                     result, ns = attached(s.pid, work)
                     values[1].append(result)
-                    own.append(ns / 4)
+                    own.append(ns / 2)
                 time.sleep(0.2)
         s.end()
         for j, what in enumerate(('p50 us', 'p99 us', 'CPU us')):
