@@ -3205,27 +3205,64 @@ static void agt_disarm(void *id)
         syscall(SYS_timer_delete, (int)((uintptr_t)id - 1));
 }
 
-/* Arm a timer on this thread's CPU time, if there are timers.  Its first signal
- * comes after a part of the period that differs from thread to thread. */
-static void agt_arm(void)
+/* Arm a timer on the CPU time of thread tid.  Its first signal comes after a
+ * part of the period that differs from thread to thread.  Return its id, or -1
+ * if there are no timers. */
+static int agt_arm_thread(uint32_t tid)
 {
-    uint32_t hz = agt.shared->hz, tid;
+    uint32_t hz = agt.shared->hz;
     struct sigevent e = { .sigev_notify = SIGEV_THREAD_ID,
                           .sigev_signo = AGT_TIMER_SIGNAL };
     struct itimerspec when = {0};
+    clockid_t clock = (clockid_t)(~tid << 3 | 6);   /* CPU time of tid */
     int id;
     if (!hz || hz > SMP_MOST_HZ || atomic_load(&agt.sandbox))
-        return;
-    tid = (uint32_t)syscall(SYS_gettid);
+        return -1;
     e._sigev_un._tid = (pid_t)tid;
     when.it_interval.tv_sec = hz == 1;
     when.it_interval.tv_nsec = hz == 1 ? 0 : 1000000000 / hz;
     when.it_value.tv_nsec = 1 + tid * 2654435761u % (999999999 / hz);
-    if (syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &e, &id))
+    if (syscall(SYS_timer_create, clock, &e, &id))
+        return -1;
+    if (!syscall(SYS_timer_settime, id, 0, &when, NULL))
+        return id;
+    syscall(SYS_timer_delete, id);
+    return -1;
+}
+
+/* Arm a timer for this thread, if there are timers. */
+static void agt_arm(void)
+{
+    if (atomic_load(&agt.sandbox))
         return;
-    if (syscall(SYS_timer_settime, id, 0, &when, NULL) ||
-        pthread_setspecific(agt.timer, (void *)((uintptr_t)id + 1)))
+    int id = agt_arm_thread((uint32_t)syscall(SYS_gettid));
+    if (id >= 0 && pthread_setspecific(agt.timer,
+                                       (void *)((uintptr_t)id + 1)))
         syscall(SYS_timer_delete, id);
+}
+
+/* Arm a timer for each other thread, which a constructor of a library made
+ * before ours ran. */
+static void agt_arm_others(void)
+{
+    union { struct dirent64 e; char bytes[2048]; } room;
+    uint32_t own = (uint32_t)syscall(SYS_gettid);
+    int fd = agt.shared->hz ? open("/proc/self/task", O_RDONLY | O_CLOEXEC)
+                            : -1;
+    long n;
+    while (fd >= 0 && (n = syscall(SYS_getdents64, fd, &room,
+                                   sizeof room)) > 0)
+        for (long at = 0; at < n;) {
+            struct dirent64 *e = (void *)(room.bytes + at);
+            uint32_t tid = 0;
+            for (const char *p = e->d_name; *p >= '0' && *p <= '9'; p++)
+                tid = tid * 10 + (uint32_t)(*p - '0');
+            if (tid && tid != own)
+                agt_arm_thread(tid);
+            at += e->d_reclen;
+        }
+    if (fd >= 0)
+        close(fd);
 }
 
 /* ---- the environment ---- */
@@ -3518,6 +3555,7 @@ static __attribute__((constructor)) void agt_begin(void)
         atomic_store(&exec_around, agt_exec);
         agt_wait(&agt.shared->process[agt.me]);
         agt_arm();
+        agt_arm_others();
     }
     agt_mend_own();
     errno = saved;

@@ -366,6 +366,28 @@ preloaded() {
     judge cpu "$name" "$BIN" "$T/jemalloc.pb" used="$T/jemalloc.used"
 }
 
+# A thread that the constructor of a library made, before the agent's ran.
+early_thread() {
+    printf '%s\n' '#include <pthread.h>' 'static pthread_t t;' \
+        'static void *burn(void *a)' \
+        '{ for (volatile long i = 0; i < 300000000; i++) ; return a; }' \
+        'void wait_for_it(void) { pthread_join(t, 0); }' \
+        '__attribute__((constructor)) static void begin(void)' \
+        '{ pthread_create(&t, 0, burn, 0); }' >"$T/early.c"
+    echo 'void wait_for_it(void); int main(void) { wait_for_it(); return 7; }' \
+        >"$T/early-main.c"
+    check 'an early thread is built' 0 gcc -shared -fPIC -o "$T/libearly.so" \
+        "$T/early.c"
+    check 'an early thread is built into' 0 gcc -o "$T/early" \
+        "$T/early-main.c" "$T/libearly.so" -Wl,-rpath,"$T"
+    check 'an early thread' 7 "$BIN" run -q --timer thread -o "$T/early.pb" \
+        --svg none -- "$T/early"
+    check 'an early thread: the profile' 0 "$BIN" report -q -f json \
+        "$T/early.pb"
+    holds 'an early thread is sampled' "$OUT" \
+        'any(f["name"] == "burn" for f in r["applications"])'
+}
+
 # Processes that have another idea of their ids.
 namespaces() {
     local name='a pid namespace'
@@ -513,6 +535,7 @@ if make -s .build/edge .build/throw >"$T/make.log" 2>&1; then
     sees
     for engine in perf thread; do odd 1000 $engine; done
     preloaded
+    early_thread
     namespaces
     sanitized
     without_perf
