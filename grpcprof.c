@@ -342,6 +342,10 @@ enum {
     RUN_ATTACH_HZ = 99,         /* of attach, whose samples copy stacks */
 };
 
+/* Time for clients of the endpoint to fetch what was recorded, once the program
+ * has ended; without open windows none is spent. */
+#define RUN_LINGER_NS INT64_C(5000000000)
+
 /* Time between two looks of attach whether its process has ended. */
 #define RUN_GONE_NS INT64_C(200000000)
 
@@ -943,6 +947,8 @@ enum { CLIENT_KEPT_REPLY_BYTES = 16 << 20 };
 
 /* ---- WEB ---- */
 enum {
+    WEB_FINISH_MS = 5,          /* between two looks if all is answered */
+
     /* Largest head of a request, and body of a POST to symbol; browsers send
      * 2 KB.  A larger one is answered 431 or 413. */
     WEB_HEAD_BYTES = 16384,
@@ -33041,6 +33047,7 @@ struct gp_debug {
     struct net_addr    addr;            /* bound */
     struct link        conns;           /* owned; by last input, oldest first */
     unsigned           nconns, nwindows;
+    atomic_uint        unanswered;      /* see web_finish */
     struct link        claim;           /* owned: windows with a token */
     struct web_config  config;
     struct rec_source  source;          /* borrows from config and notes */
@@ -34227,6 +34234,38 @@ static void *web_main(void *arg)
 {
     net_loop_run(arg);
     return NULL;
+}
+
+/* Task: end the windows of requests that wait, and count those that still have
+ * to be answered and the windows that somebody may still fetch. */
+static void web_finish_windows(void *arg)
+{
+    struct gp_debug *w = arg;
+    unsigned n = 0;
+    for (struct link *i = w->conns.next, *next; i != &w->conns; i = next) {
+        struct web_conn *c = MEM_OF(i, struct web_conn, of_web);
+        next = i->next;
+        n += c->state == WEB_WAITING || c->state == WEB_WRITING;
+        if (c->state == WEB_WAITING && c->window)
+            web_conn_on_time(&c->timer);
+    }
+    atomic_store(&w->unanswered, n + w->nwindows);
+}
+
+/* End the windows of w, whose program has ended, and wait, most_ns at most,
+ * until their clients have what was recorded.  Not on w's own thread. */
+static void web_finish(struct gp_debug *w, int64_t most_ns)
+{
+    int64_t until = sys_now_ns() + most_ns;
+    do {
+        const struct timespec nap = { 0, WEB_FINISH_MS * 1000000 };
+        atomic_store(&w->unanswered, UINT_MAX);
+        if (net_loop_post(&w->loop, web_finish_windows, w))
+            return;
+        do
+            nanosleep(&nap, NULL);
+        while (atomic_load(&w->unanswered) == UINT_MAX && sys_now_ns() < until);
+    } while (atomic_load(&w->unanswered) && sys_now_ns() < until);
 }
 
 /* Stop and free w and its open windows; NULL is fine. */
@@ -47622,6 +47661,8 @@ static int runcmd_prepare(struct runcmd_args *c, const char *path,
 /* Release what runs. */
 static void runcmd_fini(struct runcmd_args *c)
 {
+    if (c->endpoint)
+        web_finish(c->endpoint, RUN_LINGER_NS);
     gp_debug_free(c->endpoint);
     gp_profiler_stop(c->profiler);
     if (run_one.shared)

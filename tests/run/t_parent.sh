@@ -29,6 +29,14 @@ parents() {
     done
     wait "$PID"
     same 'no race with windows of the endpoint: the status' "$?" 0
+    bg "$BIN" run --debug 127.0.0.1:0 -- "$EDGE" burn 1
+    wait_for 20 grep -q 'endpoint on' "$T/bg.err"
+    url=$(sed -n 's|.*endpoint on \(http://[^/]*\)/.*|\1|p' "$T/bg.err")
+    check 'a window that the program does not outlive is answered' 0 curl -sS \
+        -o "$T/cut.pb" "$url/debug/pprof/profile?seconds=100"
+    wait "$PID"
+    check 'and has what was recorded' 0 "$BIN" report -q --assert \
+        'samples>=50' "$T/cut.pb"
     bg "$EDGE" burn 4
     check 'no race: attach' 0 "$BIN" attach -q -d 1s -o "$T/race.pb" \
         --svg none "$PID"
