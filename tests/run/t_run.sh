@@ -313,7 +313,7 @@ odd() {
     edge "seccomp in the program ($engine)" none "$also" seccomp "$EDGE" burn
 }
 # What can be asked of timers, which the kernel's ticks drive: less.
-declare -A LEAST=([perf]='' [thread]='sampled=0.9')
+declare -A LEAST=([perf]='' [thread]='sampled=0.6')
 
 # see_alike NAME SETTING CMD...: CMD after the shell commands SETTING, alone and
 # below run.  But for the agent in LD_PRELOAD, it sees the same.
