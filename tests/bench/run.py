@@ -37,7 +37,7 @@ QUIET = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
 
 
 def rounds_of(part):
-    own = {'sample': 160, 'start': 30, 'cpu': 16, 'attach': 20}
+    own = {'sample': 160, 'start': 30, 'cpu': 60, 'attach': 20}
     return int(os.environ.get('ROUNDS', own[part]))
 
 
@@ -239,14 +239,14 @@ def part_start():
 
 def servers():
     """Name, words, clients, calls of a run."""
-    yield 'serve, sleepy', [BIN, 'serve', '-q', '-w', '500', '-t', '1',
-                            '--debug', 'off', '-l', '127.0.0.1:0'], 1, 20000
+    yield 'serve', [BIN, 'serve', '-q', '-w', '500', '-t', '1',
+                            '--debug', 'off', '-l', '127.0.0.1:0'], 1, 8000
     for name, key, work, clients, calls in (
-            ('grpc C++', 'grpccpp', 0, 4, 20000),
-            ('tonic', 'tonic', 0, 4, 30000),
-            ('tonic, sleepy', 'tonic', 0, 1, 30000),
-            ('tonic, busy', 'tonic', 1000000, 2, 1000),
-            ('grpc-go', 'grpcgo', 0, 4, 15000)):
+            ('grpc C++', 'grpccpp', 0, 4, 6000),
+            ('tonic', 'tonic', 0, 4, 8000),
+            ('tonic, sleepy', 'tonic', 0, 1, 5000),
+            ('tonic, busy', 'tonic', 1000000, 2, 300),
+            ('grpc-go', 'grpcgo', 0, 4, 5000)):
         path = tool(key)
         if path:
             yield name, [path, '-port', '0', '-work', str(work)], clients, calls
@@ -255,7 +255,7 @@ def servers():
     if subprocess.run(['/usr/bin/python3', '-c', 'import grpc'],
                       **QUIET).returncode == 0:
         yield 'python', ['/usr/bin/python3', HERE + '/../run/greeter.py',
-                         '100'], 4, 1500
+                         '100'], 4, 600
     else:
         say('no grpc for python here')
 
@@ -272,17 +272,18 @@ def part_cpu():
     for name, argv, clients, calls in servers():
         if name == 'grpc-go':           # a static program: not preloaded
             continue
-        values, own = [[] for _ in range(len(WAYS) + 1)], [0] * len(WAYS)
+        ways = WAYS if ', ' in name else {'run': []}
+        values, own = [[] for _ in range(len(ways) + 1)], [0] * len(ways)
         for _ in range(LIVES):
             programs = [Server(argv, before, clients, calls) for before in (
                 [], *([BIN, 'run', '-q', *w, '--svg', 'none', '-o',
-                       '/dev/null', '--'] for w in WAYS.values()))]
+                       '/dev/null', '--'] for w in ways.values()))]
             in_turn(programs, rounds // LIVES, values)
             for p in programs:
                 p.end()
             for i, p in enumerate(programs[1:]):
                 own[i] += p.profiler_used / p.used / LIVES
-        for i, way in enumerate(['without', *WAYS]):
+        for i, way in enumerate(['without', *ways]):
             say('%-15s %-15s %10.2f  %s' % (
                 '' if i else name, way,
                 statistics.median(values[i]) / calls * 1e6,
