@@ -318,7 +318,10 @@ enum {
 
 /* ---- RUN, RUNCMD ---- */
 enum {
-    RUN_ROUNDS = 31,            /* of the measurement of a sample's cost */
+    /* Of the measurement of a sample's cost, which takes 5 ms: pairs with and
+     * without samples, and the CPU time of one of the two. */
+    RUN_ROUNDS  = 7,
+    RUN_SPIN_NS = 250000,
 
     /* The ring holds RUN_RING_MS of samples at the highest rate on each CPU,
      * from RUN_LEAST_SLOTS to AGT_MOST_SLOTS.  When full, samples are lost,
@@ -1157,6 +1160,9 @@ enum {
     PERF_ROUNDS = 15,           /* of the measurement of a sample's cost */
 };
 
+/* ---- DOC, LOADDOC, RUNCMD ---- */
+#define DOC_UNSAMPLED 0.05      /* share of CPU time without samples: said */
+
 /* ---- DOC ---- */
 enum {
     /* Rows of a table of the text report (--top changes it); of --explain. */
@@ -1251,7 +1257,8 @@ struct ring_slot {
     uint32_t process;                   /* row of AGT's table; 0: this one */
     uint32_t tid;                       /* the kernel's thread id */
     uint32_t cost_ns;                   /* real time that the handler took */
-    uint16_t depth;                     /* frames in pc, 1..RING_DEPTH */
+    uint16_t depth;                     /* frames in pc, at most RING_DEPTH;
+                                         * 0: no sample, the thread has ended */
     uint16_t label;                     /* SMP's label of the thread */
     bool     truncated;                 /* the stack is deeper */
     bool     failed;                    /* only pc[0] is known */
@@ -1351,7 +1358,7 @@ static __attribute__((unused)) enum ring_state ring_take(struct ring *r,
         atomic_store_explicit(&s->turn, r->tail + r->count,
                               memory_order_release);
         r->tail++;
-        return to->depth ? RING_TAKEN : RING_DAMAGED;
+        return RING_TAKEN;
     }
     uint64_t head = atomic_load(&r->shared->head);
     return turn != r->tail || head - r->tail > r->count ? RING_DAMAGED :
@@ -2971,6 +2978,7 @@ struct agt_shared {
     uint32_t count;                     /* slots, a power of 2 */
     uint32_t hz;                        /* of timers; 0: perf, armed by run */
     bool     children;                  /* follow what the program starts */
+    bool     each_tick;                 /* of timers: hz is above the tick's */
     char     agent[AGT_PATH_BYTES];     /* the preloaded file */
     _Atomic uint32_t on;                /* samples are wanted; any time */
     _Atomic uint32_t off;               /* run has ended; then for ever */
@@ -3204,16 +3212,39 @@ static void agt_signal_sig(int signo, siginfo_t *info, void *context)
 
 /* ---- timers ---- */
 
+/* Tell run the CPU time of this thread, which ends: what it used since its last
+ * sample counts for the next thread that is sampled.  Or much would be missing
+ * of a program whose threads live for less than a period. */
+static void agt_say_ended(void)
+{
+    uint64_t ticket;
+    struct ring_slot *s = agt.shared && atomic_load(&agt.shared->on) ?
+                          ring_claim_sig(&agt.ring, &ticket) : NULL;
+    if (!s)
+        return;
+    s->cpu_ns = agt_time_sig(CLOCK_THREAD_CPUTIME_ID);
+    s->wall_ns = agt_time_sig(CLOCK_MONOTONIC);
+    s->process = agt.me;
+    s->tid = (uint32_t)syscall(SYS_gettid);
+    s->depth = s->label = 0;
+    s->truncated = s->failed = s->broken = s->waiting = false;
+    s->cost_ns = 0;
+    ring_publish_sig(s, ticket);
+}
+
 /* Delete the timer of this thread, which ends. */
 static void agt_disarm(void *id)
 {
-    if (!atomic_load(&agt.sandbox))
-        syscall(SYS_timer_delete, (int)((uintptr_t)id - 1));
+    if (atomic_load(&agt.sandbox))
+        return;
+    syscall(SYS_timer_delete, (int)((uintptr_t)id - 1));
+    agt_say_ended();
 }
 
-/* Arm a timer on the CPU time of thread tid.  Its first signal comes after a
- * part of the period that differs from thread to thread.  Return its id, or -1
- * if there are no timers. */
+/* Arm a timer on the CPU time of thread tid.  At the rate of the kernel's tick
+ * or above it is due at once: each tick that meets the thread is a sample, even
+ * if it lives for less.  Else its first signal comes after a part of the period
+ * that differs from thread to thread.  Return its id, or -1 without timers. */
 static int agt_arm_thread(uint32_t tid)
 {
     uint32_t hz = agt.shared->hz;
@@ -3227,7 +3258,8 @@ static int agt_arm_thread(uint32_t tid)
     e._sigev_un._tid = (pid_t)tid;
     when.it_interval.tv_sec = hz == 1;
     when.it_interval.tv_nsec = hz == 1 ? 0 : 1000000000 / hz;
-    when.it_value.tv_nsec = 1 + tid * 2654435761u % (999999999 / hz);
+    when.it_value.tv_nsec = agt.shared->each_tick ? 1 :
+                            1 + tid * 2654435761u % (999999999 / hz);
     if (syscall(SYS_timer_create, clock, &e, &id))
         return -1;
     if (!syscall(SYS_timer_settime, id, 0, &when, NULL))
@@ -14731,6 +14763,8 @@ struct rec_process {
     int64_t  charged_ns;                /* of that, in rows */
     uint64_t ended, ended_seen;         /* threads ended; when last charged */
     size_t   threads;                   /* that live */
+    int64_t  passed_ns;                 /* CPU time of ended threads since their
+                                         * last sample, for the next thread */
     bool     gone;                      /* its CPU time is final */
     struct elf_space *space;            /* borrowed from the target; or NULL */
 };
@@ -14741,6 +14775,7 @@ struct rec_thread {
     int64_t  ns;                        /* its clock when last charged */
     int64_t  sample_ns;                 /* its clock at its last sample */
     struct smp_timer timer;             /* armed while the thread lives */
+    bool     over;                      /* it said that it ends */
     uint32_t scan;                      /* the last scan that saw it */
     bool     alive;                     /* at the last scan */
 };
@@ -14951,11 +14986,13 @@ static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
         struct rec_thread *t = &rec_data.thread[i];
         if (t->tid != tid || t->process != process)
             continue;
+        if (t->over && !sample)
+            return NULL;
         bool late = sample && t->sample_ns < t->ns;
         int64_t lag = sample ? 0 : rec_lag_ns(p);
-        if (now_ns < (late ? t->sample_ns : t->ns) - lag) {
+        if (t->over || now_ns < (late ? t->sample_ns : t->ns) - lag) {
             t->ns = t->sample_ns = 0;
-            t->alive = false;
+            t->alive = t->over = false;
             t->name = rec_read_name(p, tid);
         }
         return t->name == MEM_NONE ? NULL : t;
@@ -15046,9 +15083,44 @@ static int64_t rec_longest_gap(int64_t *period_ns)
     return REC_GAP_PERIODS * *period_ns;
 }
 
+/* Note that the thread of s ends; keep its CPU time since its last sample. */
+static void rec_on_end(const struct ring_slot *s)
+{
+    uint64_t key = (uint64_t)s->process << 32 | s->tid;
+    uint64_t h = mem_hash(&key, sizeof key);
+    int64_t tail = s->cpu_ns;
+    for (uint32_t at = 0, i;
+         (i = mem_index_next(&rec_data.thread_index, h, &at)) != MEM_NONE;) {
+        struct rec_thread *t = &rec_data.thread[i];
+        if (t->tid != s->tid || t->process != s->process)
+            continue;
+        tail -= !t->over && t->ns <= s->cpu_ns ? t->ns : 0;
+        t->over = true;
+    }
+    rec_data.process[s->process].passed_ns += tail > 0 ? tail : 0;
+}
+
+/* Return the CPU time of ended threads that the sample of a thread stands for,
+ * if it is the thread's first, and take it away.  So threads that live for less
+ * than a period are sampled as if one went on where the other ended. */
+static int64_t rec_take_passed(const struct rec_thread *t)
+{
+    struct rec_process *p = &rec_data.process[t->process];
+    int64_t period, most = rec_longest_gap(&period);
+    int64_t ns = p->passed_ns < most ? p->passed_ns : most;
+    if (t->sample_ns || !rec_one.engine->ticks)
+        return 0;
+    p->passed_ns -= ns;
+    return ns;
+}
+
 /* Add sample s to its row, or count it as lost.  For smp_drain, locked. */
 static void rec_on_sample(const struct ring_slot *s, void *user)
 {
+    if (!s->depth) {
+        rec_on_end(s);
+        return;
+    }
     uint64_t pc[RING_DEPTH + 1];
     uint16_t depth = s->depth;
     bool wall = rec_one.engine->wall;
@@ -15074,11 +15146,11 @@ static void rec_on_sample(const struct ring_slot *s, void *user)
     if (!wall && now - t->ns > rec_longest_gap(&period))
         rec_charge_pseudo(t, REC_UNSAMPLED, now - t->ns - period);
     r = &rec_data.row[row];             /* the table may have moved */
-    int64_t ns = now > t->ns ? now - t->ns : 0;
+    int64_t own = now > t->ns ? now - t->ns : 0, ns = own + rec_take_passed(t);
     rec_data.total.samples++;
     r->sum.n++;
     rec_charge(r, ns);
-    t->ns += ns;
+    t->ns += own;
     t->sample_ns = now;
     rec_data.total.squares += (double)ns * (double)ns;
 }
@@ -15226,6 +15298,7 @@ static void rec_charge_ended(uint32_t process)
         (!p->pid && !p->gone && p->ended_seen == p->ended))
         return;
     p->ended_seen = p->ended;
+    p->passed_ns = 0;
     struct rec_row *r = rec_find_row(&pc, 1, process, name, 0, REC_ON_CPU);
     if (r)
         rec_charge(r, missing);
@@ -40440,6 +40513,11 @@ static void doc_call_time(struct buf *b, const struct anl *a, const char *pre,
     }
 }
 
+/* Why CPU time has no samples. */
+static const char doc_unsampled[] = "threads ended before a sample was due, or "
+    "blocked the signal; run samples short threads if --timer and --hz are "
+    "left out";
+
 /* Append the calls in the profile's time and the CPU time of each. */
 static void doc_calls(struct doc_doc *d, const struct anl *a)
 {
@@ -42936,6 +43014,17 @@ static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
     txt_putf(b, "      %s\n", doc_unranked);
 }
 
+/* Append the CPU per call of p that has no samples, if it is much. */
+static void loaddoc_unsampled(struct buf *b, const struct res_profile *p)
+{
+    double share = p->anl ? p->anl->trust.unsampled : 0;
+    if (!(share >= DOC_UNSAMPLED))
+        return;
+    doc_time(b, "\n              ", share * p->cpu_ns, " of that has no "
+             "samples: the functions below take more than is shown");
+    txt_putf(b, "\n              (%s)", doc_unsampled);
+}
+
 /* Append how the CPU per call of p was measured: calls, user and kernel time,
  * and what is left out. */
 static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
@@ -42954,6 +43043,7 @@ static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
                  " of the profiler's own (");
         txt_putf(b, "%.1f%%)", 100 * share);
     }
+    loaddoc_unsampled(b, p);
     mem_put_byte(b, '\n');
 }
 
@@ -46926,6 +47016,7 @@ static int run_share(unsigned timer_hz, unsigned most_hz, bool children,
     run_one.inode = st.st_ino;
     run_one.shared->count = (uint32_t)count;
     run_one.shared->hz = timer_hz;
+    run_one.shared->each_tick = timer_hz > smp_tick_hz();
     run_one.timers = timer_hz != 0;
     run_one.shared->children = children;
     agt_view(&run_one.ring, run_one.shared, count);
@@ -46965,6 +47056,7 @@ static bool run_choose(const char *timer, unsigned hz, char *reason,
 
 static struct unw run_walk;             /* of run_measure_sig */
 static uint64_t run_stack[RING_DEPTH];
+static volatile unsigned run_measured;  /* signals */
 
 /* Handle a signal as the agent does, to see what that takes. */
 static void run_measure_sig(int signo, siginfo_t *info, void *context)
@@ -46977,30 +47069,43 @@ static void run_measure_sig(int signo, siginfo_t *info, void *context)
     unw_regs_of_context_sig(&run_walk.regs, context);
     (void)unw_walk_sig(&run_walk, &memory, run_stack, RING_DEPTH);
     (void)smp_time_sig(CLOCK_THREAD_CPUTIME_ID);
+    run_measured++;
 }
 
-/* Return the CPU time in ns of a sample of the agent, with its signal: measured
- * here, with a stack of this process.  Not under other threads' signals. */
+/* Return the CPU time in ns of a sample of the agent, with the kernel's timer
+ * and signal: the median of some work under a timer at the highest rate less
+ * that without.  The stack is one of this process; NAN: not known. */
 static double run_measure(void)
 {
     struct sigaction act = { .sa_sigaction = run_measure_sig,
                              .sa_flags = SA_SIGINFO }, old;
+    uint32_t tid = (uint32_t)syscall(SYS_gettid);
+    int64_t off[RUN_ROUNDS], on[RUN_ROUNDS];
+    unsigned steps = 1000;
     sigset_t set, mask;
-    int64_t ns[RUN_ROUNDS];
     sigemptyset(&set);
-    sigaddset(&set, AGT_TIMER_SIGNAL);
-    if (!unw_self_usable() || sigaction(AGT_TIMER_SIGNAL, &act, &old))
+    sigaddset(&set, SIGPROF);
+    if (!unw_self_usable() || sigaction(SIGPROF, &act, &old))
         return NAN;
     pthread_sigmask(SIG_UNBLOCK, &set, &mask);
+    while (smp_spin(steps) < RUN_SPIN_NS && steps < 1u << 30)
+        steps *= 2;
+    run_measured = 0;
     for (int i = 0; i < RUN_ROUNDS; i++) {
-        int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        raise(AGT_TIMER_SIGNAL);
-        ns[i] = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
+        struct smp_timer t;
+        off[i] = smp_spin(steps);
+        bool armed = !smp_timer_arm(&t, tid, CLOCK_MONOTONIC, SMP_MOST_HZ);
+        on[i] = smp_spin(steps);
+        if (armed)
+            smp_timer_disarm(&t);
     }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    sigaction(AGT_TIMER_SIGNAL, &old, NULL);
-    qsort(ns, RUN_ROUNDS, sizeof *ns, smp_by_time);
-    return (double)ns[RUN_ROUNDS / 2];
+    sigaction(SIGPROF, &old, NULL);
+    qsort(off, RUN_ROUNDS, sizeof *off, smp_by_time);
+    qsort(on, RUN_ROUNDS, sizeof *on, smp_by_time);
+    double ns = (double)(on[RUN_ROUNDS / 2] - off[RUN_ROUNDS / 2]) *
+                RUN_ROUNDS / run_measured;
+    return run_measured && ns > 0 ? ns : (double)NAN;
 }
 
 /* Prepare to sample a program at *hz, 0: at the highest rate of the agent's
@@ -47237,8 +47342,8 @@ static const char *run_obstacle(const char *file)
 
 /* ================================= 59 RUNCMD =================================
  * for     the commands run and attach
- * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, SAY,
- *         OPT, TARGET, PERF, RUN
+ * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, DOC,
+ *         SAY, OPT, TARGET, PERF, RUN
  * owns    all signals while run runs
  * spec    wait(2), sigwaitinfo(2); exit statuses as a shell's
  * prefix  runcmd_
@@ -47375,6 +47480,9 @@ static void runcmd_summarize(const struct pp *p)
         txt_put_time(&b, f.process_cpu_ns);
         txt_putf(&b, " of CPU time, %.0f lost, %.0f with an incomplete stack",
                  f.lost, f.unwind_failed + f.truncated);
+        if (a.trust.unsampled >= DOC_UNSAMPLED)
+            txt_putf(&b, "\n%.1f%% of the CPU time has no samples: %s",
+                     100 * a.trust.unsampled, doc_unsampled);
         if (a.napps && a.function[a.app[0].row].cum.share >= ANL_LEAST_APP)
             txt_puts(&b, "\nApplication functions, with all that they call:");
         runcmd_put_functions(&b, &a);

@@ -294,7 +294,9 @@ odd() {
     edge "descriptors closed ($engine)" "${LEAST[$engine]}" "$also" closefd
     edge "environment cleared ($engine)" 'sampled=0' "$also" clearenv 0.3
     edge "coroutines ($engine)" none "$also" coro
-    edge "short threads ($engine)" none "$also" threads 1000
+    # Timers sample them as if one went on where the other ended.
+    edge "short threads ($engine)" "${LEAST[$engine]:-none}" "$also" \
+        threads 1000
     edge "exec chain ($engine)" none "--hz 5000 --timer $engine" execchain 50
     edge "forks ($engine)" none "--hz 5000 --timer $engine" forkstorm 300
     edge "spawns ($engine)" none "--hz 5000 --timer $engine" spawnstorm 150
