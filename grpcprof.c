@@ -15853,6 +15853,8 @@ static uint32_t build_mapping(struct build *b, const struct build_process *w,
     struct slice s = txt_slice(m->path);
     if (txt_ends(s, " (deleted)"))
         s.n -= strlen(" (deleted)");
+    if (txt_starts(s, "/memfd:grpcprof"))       /* the agent: a part of us */
+        s = txt_after(s, strlen("/memfd:"));
     char *path = mem_arena_dup(&p->arena, s.p, s.n);
     uint32_t *file = MEM_ADD(b->mapped, b->nmapped, b->mapped_cap);
     struct pp_mapping *row = path && file ? PP_NEW(p, mapping) : NULL;
@@ -18631,7 +18633,7 @@ static const char cat_builtin[] =
     "# grpcprof itself, by the prefixes of its sections\n"
     "[lang=native module=grpcprof*]\n"
     "profiler is=handler smp_on_* smp_*_sig\n"
-    "libraries is=entry main sys_thread_*\n"
+    "libraries is=entry main sys_thread_* agt_thread\n"
     "protocol h2_* cs_* flood_* rpc_* server_* client_*\n"
     "serialisation pb_*\n"
     "network net_*\n"
@@ -18639,9 +18641,9 @@ static const char cat_builtin[] =
     "memory mem_*\n"
     "application svc_* load_* reflect_* fetch_* res_*\n"
     "profiler smp_* rec_* elf_* pp_* legacy_* import_* symbol_* merge_*\n"
-    "+ fig_* build_* view_* filter_* grain_* cat_* stat_* anl_*\n"
+    "+ agt_* fig_* build_* view_* filter_* grain_* cat_* stat_* anl_*\n"
     "+ compare_* svg_*\nlibraries num_* txt_* sys_* js_* hdr_* job_* web_*\n"
-    "+ gp_* say_* opt_* serve_* msg_* loadcmd_* report_* cli_*\n"
+    "+ gp_* say_* opt_* serve_* msg_* loadcmd_* report_* cli_* pthread_*\n"
     "[lang=native]\n"
     "libraries is=entry _start __libc_start_* start_thread clone clone3 "
     "__clone*\n"
@@ -19049,7 +19051,7 @@ static const char cat_builtin[] =
     "+ __gxx_* __dynamic_cast __cxxabiv1::* __GI_* msort_with_tmp*\n"
     "# the rest of what Rust, C++ and run-time systems have\n"
     "[lang=native]\n"
-    "libraries std::* core::* alloc::* absl::* _ZNSt* _ZNKSt* _ZSt*\n"
+    "libraries std::* core::* alloc::* absl::* _ZNSt* _ZNKSt* _ZSt* __invoke*\n"
     "+ __gnu_cxx::* boost::* folly::* fmt::* spdlog::* tokio::* tokio_*::*\n"
     "+ futures*::* bytes::* hashbrown::* slab::* tracing*::* log::__private*\n"
     "+ log::logger* log::max_level* log::Log::* env_logger::*\n"
@@ -43069,6 +43071,11 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
         mem_put_byte(b, '\n');
     } else if (p->anl && p->effective >= RES_RANKED_SAMPLES) {
         loaddoc_profile_rows(b, p->anl);
+        if (p->anl->comment.jit_hint.n) {
+            txt_puts(b, "      unnamed code: ");
+            txt_put_clean(b, p->anl->comment.jit_hint);
+            mem_put_byte(b, '\n');
+        }
     } else if (p->anl) {
         doc_count(b, "              ", p->samples, " samples are too few "
                   "to rank functions; use a longer -d or a higher "
@@ -47459,7 +47466,8 @@ static void runcmd_put_functions(struct buf *b, const struct anl *a)
             continue;
         txt_putf(b, "\n  %5.1f%%  (%.1f to %.1f%%)  ", 100 * s->share,
                  100 * s->low, 100 * s->high);
-        txt_put_clean(b, a->view.node[f->node].name);
+        txt_put_fitting(b, a->view.node[f->node].name, ANL_NAME_COLUMNS,
+                        txt_put_clean);
         anl_put_place(b, &a->view, &a->view.node[f->node]);
     }
 }
@@ -50318,7 +50326,7 @@ static const struct opt_command cli_commands[] = {
       "  grpcprof run --profile 30s -o shop.pb -- ./shop\n"
       "  grpcprof run --debug 6060 -- ./shop &\n"
       "  grpcprof load --profile=:6060 -d 20s 127.0.0.1:50051",
-      "  that of PROGRAM; 128 + the signal that ended it\n"
+      "  that of PROGRAM, or its signal (128 + its number in a shell)\n"
       "  1    PROGRAM was not run: it cannot be sampled, or a file cannot be "
       "written\n"
       "  2    wrong use\n"
