@@ -21631,21 +21631,20 @@ static bool anl_app_before(const struct anl *a, const struct anl_app *x,
         : anl_nested(anl_app_name(a, y), anl_app_name(a, x));
 }
 
-/* Choose the functions of the application for a->app.  The starts of threads,
- * and main, are left out if they pass on: all samples are below them. */
-static void anl_choose_apps(struct anl *a)
+/* Choose the functions of the application for a->app, and with entries the
+ * starts of threads and main, which have all samples below them. */
+static void anl_choose_apps(struct anl *a, bool entries)
 {
     const struct view_sum *own = a->own;
     for (uint32_t i = 0; i < a->nfunctions; i++) {
         const struct anl_function *f = &a->function[i];
-        if (!f->application || f->cum.sum.value <= 0)
+        if (!f->application || f->cum.sum.value <= 0 ||
+            (!entries && a->class[f->node].flags & CAT_ENTRY))
             continue;
         struct anl_app x = { .row = i,
             .own = stat_share(&own[f->node], &a->view.total),
             .passes = (double)own[f->node].value <
                       ANL_PASSES * (double)f->cum.sum.value };
-        if (x.passes && a->class[f->node].flags & CAT_ENTRY)
-            continue;
         size_t k = a->napps < ANL_APPS ? a->napps++ : ANL_APPS;
         for (; k > 0 && anl_app_before(a, &x, &a->app[k - 1]); k--)
             if (k < ANL_APPS)
@@ -21753,7 +21752,9 @@ static int anl_run_apps(struct anl *a, const struct anl_pass *w)
     struct anl_parts x[2] = {{0}};
     uint8_t *of = mem_zalloc(v->nnodes);
     int e = of ? GP_OK : GP_ENOMEM;
-    anl_choose_apps(a);
+    anl_choose_apps(a, false);
+    if (!a->napps)                      /* all of it is in main */
+        anl_choose_apps(a, true);
     for (size_t k = 0; k < a->napps && !e; k++)
         of[a->function[a->app[k].row].node] = (uint8_t)(k + 1);
     for (size_t i = 0; i < p->nsamples && a->napps && !e; i++) {
