@@ -56,7 +56,8 @@ function total(n) {
 while (process.cpuUsage().user < 400000) total(100000);
 END
     check 'node with a map' 0 "$BIN" run --svg none -o "$T/map.pb" -- \
-        node --perf-basic-prof --interpreted-frames-native-stack "$T/cart.js"
+        env -C "$T" node --perf-basic-prof --interpreted-frames-native-stack \
+        "$T/cart.js"
     grep -lF "$T/cart.js" /tmp/perf-*.map 2>/dev/null | xargs -r rm -f
     folded 'names of JIT code' "$T/map.pb"
     has 'a function of JavaScript has its name' "$OUT" \
