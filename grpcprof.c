@@ -1530,9 +1530,9 @@ struct unw {
     bool exact;                         /* regs are of an exact frame */
     uint64_t past;                      /* first address after the FDE's code */
     struct unw_regs was;                /* regs of the frame stepped from */
-    struct unw_table table;             /* of that frame */
+    struct unw_table table;             /* unwind table of that frame's code */
     struct unw_cie cie;
-    struct unw_row row;                 /* of that frame */
+    struct unw_row row;                 /* its rules for that frame */
     struct unw_row first;               /* after the CIE's instructions */
     struct unw_row saved[UNW_ROWS];     /* by DW_CFA_remember_state */
     uint64_t stack[UNW_WORDS];          /* of an expression */
@@ -2238,7 +2238,7 @@ static int unw_by_start(const void *a, const void *b)
     return (x->start > y->start) - (x->start < y->start);
 }
 
-/* Fill e with an entry for each FDE of t->eh_frame, sorted; at most most, the
+/* Fill e with an entry for each FDE of t->eh_frame, sorted; up to most, the
  * others are dropped.  Return how many there are: with most 0 nothing is
  * written.  It is for programs whose .eh_frame_hdr is missing or has no sorted
  * table; u is scratch.  Not for a signal handler. */
@@ -2645,7 +2645,7 @@ static enum unw_end unw_step_sig(struct unw *u, const struct unw_memory *m)
 }
 
 /* Fill pc with the frame of u->regs and its callers, leaf first, return
- * addresses as they are on the stack; at most most.  Return how many. */
+ * addresses as they are on the stack; up to most.  Return how many. */
 UNW_UNUSED
 static unsigned unw_walk_sig(struct unw *u, const struct unw_memory *m,
                              uint64_t *pc, unsigned most)
@@ -4863,7 +4863,7 @@ static void txt_put_clean(struct buf *b, struct slice s)
 }
 
 /* Append s as a grpc-message [GRPC]: printable ASCII except % unchanged, other
- * bytes as %XX; at most most bytes, cut between characters. */
+ * bytes as %XX; up to most bytes, cut between characters. */
 static void txt_put_percent_encoded(struct buf *b, struct slice s, size_t most)
 {
     size_t begin = b->len;
@@ -5631,7 +5631,7 @@ static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
 }
 
 /* Send the n bytes at src through the socket s, shut down that direction, and
- * append the answer, at most most bytes, to out until the child closes its end.
+ * append the answer, up to most bytes, to out until the child closes its end.
  * GP_ELIMIT: more bytes, or deadline_ns has passed.  name is for errors. */
 static int sys_converse(int s, const char *name, const void *src, size_t n,
                         size_t most, int64_t deadline_ns, struct buf *out,
@@ -5890,10 +5890,10 @@ static uint64_t sys_raise_file_limit(void)
  * prefix  re_
  * runs    any thread; an expression is used by one thread at a time
  *
- * An expression becomes a program of states (Thompson); matching follows all
- * threads through it at once, one character after the other (Pike), so that it
- * takes at most states times characters steps.  What an ASCII character leads
- * to is remembered, so that most characters cost one look-up (a lazy DFA).
+ * An expression is compiled to an automaton (Thompson's NFA).  Matching reads
+ * the text once and follows all possible states together (Pike's simulation):
+ * at most states times characters steps.  The next set of states for an ASCII
+ * character is cached (a lazy DFA), so that most characters cost one look-up.
  * Jumps are relative to their state: a part of the program can be moved and
  * copied.
  *
@@ -7726,7 +7726,7 @@ static bool gz_is(const uint8_t *p, size_t n)
     return n >= 2 && p[0] == 0x1f && p[1] == 0x8b;
 }
 
-/* Inflate the zlib stream (RFC 1950) in src onto out, at most most bytes;
+/* Inflate the zlib stream (RFC 1950) in src onto out, up to most bytes;
  * errors as in gz_gzip_unpack. */
 static int gz_zlib_unpack(const uint8_t *src, size_t n, size_t most,
                           struct buf *out)
@@ -7890,7 +7890,7 @@ enum { HDR_HALF = 1024, HDR_BUCKETS = 32,
 
 struct hdr {
     uint64_t *count;                    /* owned, HDR_COUNTS; NULL: empty */
-    uint64_t  n, over;                  /* values; those past HDR_MOST_NS */
+    uint64_t  n, over;                  /* values; those above HDR_MOST_NS */
     int64_t   min, max;                 /* ns; 0 if there are no values */
     double    sum;                      /* ns */
 };
@@ -10835,7 +10835,7 @@ static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
     return gz_gzip_unpack(in->data, in->len, most, out, at);
 }
 
-/* Read the profile in file, gzip'd or not, of at most most bytes inflated, into
+/* Read the profile in file, gzip'd or not, of up to most bytes inflated, into
  * p.  Takes over file's bytes.  name is for errors; foreign, which may be NULL,
  * reads files of another format.  After a failure p is empty. */
 static int pp_read(struct pp *p, struct buf *file, const char *name,
@@ -12096,8 +12096,8 @@ static void import_cut_mark(struct slice *s, struct import_frame *f)
         f->module = txt_slice("[kernel.kallsyms]");
 }
 
-/* Divide a place such as "app.py:12" or "/lib/libc.so.6" into f; false: in is
- * not a place. */
+/* Split a place, "app.py:12" or "/lib/libc.so.6", into file, line or module of
+ * f.  Return false if in is no place. */
 static bool import_place(struct slice in, struct import_frame *f)
 {
     const char *colon = in.n ? memrchr(in.p, ':', in.n) : NULL;
@@ -14359,7 +14359,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
  * prefix  fig_
  * runs    any thread
  *
- * Invariant  fig_keys has every key; its order is the order of writing.
+ * Invariant  fig_keys lists every key, in the order in which they are written.
  * Does not   refuse a comment: without a known key and value it is only kept.
  */
 
@@ -17054,8 +17054,8 @@ static int view_compare_nodes(const void *a, const void *b, void *sort)
     return r ? r : (v->node > w->node) - (v->node < w->node);
 }
 
-/* Return the nodes with a value and a cum of at least least, sorted, *n of
- * them.  The caller owns the array; NULL if out of memory. */
+/* Return the nodes with a value and a total (cum) of least or more, sorted; set
+ * *n to their number.  The caller owns the array; NULL: out of memory. */
 static uint32_t *view_order(const struct view *v, enum view_by by,
                             int64_t least, size_t *n)
 {
@@ -27003,7 +27003,7 @@ static void net_tasks_run(struct net_loop *l)
         l->turn.v[i].fn(l->turn.v[i].arg);
 }
 
-/* Run one turn: wait at most most_ms (-1: no limit) for work, and do it. */
+/* Run one turn: wait up to most_ms (-1: no limit) for work, and do it. */
 static void net_loop_turn(struct net_loop *l, int most_ms)
 {
     int64_t ns = l->busy ? 0 : net_timers_wait(l), most = most_ms * 1000000ll;
@@ -33099,7 +33099,7 @@ struct web_conn {
  * NULL: it is this process. */
 struct web_program {
     /* Put the pids of its processes, the one started first in front, into out,
-     * at most most; return how many.  0: it has ended. */
+     * up to most; return how many.  0: it has ended. */
     size_t    (*pids)(void *arg, pid_t *out, size_t most);
     int64_t   (*cpu_ns)(void *arg);     /* with that of ended processes */
     void      (*samples)(void *arg, uint64_t *taken, uint64_t *lost);
@@ -39914,7 +39914,7 @@ static void doc_cell(struct doc_doc *d)
     d->cell.len = d->name = 0;
 }
 
-/* Put the name s into the cell, in text in at most most columns. */
+/* Put the name s into the cell, in text in up to most columns. */
 static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 {
     size_t begin = d->cell.len;
@@ -40653,7 +40653,8 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
     }
     if (a->nadvice == 0)
         doc_paragraph(d, v->kind == ANL_V_WITHHELD
-            ? v->next_command ? "None without a verdict: it needs more samples."
+            ? v->next_command ? "None: advice needs a verdict, and that more "
+                                "samples."
                               : "None without a verdict: see above why there "
                                 "is none."
             : v->kind == ANL_V_WAITING
@@ -41704,7 +41705,7 @@ static int pprof_view(struct view *v, const struct pp *p,
     return e ? e : view_init(v, p, type, names, why);
 }
 
-/* Choose and sort the table's nodes, at most most (0: all); graph: their edges
+/* Choose and sort the table's nodes, up to most (0: all); graph: their edges
  * are shown too.  Release t even after an error. */
 static int pprof_top_init(struct pprof_top *t, const struct pp *p,
                           const struct doc_config *c, size_t most, bool graph,
@@ -45272,7 +45273,7 @@ struct perf_config {
     pid_t pid;
     const char *name;                   /* NULL: as /proc has it */
     unsigned stack_bytes;               /* 0: PERF_STACK_BYTES */
-    bool children;                      /* sample its descendants too */
+    bool children;                      /* sample pid's descendants too */
     bool started;                       /* it will call exec; not before that */
     bool by_thread;                     /* with counters of its threads, even if
                                          * others are permitted */

@@ -179,24 +179,10 @@ make_gperftools() {
             CPUPROFILE="$T/gperf.cpu" CPUPROFILE_FREQUENCY=500 "$T/hot" 1
     fi
     if [ -n "$LIBRARY" ]; then          # no names but those of the program
-        cat >"$T/cart.cc" <<'EOF'
-#include <ctime>
-namespace shop {
-struct Cart {
-    volatile unsigned long sum = 1;
-    __attribute__((noinline)) void total(int n) {
-        for (int i = 0; i < n; i++) sum = sum * 31 + i;
-    }
-};
-}
-int main() {
-    shop::Cart cart;
-    while (std::clock() < CLOCKS_PER_SEC / 2) cart.total(1000000);
-}
-EOF
-        g++ -O1 -fPIE -pie -o "$T/cart" "$T/cart.cc" 2>"$T/cart.log" &&
+        g++ -O1 -fPIE -pie -o "$T/cart" tests/lib/cart.cc 2>"$T/cart.log" &&
             produce gperftools-C++ env LD_PRELOAD="$LIBRARY" \
-                CPUPROFILE="$T/cart.cpu" CPUPROFILE_FREQUENCY=500 "$T/cart"
+                CPUPROFILE="$T/cart.cpu" CPUPROFILE_FREQUENCY=500 \
+                "$T/cart" 0.5 0
     fi
     library 'gperftools, heap' libtcmalloc.so.4 || return
     produce gperftools-heap env LD_PRELOAD="$LIBRARY" HEAPPROFILE="$T/gperf" \

@@ -7,33 +7,18 @@ folded() { check "$1" 0 "$BIN" report -f folded "$2"; }
 
 cxx() {
     need 'names of C++' g++ c++filt || return
-    cat >"$T/cart.cc" <<'END'
-#include <ctime>
-namespace shop {
-struct Cart {
-    volatile unsigned long sum = 1;
-    __attribute__((noinline)) void total(int n) {
-        for (int i = 0; i < n; i++) sum = sum * 31 + i;
-    }
-};
-}
-int main() {
-    shop::Cart cart;
-    while (std::clock() < CLOCKS_PER_SEC / 4) cart.total(100000);
-    return 7;
-}
-END
-    if ! g++ -O1 -fPIE -pie -o "$T/cart" "$T/cart.cc" 2>"$T/cart.log"; then
+    if ! g++ -O1 -fPIE -pie -o "$T/cart" tests/lib/cart.cc 2>"$T/cart.log"; then
         fail 'names of C++' "$(tail_of "$T/cart.log")"
         return
     fi
-    check 'a program of C++' 7 "$BIN" run --svg none -o "$T/cart.pb" -- "$T/cart"
+    check 'a program of C++' 7 "$BIN" run --svg none -o "$T/cart.pb" -- \
+        "$T/cart" 0.25 7
     folded 'names of C++' "$T/cart.pb"
     has 'names of C++ are demangled' "$OUT" ';shop::Cart::total\(int\) [0-9]+$'
     lacks 'no name of C++ is mangled' "$OUT" '(^|;)_Z'
 
     check 'two processes' 0 "$BIN" run --svg none -o "$T/two.pb" -- \
-        sh -c "'$T/cart' & '$T/cart' & wait"
+        sh -c "'$T/cart' 0.25 0 & '$T/cart' 0.25 0 & wait"
     same 'samples are labelled with their process' "$(gzip -dcf "$T/two.pb" |
         grep -aoE '\<cart/[0-9]+' | sort -u | wc -l)" 2
     need 'code that processes share' pprof || return

@@ -1032,7 +1032,8 @@ static void test_unw_copied_stack_and_tables(void)
     unw_far.indexed = true;
     CHECK(unw_far_walk(&u, pc) == unw_far_n && u.end == UNW_ROOT);
     CHECK(!memcmp(pc, unw_far_pc, unw_far_n * sizeof *pc));
-    /* fewer words of the stack: the frames that are whole, then unreadable */
+    /* With half of the stack cut off each time, the walk returns the frames that
+     * are left, then says that the rest is unreadable. */
     for (uint64_t all = unw_far.words; unw_far.words > 0; unw_far.words /= 2) {
         unsigned n = unw_far_walk(&u, pc);
         CHECK(n <= unw_far_n && !memcmp(pc, unw_far_pc, n * sizeof *pc));
