@@ -42,36 +42,43 @@
  * 31  COMPARE  two profiles beside each other; assertions
  * 32  SVG      flame graph: one self-contained picture
  * 33  DSC      protobuf descriptors; messages from JSON and back
- * 34  NET      addresses, sockets, event loop, timers, wake-ups
- * 35  CS       a client's HTTP/2 session: frames, streams, windows
- * 36  FLOOD    limits on frames that cost a server work and carry no call
- * 37  H2       HTTP/2 connections without gRPC; a server's use nghttp2
- * 38  JOB      work that any loop of a pool may do
- * 39  RPC      gRPC of client and server: framing, timeouts, status, metadata
- * 40  SERVER   gRPC server: loops, calls, methods, answers
- * 41  CLIENT   gRPC calls of a client on one connection
- * 42  SVC      Greeter, Health, Reflection, TestService
- * 43  WEB      debug endpoint: HTTP/1.1
- * 44  API      what grpcprof.h promises
- * 45  REFLECT  a server's descriptors, by reflection
- * 46  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 47  RES      result of a load: figures, verdict, assertions, JSON
- * 48  LOAD     load generator
- * 49  DOC      documents: text, Markdown, HTML, JSON of a report
- * 50  PPROF    pprof's views
- * 51  FOREIGN  folded stacks, callgrind, speedscope
- * 52  LOADDOC  documents of load
- * 53  SAY      what the commands print
- * 54  OPT      tables of options: parsing, help, man page, completion
- * 55  SERVE    the command serve
- * 56  TARGET   processes sampled from outside: clocks, maps, names
- * 57  PERF     samples of other processes by the kernel, with their stacks
- * 58  RUN      sampling a program by the agent that is preloaded
- * 59  RUNCMD   the commands run and attach
- * 60  MSG      what load sends: messages and metadata
- * 61  LOADCMD  the command load
- * 62  REPORT   the command report
- * 63  CLI      the list of commands, main
+ * 34  PJSON    protobuf messages from JSON and back
+ * 35  CHECK    what a reply must be: expressions on its fields
+ * 36  TPL      templates in what load sends
+ * 37  NET      addresses, sockets, event loop, timers, wake-ups
+ * 38  TLS      TLS on a socket, by OpenSSL where it is found
+ * 39  CS       a client's HTTP/2 session: frames, streams, windows
+ * 40  FLOOD    limits on frames that cost a server work and carry no call
+ * 41  H2       HTTP/2 connections without gRPC; a server's use nghttp2
+ * 42  JOB      work that any loop of a pool may do
+ * 43  RPC      gRPC of client and server: framing, timeouts, status, metadata
+ * 44  SERVER   gRPC server: loops, calls, methods, answers
+ * 45  CLIENT   gRPC calls of a client on one connection
+ * 46  SVC      Greeter, Health, Reflection, TestService
+ * 47  WEB      debug endpoint: HTTP/1.1
+ * 48  API      what grpcprof.h promises
+ * 49  REFLECT  a server's descriptors, by reflection
+ * 50  SCHEMA   where descriptors come from; lists of what they have
+ * 51  FETCH    HTTP: GET of a profile; the server's profile during a load
+ * 52  RES      result of a load: figures, verdict, assertions, JSON
+ * 53  JUDGE    what limited a run of load; assertions on its figures
+ * 54  LOADFILE a result of load as JSON, both ways; merged
+ * 55  LOAD     load generator
+ * 56  DOC      documents: text, Markdown, HTML, JSON of a report
+ * 57  PPROF    pprof's views
+ * 58  FOREIGN  folded stacks, callgrind, speedscope
+ * 59  LOADDOC  documents of load
+ * 60  SAY      what the commands print
+ * 61  OPT      tables of options: parsing, help, man page, completion
+ * 62  SERVE    the command serve
+ * 63  TARGET   processes sampled from outside: clocks, maps, names
+ * 64  PERF     samples of other processes by the kernel, with their stacks
+ * 65  RUN      sampling a program by the agent that is preloaded
+ * 66  RUNCMD   the commands run and attach
+ * 67  MSG      what load sends: messages and metadata
+ * 68  LOADCMD  the command load
+ * 69  REPORT   the command report
+ * 70  CLI      the list of commands, main
  *
  * THREE TYPICAL CHANGES
  *   Another format    a writer in DOC, PPROF, FOREIGN or LOADDOC; its name, its
@@ -24519,7 +24526,7 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
 
 /* ================================== 33 DSC ===================================
  * for     protobuf descriptors: files, names, imports; messages <-> JSON
- * uses    MEM, TXT, JS, PB
+ * uses    MEM, TXT, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
  * spec    google/protobuf/descriptor.proto
  * prefix  dsc_
@@ -24963,45 +24970,54 @@ static int dsc_find_method(const struct dsc *d, const char *path,
     return GP_EUSAGE;
 }
 
+/* ================================= 34 PJSON ==================================
+ * for     protobuf messages from JSON and back, by protobuf's JSON mapping
+ * uses    MEM, TXT, JS, PB, DSC
+ * owns    nothing; a struct dsc is only read
+ * spec    protobuf.dev/programming-guides/json
+ * prefix  pj_
+ * runs    any thread
+ */
+
 /* ---- JSON to wire, by the proto3 JSON mapping ---- */
 
-struct dsc_json {                       /* of one dsc_encode */
+struct pj_json {                       /* of one pj_encode */
     const struct dsc *d;                /* borrowed */
-    const struct dsc_known *known;      /* dsc_known */
+    const struct pj_known *known;      /* pj_known */
     struct buf path;                    /* of the value: items[2].price */
     struct gp_why *why;
     const struct js_value *any;         /* skip its member "@type"; or NULL */
-    int (*message)(struct dsc_json *j, const struct dsc_symbol *s,
+    int (*message)(struct pj_json *j, const struct dsc_symbol *s,
                    const struct js_value *v, struct buf *b, int depth);
-    int (*value)(struct dsc_json *j, const struct dsc_known *k,
+    int (*value)(struct pj_json *j, const struct pj_known *k,
                  const struct js_value *v, struct buf *b, int depth);
                                         /* for recursion, as message is */
 };
 
-struct dsc_text {                       /* of one dsc_decode */
+struct pj_text {                       /* of one pj_decode */
     const struct dsc *d;                /* borrowed */
-    const struct dsc_known *known;      /* dsc_known */
+    const struct pj_known *known;      /* pj_known */
     struct js js;
-    int (*message)(struct dsc_text *t, const struct dsc_symbol *s,
+    int (*message)(struct pj_text *t, const struct dsc_symbol *s,
                    struct slice bytes, int depth);      /* for recursion */
 };
 
 /* A well-known type, one that JSON does not write as an object of its fields.
  * depth is how many more levels of messages may follow. */
-struct dsc_known {
+struct pj_known {
     const char *name;                   /* in google.protobuf; NULL: the end */
     enum js_kind kind;                  /* of its JSON; JS_NULL: several */
     enum dsc_type type;                 /* of a wrapper's field 1 */
-    int (*put)(struct dsc_json *j, const struct dsc_known *k,
+    int (*put)(struct pj_json *j, const struct pj_known *k,
                const struct js_value *v, struct buf *b, int depth);
                                         /* append it to b; NULL: as others */
-    int (*say)(struct dsc_text *t, const struct dsc_known *k,
+    int (*say)(struct pj_text *t, const struct pj_known *k,
                struct slice bytes, int depth);  /* write it as JSON */
 };
 
 /* Return the row of message name in table k, ended by a NULL name, or NULL. */
-static const struct dsc_known *dsc_find_known(const struct dsc_known *k,
-                                              struct slice name)
+static const struct pj_known *pj_find_known(const struct pj_known *k,
+                                            struct slice name)
 {
     static const char package[] = "google.protobuf.";
     if (!txt_starts(name, package))
@@ -25014,7 +25030,7 @@ static const struct dsc_known *dsc_find_known(const struct dsc_known *k,
 }
 
 /* Fail with a message that names the path of the value. */
-static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
+static TXT_FORMAT_2 int pj_wrong(struct pj_json *j, const char *fmt, ...)
 {
     char text[sizeof j->why->text];
     va_list ap;
@@ -25027,23 +25043,23 @@ static TXT_FORMAT_2 int dsc_wrong(struct dsc_json *j, const char *fmt, ...)
 }
 
 /* Fail with a message that shows v and says what it is. */
-static int dsc_wrong_value(struct dsc_json *j, const struct js_value *v,
-                           const char *what)
+static int pj_wrong_value(struct pj_json *j, const struct js_value *v,
+                          const char *what)
 {
-    return dsc_wrong(j, "%.*s %s", dsc_shown(v->text), v->text.p, what);
+    return pj_wrong(j, "%.*s %s", dsc_shown(v->text), v->text.p, what);
 }
 
 /* Return what is between the quotes of the JSON string s. */
-static struct slice dsc_unquoted(struct slice s)
+static struct slice pj_unquoted(struct slice s)
 {
     return (struct slice){ s.p + 1, s.n - 2 };
 }
 
 /* Read v, a number or string, as an integer of bits bits into *x, extended. */
-static int dsc_get_integer(struct dsc_json *j, const struct js_value *v,
-                           bool is_signed, int bits, uint64_t *x)
+static int pj_get_integer(struct pj_json *j, const struct js_value *v,
+                          bool is_signed, int bits, uint64_t *x)
 {
-    struct slice s = v->kind == JS_STRING ? dsc_unquoted(v->text) : v->text;
+    struct slice s = v->kind == JS_STRING ? pj_unquoted(v->text) : v->text;
     bool minus = s.n && *s.p == '-';
     struct slice digits = { s.p + minus, s.n - minus };
     uint64_t n = 0, max = UINT64_MAX >> (64 - bits) >> is_signed;
@@ -25054,28 +25070,28 @@ static int dsc_get_integer(struct dsc_json *j, const struct js_value *v,
         plain &= isdigit((uint8_t)digits.p[i]) != 0;
     int e = ok ? txt_slice_number(digits, 0, UINT64_MAX, &n) : GP_EUSAGE;
     if (e && ok && plain)
-        return dsc_wrong_value(j, v, "is out of range");
+        return pj_wrong_value(j, v, "is out of range");
     if (ok && e) {
         double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are integers, too */
         ok = f < 9007199254740992.0 && f <= floor(f);
         n = ok ? (uint64_t)f : 0;
         if (!ok && f <= floor(f))
-            return dsc_wrong_value(j, v, "is too large for an exponent: write "
-                                   "all digits");
+            return pj_wrong_value(j, v, "is too large for an exponent: write "
+                                  "all digits");
     }
     if (!ok)
-        return dsc_wrong_value(j, v, "is not an integer");
+        return pj_wrong_value(j, v, "is not an integer");
     if (n > (!minus ? max : is_signed ? max + 1 : 0))
-        return dsc_wrong_value(j, v, "is out of range");
+        return pj_wrong_value(j, v, "is out of range");
     *x = minus ? 0 - n : n;
     return GP_OK;
 }
 
 /* Read v, a number, NaN, Infinity or -Infinity, into *x: a double or float. */
-static int dsc_get_real(struct dsc_json *j, const struct js_value *v, int bits,
-                        uint64_t *x)
+static int pj_get_real(struct pj_json *j, const struct js_value *v, int bits,
+                       uint64_t *x)
 {
-    struct slice s = v->kind == JS_STRING ? dsc_unquoted(v->text) : v->text;
+    struct slice s = v->kind == JS_STRING ? pj_unquoted(v->text) : v->text;
     double real = v->kind != JS_STRING ? (double)NAN
                 : txt_equal(s, txt_slice("Infinity")) ? (double)INFINITY
                 : txt_equal(s, txt_slice("-Infinity")) ? -(double)INFINITY
@@ -25086,7 +25102,7 @@ static int dsc_get_real(struct dsc_json *j, const struct js_value *v, int bits,
         real = txt_finite(s);
     if (!named && (isnan(real) ||
                    (bits == 32 && fabs(real) > 3.4028235677973366e38)))
-        return dsc_wrong_value(j, v, "is not a number that fits");
+        return pj_wrong_value(j, v, "is not a number that fits");
     float single = (float)real;
     *x = 0;
     memcpy(x, bits == 32 ? (void *)&single : &real, (size_t)bits / 8);
@@ -25094,33 +25110,33 @@ static int dsc_get_real(struct dsc_json *j, const struct js_value *v, int bits,
 }
 
 /* Decode the string v, base64 in either alphabet, padded or not. */
-static int dsc_get_base64(struct dsc_json *j, const struct js_value *v,
-                          struct buf *out)
+static int pj_get_base64(struct pj_json *j, const struct js_value *v,
+                         struct buf *out)
 {
     struct buf text = {0};
     if (v->kind != JS_STRING)
-        return dsc_wrong(j, "not a string in base64");
+        return pj_wrong(j, "not a string in base64");
     js_get_string(v->text, &text);
     for (size_t i = 0; i < text.len; i++)
         text.data[i] = text.data[i] == '-' ? '+'
                      : text.data[i] == '_' ? '/' : text.data[i];
     bool ok = txt_put_base64_decoded(out, mem_slice(&text));
-    int e = text.err ? GP_ENOMEM : ok ? GP_OK : dsc_wrong(j, "not base64");
+    int e = text.err ? GP_ENOMEM : ok ? GP_OK : pj_wrong(j, "not base64");
     mem_fini(&text);
     return e;
 }
 
 /* Read v, the name or the number of a value of the enum f. */
-static int dsc_get_enum(struct dsc_json *j, const struct dsc_field *f,
-                        const struct js_value *v, uint64_t *x)
+static int pj_get_enum(struct pj_json *j, const struct dsc_field *f,
+                       const struct js_value *v, uint64_t *x)
 {
     const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
     if (!s)
-        return dsc_wrong(j, "its enum is not in the descriptors");
+        return pj_wrong(j, "its enum is not in the descriptors");
     if (v->kind != JS_STRING)
-        return dsc_get_integer(j, v, true, 32, x);
+        return pj_get_integer(j, v, true, 32, x);
     struct pb_in in = pb_of(s->bytes);
-    struct slice part, name = dsc_unquoted(v->text);
+    struct slice part, name = pj_unquoted(v->text);
     while (dsc_next(&in, 2, &part))
         if (txt_equal(dsc_bytes(part, 1), name)) {
             *x = dsc_varint(part, 2, 0);
@@ -25128,31 +25144,31 @@ static int dsc_get_enum(struct dsc_json *j, const struct dsc_field *f,
         }
     struct buf known = {0};
     dsc_put_parts(&known, s);
-    int e = dsc_wrong(j, "'%.*s' is no value of %.*s, which has %.*s",
-                      dsc_shown(name), name.p, (int)s->name.n, s->name.p,
-                      known.len ? (int)known.len : 4,
-                      known.len ? (const char *)known.data : "none");
+    int e = pj_wrong(j, "'%.*s' is no value of %.*s, which has %.*s",
+                     dsc_shown(name), name.p, (int)s->name.n, s->name.p,
+                     known.len ? (int)known.len : 4,
+                     known.len ? (const char *)known.data : "none");
     mem_fini(&known);
     return e;
 }
 
 /* Append the number, bool or enum v without a tag; *zero: it is 0. */
-static int dsc_put_number(struct dsc_json *j, const struct dsc_field *f,
-                          const struct js_value *v, struct buf *b, bool *zero)
+static int pj_put_number(struct pj_json *j, const struct dsc_field *f,
+                         const struct js_value *v, struct buf *b, bool *zero)
 {
     enum dsc_form form = dsc_types[f->type].form;
     int bits = dsc_types[f->type].bits, e = GP_OK;
     uint64_t x = 0;
     if (form == DSC_REAL)
-        e = dsc_get_real(j, v, bits, &x);
+        e = pj_get_real(j, v, bits, &x);
     else if (form == DSC_NAMED)
-        e = dsc_get_enum(j, f, v, &x);
+        e = pj_get_enum(j, f, v, &x);
     else if (form != DSC_TRUTH)
-        e = dsc_get_integer(j, v, form != DSC_UNSIGNED, bits, &x);
+        e = pj_get_integer(j, v, form != DSC_UNSIGNED, bits, &x);
     else if (v->kind == JS_TRUE || v->kind == JS_FALSE)
         x = v->kind == JS_TRUE;
     else
-        e = dsc_wrong(j, "neither true nor false");
+        e = pj_wrong(j, "neither true nor false");
     if (e)
         return e;
     *zero = x == 0;
@@ -25167,7 +25183,7 @@ static int dsc_put_number(struct dsc_json *j, const struct dsc_field *f,
 }
 
 /* Return the n digits at s[at] as a number in [min, max], or -1. */
-static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
+static int pj_digits(struct slice s, size_t at, size_t n, int min, int max)
 {
     int v = 0;
     if (at + n > s.n)
@@ -25182,7 +25198,7 @@ static int dsc_digits(struct slice s, size_t at, size_t n, int min, int max)
 
 /* Parse the fraction of a second that s starts with, such as ".5".  Return ns
  * and its length in *n (0: none), or -1 if it has no digits or over nine. */
-static int64_t dsc_fraction(struct slice s, size_t *n)
+static int64_t pj_fraction(struct slice s, size_t *n)
 {
     int64_t ns = 0, unit = 100000000;
     *n = 0;
@@ -25196,7 +25212,7 @@ static int64_t dsc_fraction(struct slice s, size_t *n)
 }
 
 /* Append seconds and ns as fields 1 and 2. */
-static int dsc_put_time(struct buf *b, int64_t seconds, int64_t ns)
+static int pj_put_time(struct buf *b, int64_t seconds, int64_t ns)
 {
     pb_put_uint(b, 1, (uint64_t)seconds);
     pb_put_uint(b, 2, (uint64_t)ns);
@@ -25204,64 +25220,64 @@ static int dsc_put_time(struct buf *b, int64_t seconds, int64_t ns)
 }
 
 /* Append a Timestamp: RFC 3339, with Z or an offset. */
-static int dsc_put_timestamp(struct dsc_json *j, const struct dsc_known *k,
-                             const struct js_value *v, struct buf *b, int depth)
+static int pj_put_timestamp(struct pj_json *j, const struct pj_known *k,
+                            const struct js_value *v, struct buf *b, int depth)
 {
-    struct slice s = dsc_unquoted(v->text);
-    struct tm t = { .tm_year = dsc_digits(s, 0, 4, 1, 9999) - 1900,
-        .tm_mon = dsc_digits(s, 5, 2, 1, 12) - 1,
-        .tm_mday = dsc_digits(s, 8, 2, 1, 31),
-        .tm_hour = dsc_digits(s, 11, 2, 0, 23),
-        .tm_min = dsc_digits(s, 14, 2, 0, 59),
-        .tm_sec = dsc_digits(s, 17, 2, 0, 59) };
+    struct slice s = pj_unquoted(v->text);
+    struct tm t = { .tm_year = pj_digits(s, 0, 4, 1, 9999) - 1900,
+        .tm_mon = pj_digits(s, 5, 2, 1, 12) - 1,
+        .tm_mday = pj_digits(s, 8, 2, 1, 31),
+        .tm_hour = pj_digits(s, 11, 2, 0, 23),
+        .tm_min = pj_digits(s, 14, 2, 0, 59),
+        .tm_sec = pj_digits(s, 17, 2, 0, 59) };
     size_t n = 0;
     (void)k, (void)depth;
     if (s.n < 20 || t.tm_year < -1899 || t.tm_mon < 0 || t.tm_mday < 1 ||
         t.tm_hour < 0 || t.tm_min < 0 || t.tm_sec < 0 || s.p[4] != '-' ||
         s.p[7] != '-' || s.p[10] != 'T' || s.p[13] != ':' || s.p[16] != ':')
-        return dsc_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
-    int64_t ns = dsc_fraction((struct slice){ s.p + 19, s.n - 19 }, &n);
+        return pj_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
+    int64_t ns = pj_fraction((struct slice){ s.p + 19, s.n - 19 }, &n);
     struct slice zone = { s.p + 19 + n, s.n - 19 - n };
-    int hours = dsc_digits(zone, 1, 2, 0, 23);
-    int minutes = dsc_digits(zone, 4, 2, 0, 59);
+    int hours = pj_digits(zone, 1, 2, 0, 23);
+    int minutes = pj_digits(zone, 4, 2, 0, 59);
     bool offset = zone.n == 6 && (*zone.p == '+' || *zone.p == '-') &&
                   zone.p[3] == ':' && hours >= 0 && minutes >= 0;
     int day = t.tm_mday;                /* timegm normalises 30 February */
     int64_t seconds = (int64_t)timegm(&t);
     if (ns < 0 || t.tm_mday != day ||
         !(offset || txt_equal(zone, txt_slice("Z"))))
-        return dsc_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
+        return pj_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
     if (offset)
         seconds -= (*zone.p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-    return dsc_put_time(b, seconds, ns);
+    return pj_put_time(b, seconds, ns);
 }
 
 /* Append a Duration: seconds, perhaps with a fraction, and "s". */
-static int dsc_put_duration(struct dsc_json *j, const struct dsc_known *k,
-                            const struct js_value *v, struct buf *b, int depth)
+static int pj_put_duration(struct pj_json *j, const struct pj_known *k,
+                           const struct js_value *v, struct buf *b, int depth)
 {
-    struct slice s = dsc_unquoted(v->text);
+    struct slice s = pj_unquoted(v->text);
     bool minus = s.n && *s.p == '-';
     size_t from = minus, end = from, n = 0;
     uint64_t seconds = 0;
     (void)k, (void)depth;
     while (end < s.n && s.p[end] >= '0' && s.p[end] <= '9')
         end++;
-    int64_t ns = dsc_fraction((struct slice){ s.p + end, s.n - end }, &n);
+    int64_t ns = pj_fraction((struct slice){ s.p + end, s.n - end }, &n);
     if (txt_slice_number((struct slice){ s.p + from, end - from }, 0,
                          UINT64_C(315576000000), &seconds) || ns < 0 ||
         !txt_equal((struct slice){ s.p + end + n, s.n - end - n },
                    txt_slice("s")))
-        return dsc_wrong(j, "not a duration such as 1.5s");
-    return dsc_put_time(b, minus ? -(int64_t)seconds : (int64_t)seconds,
-                        minus ? -ns : ns);
+        return pj_wrong(j, "not a duration such as 1.5s");
+    return pj_put_time(b, minus ? -(int64_t)seconds : (int64_t)seconds,
+                       minus ? -ns : ns);
 }
 
 /* Append a FieldMask: each path in lowerCamelCase as field 1 in snake_case. */
-static int dsc_put_mask(struct dsc_json *j, const struct dsc_known *k,
-                        const struct js_value *v, struct buf *b, int depth)
+static int pj_put_mask(struct pj_json *j, const struct pj_known *k,
+                       const struct js_value *v, struct buf *b, int depth)
 {
-    struct slice s = dsc_unquoted(v->text);
+    struct slice s = pj_unquoted(v->text);
     struct buf path = {0};
     (void)j, (void)k, (void)depth;
     for (size_t i = 0; i <= s.n && s.n; i++) {
@@ -25279,19 +25295,19 @@ static int dsc_put_mask(struct dsc_json *j, const struct dsc_known *k,
 }
 
 /* Append the scalar v of f without a tag; *zero: it is the default. */
-static int dsc_put_untagged(struct dsc_json *j, const struct dsc_field *f,
-                            const struct js_value *v, struct buf *b, bool *zero)
+static int pj_put_untagged(struct pj_json *j, const struct dsc_field *f,
+                           const struct js_value *v, struct buf *b, bool *zero)
 {
     struct buf text = {0};
     int e = GP_OK;
     if (f->type != DSC_STRING && f->type != DSC_BYTES)
-        return dsc_put_number(j, f, v, b, zero);
+        return pj_put_number(j, f, v, b, zero);
     if (f->type == DSC_BYTES)
-        e = dsc_get_base64(j, v, &text);
+        e = pj_get_base64(j, v, &text);
     else if (v->kind == JS_STRING)
         js_get_string(v->text, &text);
     else
-        e = dsc_wrong(j, "not a string");
+        e = pj_wrong(j, "not a string");
     *zero = text.len == 0;
     pb_put_varint(b, text.len);
     mem_put_buf(b, &text);
@@ -25299,28 +25315,28 @@ static int dsc_put_untagged(struct dsc_json *j, const struct dsc_field *f,
 }
 
 /* Append the scalar f as v; a default only if f has presence. */
-static int dsc_put_scalar(struct dsc_json *j, const struct dsc_field *f,
-                          const struct js_value *v, struct buf *b)
+static int pj_put_scalar(struct pj_json *j, const struct dsc_field *f,
+                         const struct js_value *v, struct buf *b)
 {
     size_t before = b->len;
     bool zero = false;
     pb_put_varint(b, (uint64_t)f->number << 3 | dsc_types[f->type].wire);
-    int e = dsc_put_untagged(j, f, v, b, &zero);
+    int e = pj_put_untagged(j, f, v, b, &zero);
     if (!e && zero && !f->presence)
         b->len = before;
     return e;
 }
 
 /* Append the only field of a wrapper. */
-static int dsc_put_wrapped(struct dsc_json *j, const struct dsc_known *k,
-                           const struct js_value *v, struct buf *b, int depth)
+static int pj_put_wrapped(struct pj_json *j, const struct pj_known *k,
+                          const struct js_value *v, struct buf *b, int depth)
 {
     struct dsc_field f = { .number = 1, .type = k->type };
     (void)depth;
-    return dsc_put_scalar(j, &f, v, b);
+    return pj_put_scalar(j, &f, v, b);
 }
 
-struct dsc_piece {                      /* a field, or an entry of a map */
+struct pj_piece {                      /* a field, or an entry of a map */
     struct slice key;                   /* of a string; set before sorting */
     size_t   key_at;                    /* where the key is in the bytes */
     uint64_t number;                    /* another key; the field's number */
@@ -25328,26 +25344,26 @@ struct dsc_piece {                      /* a field, or an entry of a map */
     size_t   at, n;                     /* the piece in the bytes */
 };
 
-struct dsc_pieces {                     /* to be sorted; owned */
+struct pj_pieces {                     /* to be sorted; owned */
     struct buf bytes;
-    struct dsc_piece *piece;
+    struct pj_piece *piece;
     size_t n, cap;
 };
 
 /* Append a piece that begins at the byte at; NULL: out of memory. */
-static struct dsc_piece *dsc_add_piece(struct dsc_pieces *a, size_t at)
+static struct pj_piece *pj_add_piece(struct pj_pieces *a, size_t at)
 {
-    struct dsc_piece *p = mem_grow(a->piece, &a->cap, a->n + 1, sizeof *p);
+    struct pj_piece *p = mem_grow(a->piece, &a->cap, a->n + 1, sizeof *p);
     if (!p)
         return NULL;
     a->piece = p;
     p += a->n++;
-    *p = (struct dsc_piece){ .at = at };
+    *p = (struct pj_piece){ .at = at };
     return p;
 }
 
 /* Sort p by the string in field 1 of the message in the last n bytes of b. */
-static void dsc_key_piece(struct dsc_piece *p, const struct buf *b, size_t n)
+static void pj_key_piece(struct pj_piece *p, const struct buf *b, size_t n)
 {
     if (b->err)
         return;
@@ -25359,9 +25375,9 @@ static void dsc_key_piece(struct dsc_piece *p, const struct buf *b, size_t n)
 }
 
 /* Compare two pieces, for qsort. */
-static int dsc_piece_order(const void *a, const void *b)
+static int pj_piece_order(const void *a, const void *b)
 {
-    const struct dsc_piece *x = a, *y = b;
+    const struct pj_piece *x = a, *y = b;
     size_t n = x->key.n < y->key.n ? x->key.n : y->key.n;
     int c = n ? memcmp(x->key.p, y->key.p, n) : 0;
     if (c || x->key.n != y->key.n)
@@ -25374,18 +25390,18 @@ static int dsc_piece_order(const void *a, const void *b)
 
 /* Append the pieces of a to b in their order, unless e is an error, and release
  * them.  Return e, or an error if two pieces have the same key. */
-static int dsc_put_sorted(struct dsc_json *j, struct buf *b,
-                          struct dsc_pieces *a, int e)
+static int pj_put_sorted(struct pj_json *j, struct buf *b,
+                         struct pj_pieces *a, int e)
 {
-    struct dsc_piece *v = a->piece;
+    struct pj_piece *v = a->piece;
     e = e ? e : a->bytes.err;
     for (size_t i = 0; i < a->n && !e; i++)
         v[i].key.p = (const char *)a->bytes.data + v[i].key_at;
     if (a->n && !e)
-        qsort(v, a->n, sizeof *v, dsc_piece_order);
+        qsort(v, a->n, sizeof *v, pj_piece_order);
     for (size_t i = 0; i < a->n && !e; i++) {
-        if (i && !dsc_piece_order(&v[i - 1], &v[i]))
-            e = dsc_wrong(j, "a key twice");
+        if (i && !pj_piece_order(&v[i - 1], &v[i]))
+            e = pj_wrong(j, "a key twice");
         mem_put(b, a->bytes.data + v[i].at, v[i].n);
     }
     mem_fini(&a->bytes);
@@ -25396,18 +25412,18 @@ static int dsc_put_sorted(struct dsc_json *j, struct buf *b,
 /* Append the members of v as fields 1 of a Struct, sorted by key, or ListValue.
  *   Struct     1 map<string, Value>         ListValue  1 Value*
  *   Value      1 null  2 number  3 string  4 bool  5 Struct  6 ListValue */
-static int dsc_put_values(struct dsc_json *j, const struct dsc_known *k,
-                          const struct js_value *v, struct buf *b, int depth)
+static int pj_put_values(struct pj_json *j, const struct pj_known *k,
+                         const struct js_value *v, struct buf *b, int depth)
 {
     struct buf part = {0}, text = {0}, entry = {0};
     struct js_members m = js_members(v);
-    struct dsc_pieces all = {0};
+    struct pj_pieces all = {0};
     struct js_value x;
     struct slice key;
     bool map = v->kind == JS_OBJECT;
-    int e = depth > 0 ? GP_OK : dsc_wrong(j, "nested too deep");
+    int e = depth > 0 ? GP_OK : pj_wrong(j, "nested too deep");
     while (!e && js_next_member(&m, &key, &x)) {
-        struct dsc_piece *p = dsc_add_piece(&all, all.bytes.len);
+        struct pj_piece *p = pj_add_piece(&all, all.bytes.len);
         part.len = entry.len = text.len = 0;
         e = p ? j->value(j, k, &x, &part, depth - 1) : GP_ENOMEM;
         if (e)
@@ -25423,18 +25439,18 @@ static int dsc_put_values(struct dsc_json *j, const struct dsc_known *k,
         p->n = all.bytes.len - p->at;
         p->number = all.n;
         if (map)
-            dsc_key_piece(p, &all.bytes, bytes);
+            pj_key_piece(p, &all.bytes, bytes);
     }
     e = e ? e : part.err | text.err | entry.err ? GP_ENOMEM : GP_OK;
     mem_fini(&part);
     mem_fini(&text);
     mem_fini(&entry);
-    return dsc_put_sorted(j, b, &all, e);
+    return pj_put_sorted(j, b, &all, e);
 }
 
 /* Append a Value: any JSON. */
-static int dsc_put_value(struct dsc_json *j, const struct dsc_known *k,
-                         const struct js_value *v, struct buf *b, int depth)
+static int pj_put_value(struct pj_json *j, const struct pj_known *k,
+                        const struct js_value *v, struct buf *b, int depth)
 {
     struct buf in = {0};
     uint64_t real = 0;
@@ -25449,7 +25465,7 @@ static int dsc_put_value(struct dsc_json *j, const struct dsc_known *k,
         pb_put_varint(b, v->kind == JS_TRUE);
         break;
     case JS_NUMBER:
-        e = dsc_get_real(j, v, 64, &real);
+        e = pj_get_real(j, v, 64, &real);
         pb_put_varint(b, 2 << 3 | PB_FIXED64);
         mem_put(b, &real, sizeof real); /* little endian, as the wire */
         break;
@@ -25458,7 +25474,7 @@ static int dsc_put_value(struct dsc_json *j, const struct dsc_known *k,
         pb_put_message(b, 3, &in);
         break;
     default:
-        e = dsc_put_values(j, k, v, &in, depth);
+        e = pj_put_values(j, k, v, &in, depth);
         pb_put_message(b, v->kind == JS_ARRAY ? 6 : 5, &in);
     }
     mem_fini(&in);
@@ -25466,16 +25482,16 @@ static int dsc_put_value(struct dsc_json *j, const struct dsc_known *k,
 }
 
 /* Append the field f, which is not repeated, as v. */
-static int dsc_put_one(struct dsc_json *j, const struct dsc_field *f,
-                       const struct js_value *v, struct buf *b, int depth)
+static int pj_put_one(struct pj_json *j, const struct dsc_field *f,
+                      const struct js_value *v, struct buf *b, int depth)
 {
     struct buf in = {0};
     if (f->type != DSC_MESSAGE)
-        return f->type == DSC_GROUP ? dsc_wrong(j, "groups are not supported")
-                                    : dsc_put_scalar(j, f, v, b);
+        return f->type == DSC_GROUP ? pj_wrong(j, "groups are not supported")
+                                    : pj_put_scalar(j, f, v, b);
     const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
     int e = s ? j->message(j, s, v, &in, depth - 1)
-              : dsc_wrong(j, "its type is not in the descriptors");
+              : pj_wrong(j, "its type is not in the descriptors");
     if (!e)
         pb_put_message(b, f->number, &in);
     mem_fini(&in);
@@ -25483,8 +25499,8 @@ static int dsc_put_one(struct dsc_json *j, const struct dsc_field *f,
 }
 
 /* Append the repeated field f as the array v. */
-static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
-                        const struct js_value *v, struct buf *b, int depth)
+static int pj_put_list(struct pj_json *j, const struct dsc_field *f,
+                       const struct js_value *v, struct buf *b, int depth)
 {
     struct js_members m = js_members(v);
     struct dsc_field one = *f;
@@ -25493,17 +25509,17 @@ static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
     struct js_value x;
     size_t i = 0, at = j->path.len;
     bool zero;
-    int e = v->kind == JS_ARRAY ? GP_OK : dsc_wrong(j, "not an array");
+    int e = v->kind == JS_ARRAY ? GP_OK : pj_wrong(j, "not an array");
     one.presence = true;                /* an element that is 0 is written */
     for (; !e && js_next_member(&m, &key, &x); i++) {
         j->path.len = at;
         txt_putf(&j->path, "[%zu]", i);
         if (x.kind == JS_NULL && !dsc_is_value(f))
-            e = dsc_wrong(j, "null in an array");
+            e = pj_wrong(j, "null in an array");
         else if (f->packed)
-            e = dsc_put_untagged(j, &one, &x, &part, &zero);
+            e = pj_put_untagged(j, &one, &x, &part, &zero);
         else
-            e = dsc_put_one(j, &one, &x, b, depth);
+            e = pj_put_one(j, &one, &x, b, depth);
     }
     j->path.len = at;
     if (!e && f->packed && part.len)
@@ -25514,25 +25530,25 @@ static int dsc_put_list(struct dsc_json *j, const struct dsc_field *f,
 }
 
 /* Append the entry key: x, of type s, of the map f; set *piece to sort it. */
-static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
-                         const struct dsc_symbol *s, struct slice key,
-                         const struct js_value *x, struct buf *b,
-                         struct dsc_piece *piece, int depth)
+static int pj_put_entry(struct pj_json *j, const struct dsc_field *f,
+                        const struct dsc_symbol *s, struct slice key,
+                        const struct js_value *x, struct buf *b,
+                        struct pj_piece *piece, int depth)
 {
     struct dsc_field k = {0}, v = {0};
     struct buf in = {0};
     struct js_value name = { JS_STRING, key };
-    struct slice bare = dsc_unquoted(key);
+    struct slice bare = pj_unquoted(key);
     if (!dsc_find_field(j->d, s, key, 1, &k) ||
         !dsc_find_field(j->d, s, key, 2, &v))
-        return dsc_wrong(j, "a map without key and value");
+        return pj_wrong(j, "a map without key and value");
     if (k.type == DSC_BOOL)
         name = (struct js_value){ txt_equal(bare, txt_slice("true")) ? JS_TRUE
             : txt_equal(bare, txt_slice("false")) ? JS_FALSE : JS_NULL, bare };
     k.presence = v.presence = true;
-    int e = dsc_put_scalar(j, &k, &name, &in);
+    int e = pj_put_scalar(j, &k, &name, &in);
     if (!e && x->kind == JS_NULL && !dsc_is_value(&v))
-        e = dsc_wrong(j, "null in a map");
+        e = pj_wrong(j, "null in a map");
     struct pb_in got = pb_of(mem_slice(&in));
     struct pb_field field;
     if (!e && pb_get_field(&got, &field) > 0) {
@@ -25540,43 +25556,43 @@ static int dsc_put_entry(struct dsc_json *j, const struct dsc_field *f,
         piece->is_signed = dsc_types[k.type].form == DSC_SIGNED;
     }
     if (!e)
-        e = dsc_put_one(j, &v, x, &in, depth);
+        e = pj_put_one(j, &v, x, &in, depth);
     size_t bytes = in.len;
     if (!e)
         pb_put_message(b, f->number, &in);
     piece->n = b->len - piece->at;
     if (!e && k.type == DSC_STRING)
-        dsc_key_piece(piece, b, bytes);
+        pj_key_piece(piece, b, bytes);
     e = e ? e : in.err ? in.err : b->err;
     mem_fini(&in);
     return e;
 }
 
 /* Append the map f, with entries of type s, as the object v, sorted by key. */
-static int dsc_put_map(struct dsc_json *j, const struct dsc_field *f,
-                       const struct dsc_symbol *s, const struct js_value *v,
-                       struct buf *b, int depth)
+static int pj_put_map(struct pj_json *j, const struct dsc_field *f,
+                      const struct dsc_symbol *s, const struct js_value *v,
+                      struct buf *b, int depth)
 {
     struct js_members m = js_members(v);
-    struct dsc_pieces all = {0};
+    struct pj_pieces all = {0};
     struct slice key;
     struct js_value x;
     size_t at = j->path.len;
-    int e = v->kind == JS_OBJECT ? GP_OK : dsc_wrong(j, "not an object");
+    int e = v->kind == JS_OBJECT ? GP_OK : pj_wrong(j, "not an object");
     while (!e && js_next_member(&m, &key, &x)) {
-        struct dsc_piece *p = dsc_add_piece(&all, all.bytes.len);
+        struct pj_piece *p = pj_add_piece(&all, all.bytes.len);
         j->path.len = at;
         txt_putf(&j->path, "[%.*s]", dsc_shown(key), key.p);
-        e = p ? dsc_put_entry(j, f, s, key, &x, &all.bytes, p, depth)
+        e = p ? pj_put_entry(j, f, s, key, &x, &all.bytes, p, depth)
               : GP_ENOMEM;
     }
     if (!e)
         j->path.len = at;
-    return dsc_put_sorted(j, b, &all, e);
+    return pj_put_sorted(j, b, &all, e);
 }
 
 /* Return the type's name in url, an Any's "@type": after the last slash. */
-static struct slice dsc_any_type(struct slice url)
+static struct slice pj_any_type(struct slice url)
 {
     const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
     size_t skip = slash ? (size_t)(slash + 1 - url.p) : 0;
@@ -25584,24 +25600,24 @@ static struct slice dsc_any_type(struct slice url)
 }
 
 /* Append an Any: "@type" and fields, or a "value" for a well-known type. */
-static int dsc_put_any(struct dsc_json *j, const struct dsc_known *k,
-                       const struct js_value *v, struct buf *b, int depth)
+static int pj_put_any(struct pj_json *j, const struct pj_known *k,
+                      const struct js_value *v, struct buf *b, int depth)
 {
     struct js_value type = js_member(v, "@type"), value = js_member(v, "value");
     struct buf url = {0}, in = {0};
     if (type.kind != JS_STRING)
-        return dsc_wrong(j, "an Any has a \"@type\"");
+        return pj_wrong(j, "an Any has a \"@type\"");
     js_get_string(type.text, &url);
-    struct slice name = dsc_any_type(mem_slice(&url));
+    struct slice name = pj_any_type(mem_slice(&url));
     const struct dsc_symbol *s = dsc_symbol(j->d, name);
     int e = s && s->kind == 'M' ? GP_OK
-          : dsc_wrong(j, "type '%.*s' is not in the descriptors",
-                      dsc_shown(name), name.n ? name.p : "");
-    k = dsc_find_known(j->known, name);
+          : pj_wrong(j, "type '%.*s' is not in the descriptors",
+                     dsc_shown(name), name.n ? name.p : "");
+    k = pj_find_known(j->known, name);
     bool wrapped = k && (k->put || value.text.p);
     if (!e && wrapped && !value.text.p)
-        e = dsc_wrong(j, "an Any of '%.*s' has a \"value\"", (int)name.n,
-                      name.p);
+        e = pj_wrong(j, "an Any of '%.*s' has a \"value\"", (int)name.n,
+                     name.p);
     const struct js_value *around = j->any;
     j->any = wrapped ? around : v;
     if (!e)
@@ -25619,7 +25635,7 @@ static int dsc_put_any(struct dsc_json *j, const struct dsc_known *k,
 }
 
 /* Return the name of the field of s that is most like key, or empty. */
-static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
+static struct slice pj_nearest(const struct dsc_symbol *s, struct slice key)
 {
     char word[32] = "", other[32];
     struct pb_in in = pb_of(s->bytes);
@@ -25645,18 +25661,18 @@ static struct slice dsc_nearest(const struct dsc_symbol *s, struct slice key)
 
 /* Append the member key: x of a message of type s; set *f to its field, with
  * number 0 if x is null and the field is left out. */
-static int dsc_put_member(struct dsc_json *j, const struct dsc_symbol *s,
-                          struct slice key, const struct js_value *x,
-                          struct buf *b, struct dsc_field *f, int depth)
+static int pj_put_member(struct pj_json *j, const struct dsc_symbol *s,
+                         struct slice key, const struct js_value *x,
+                         struct buf *b, struct dsc_field *f, int depth)
 {
-    struct slice bare = dsc_unquoted(key);
+    struct slice bare = pj_unquoted(key);
     size_t at = j->path.len;
     if (!dsc_find_field(j->d, s, bare, 0, f)) {
-        struct slice near = dsc_nearest(s, bare);
-        return dsc_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s",
-                         dsc_shown(bare), bare.p, (int)s->name.n, s->name.p,
-                         near.n ? " (did you mean \"" : "", (int)near.n,
-                         near.n ? near.p : "", near.n ? "\"?)" : "");
+        struct slice near = pj_nearest(s, bare);
+        return pj_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s",
+                        dsc_shown(bare), bare.p, (int)s->name.n, s->name.p,
+                        near.n ? " (did you mean \"" : "", (int)near.n,
+                        near.n ? near.p : "", near.n ? "\"?)" : "");
     }
     txt_putf(&j->path, "%s%.*s", at ? "." : "", (int)f->name.n, f->name.p);
     const struct dsc_symbol *entry = f->repeated && f->type == DSC_MESSAGE ?
@@ -25665,22 +25681,22 @@ static int dsc_put_member(struct dsc_json *j, const struct dsc_symbol *s,
     if (x->kind == JS_NULL && (f->repeated || !dsc_is_value(f)))
         f->number = 0;
     else if (dsc_is_map(entry))
-        e = dsc_put_map(j, f, entry, x, b, depth);
+        e = pj_put_map(j, f, entry, x, b, depth);
     else if (f->repeated)
-        e = dsc_put_list(j, f, x, b, depth);
+        e = pj_put_list(j, f, x, b, depth);
     else
-        e = dsc_put_one(j, f, x, b, depth);
+        e = pj_put_one(j, f, x, b, depth);
     if (!e)
         j->path.len = at;
     return e;
 }
 
 /* Append the object v as fields of a message of type s, sorted by number. */
-static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
-                          const struct js_value *v, struct buf *b, int depth)
+static int pj_put_fields(struct pj_json *j, const struct dsc_symbol *s,
+                         const struct js_value *v, struct buf *b, int depth)
 {
     struct js_members m = js_members(v);
-    struct dsc_pieces all = {0};
+    struct pj_pieces all = {0};
     struct slice key;
     struct js_value x;
     int e = GP_OK;
@@ -25689,48 +25705,48 @@ static int dsc_put_fields(struct dsc_json *j, const struct dsc_symbol *s,
         size_t at = all.bytes.len;
         if (v == j->any && txt_equal(key, txt_slice("\"@type\"")))
             continue;
-        e = dsc_put_member(j, s, key, &x, &all.bytes, &f, depth);
+        e = pj_put_member(j, s, key, &x, &all.bytes, &f, depth);
         if (e || !f.number)
             continue;
         for (size_t i = 0; !e && i < all.n; i++) {
             uint32_t number = (uint32_t)all.piece[i].number;
             if (number == f.number)
-                e = dsc_wrong(j, "\"%.*s\" twice", (int)f.name.n, f.name.p);
+                e = pj_wrong(j, "\"%.*s\" twice", (int)f.name.n, f.name.p);
             else if (f.oneof >= 0 && dsc_find_field(j->d, s, key, number, &g) &&
                      g.oneof == f.oneof)
-                e = dsc_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
-                              (int)g.name.n, g.name.p, (int)f.name.n, f.name.p);
+                e = pj_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
+                             (int)g.name.n, g.name.p, (int)f.name.n, f.name.p);
         }
-        struct dsc_piece *p = dsc_add_piece(&all, at);
+        struct pj_piece *p = pj_add_piece(&all, at);
         e = p ? e : GP_ENOMEM;
         if (p)
-            *p = (struct dsc_piece){ .at = at, .n = all.bytes.len - at,
+            *p = (struct pj_piece){ .at = at, .n = all.bytes.len - at,
                                      .number = f.number };
     }
-    return dsc_put_sorted(j, b, &all, e);
+    return pj_put_sorted(j, b, &all, e);
 }
 
 /* Append a message of type s as v. */
-static int dsc_put_object(struct dsc_json *j, const struct dsc_symbol *s,
-                          const struct js_value *v, struct buf *b, int depth)
+static int pj_put_object(struct pj_json *j, const struct dsc_symbol *s,
+                         const struct js_value *v, struct buf *b, int depth)
 {
-    const struct dsc_known *k = dsc_find_known(j->known, s->name);
+    const struct pj_known *k = pj_find_known(j->known, s->name);
     if (depth <= 0)
-        return dsc_wrong(j, "nested too deep");
+        return pj_wrong(j, "nested too deep");
     if (k && k->kind && v->kind != k->kind)
-        return dsc_wrong(j, "%s is written as a JSON %s", k->name,
-                         k->kind == JS_STRING ? "string"
-                         : k->kind == JS_ARRAY ? "array" : "object");
+        return pj_wrong(j, "%s is written as a JSON %s", k->name,
+                        k->kind == JS_STRING ? "string"
+                        : k->kind == JS_ARRAY ? "array" : "object");
     if (k && k->put)
         return k->put(j, k, v, b, depth);
-    return v->kind == JS_OBJECT ? dsc_put_fields(j, s, v, b, depth)
-                                : dsc_wrong(j, "not an object");
+    return v->kind == JS_OBJECT ? pj_put_fields(j, s, v, b, depth)
+                                : pj_wrong(j, "not an object");
 }
 
 /* ---- wire to JSON ---- */
 
 /* Write x, a double or float, in the fewest digits that read back the same. */
-static void dsc_say_real(struct dsc_text *t, uint64_t x, int bits)
+static void pj_say_real(struct pj_text *t, uint64_t x, int bits)
 {
     char text[40];
     double v;
@@ -25756,7 +25772,7 @@ static void dsc_say_real(struct dsc_text *t, uint64_t x, int bits)
 }
 
 /* Write the text in b as a string, and release b. */
-static void dsc_say_str(struct dsc_text *t, struct buf *b)
+static void pj_say_str(struct pj_text *t, struct buf *b)
 {
     js_put_str(&t->js, mem_slice(b));
     t->js.b->err = t->js.b->err ? t->js.b->err : b->err;
@@ -25764,18 +25780,18 @@ static void dsc_say_str(struct dsc_text *t, struct buf *b)
 }
 
 /* Write bytes as base64 with padding. */
-static void dsc_say_bytes(struct dsc_text *t, struct slice s)
+static void pj_say_bytes(struct pj_text *t, struct slice s)
 {
     struct buf b = {0};
     txt_put_base64(&b, s);
     while (b.len % 4)
         mem_put_byte(&b, '=');
-    dsc_say_str(t, &b);
+    pj_say_str(t, &b);
 }
 
 /* Write the value of an enum: its name, or its number if it has no name. */
-static void dsc_say_enum(struct dsc_text *t, const struct dsc_symbol *s,
-                         int32_t v)
+static void pj_say_enum(struct pj_text *t, const struct dsc_symbol *s,
+                        int32_t v)
 {
     struct pb_in in = pb_of(s ? s->bytes : (struct slice){0});
     struct slice part;
@@ -25788,8 +25804,8 @@ static void dsc_say_enum(struct dsc_text *t, const struct dsc_symbol *s,
 }
 
 /* Write the value of f that is in field w of the wire. */
-static int dsc_say_value(struct dsc_text *t, const struct dsc_field *f,
-                         const struct pb_field *w, int depth)
+static int pj_say_value(struct pj_text *t, const struct dsc_field *f,
+                        const struct pb_field *w, int depth)
 {
     enum dsc_form form = dsc_types[f->type].form;
     int bits = dsc_types[f->type].bits;
@@ -25801,19 +25817,19 @@ static int dsc_say_value(struct dsc_text *t, const struct dsc_field *f,
         return GP_EFORMAT;
     switch (form) {
     case DSC_REAL:
-        dsc_say_real(t, x, bits);
+        pj_say_real(t, x, bits);
         break;
     case DSC_TRUTH:
         js_put_bool(&t->js, x != 0);
         break;
     case DSC_NAMED:
-        dsc_say_enum(t, s, (int32_t)x);
+        pj_say_enum(t, s, (int32_t)x);
         break;
     case DSC_TEXT:
         js_put_str(&t->js, pb_slice(w));
         break;
     case DSC_BASE64:
-        dsc_say_bytes(t, pb_slice(w));
+        pj_say_bytes(t, pb_slice(w));
         break;
     case DSC_NESTED:
         return s ? t->message(t, s, pb_slice(w), depth - 1) : GP_EFORMAT;
@@ -25829,22 +25845,22 @@ static int dsc_say_value(struct dsc_text *t, const struct dsc_field *f,
 }
 
 /* Write the elements of a packed field. */
-static int dsc_say_packed(struct dsc_text *t, const struct dsc_field *f,
-                          struct pb_in in)
+static int pj_say_packed(struct pj_text *t, const struct dsc_field *f,
+                         struct pb_in in)
 {
     struct pb_field w = { .type = dsc_types[f->type].wire };
     int e = GP_OK;
     while (!e && in.p < in.end) {
         e = w.type == PB_VARINT ? pb_get_varint(&in, &w.value)
           : pb_get_fixed(&in, w.type == PB_FIXED64 ? 8 : 4, &w.value);
-        e = e ? e : dsc_say_value(t, f, &w, 0);
+        e = e ? e : pj_say_value(t, f, &w, 0);
     }
     return e;
 }
 
 /* Write a map's entry, of type s, as a member; JSON quotes numeric keys too. */
-static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
-                         struct pb_in in, int depth)
+static int pj_say_entry(struct pj_text *t, const struct dsc_symbol *s,
+                        struct pb_in in, int depth)
 {
     struct dsc_field k, v;
     struct pb_field w, key = {0}, value = {0};
@@ -25859,9 +25875,9 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
     while ((got = pb_get_field(&in, &w)) > 0)
         if (w.number == 1 || w.number == 2)
             *(w.number == 1 ? &key : &value) = w;
-    struct dsc_text text = *t;
+    struct pj_text text = *t;
     text.js = (struct js){ .b = &name, .depth = 3 };
-    int e = got < 0 ? got : dsc_say_value(&text, &k, &key, 0);
+    int e = got < 0 ? got : pj_say_value(&text, &k, &key, 0);
     bool quoted = name.len && name.data[0] == '"';
     if (!e && !name.err) {
         js_next(&t->js);
@@ -25870,7 +25886,7 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
         mem_put(t->js.b, name.data, name.len);
         txt_puts(t->js.b, quoted ? ":" : "\":");
         t->js.more = false;
-        e = dsc_say_value(t, &v, &value, depth);
+        e = pj_say_value(t, &v, &value, depth);
     }
     e = e ? e : name.err;
     mem_fini(&name);
@@ -25878,7 +25894,7 @@ static int dsc_say_entry(struct dsc_text *t, const struct dsc_symbol *s,
 }
 
 /* Write the key of f's member. */
-static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
+static void pj_say_key(struct pj_text *t, const struct dsc_field *f)
 {
     struct buf b = {0};
     if (!f->json.n)
@@ -25889,8 +25905,8 @@ static void dsc_say_key(struct dsc_text *t, const struct dsc_field *f)
 }
 
 /* Write what the message bytes has of field f, if anything, as a member. */
-static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
-                         struct slice bytes, int depth)
+static int pj_say_field(struct pj_text *t, const struct dsc_field *f,
+                        struct slice bytes, int depth)
 {
     const struct dsc_symbol *s = f->type == DSC_MESSAGE ?
                                  dsc_symbol(t->d, f->type_name) : NULL;
@@ -25908,25 +25924,25 @@ static int dsc_say_field(struct dsc_text *t, const struct dsc_field *f,
         if (!f->repeated)
             continue;
         if (!open) {
-            dsc_say_key(t, f);
+            pj_say_key(t, f);
             js_open(&t->js, map ? '{' : '[');
         }
         open = true;
-        e = map ? dsc_say_entry(t, s, w.bytes, depth - 1)
+        e = map ? pj_say_entry(t, s, w.bytes, depth - 1)
           : w.type == PB_BYTES && wire != PB_BYTES
-          ? dsc_say_packed(t, f, w.bytes) : dsc_say_value(t, f, &w, depth);
+          ? pj_say_packed(t, f, w.bytes) : pj_say_value(t, f, &w, depth);
     }
     if (open)
         js_close(&t->js, map ? '}' : ']');
     if (e || f->repeated || !last.number ||
         (!f->presence && wire != PB_BYTES && !last.value))
         return e;
-    dsc_say_key(t, f);
-    return dsc_say_value(t, f, &last, depth);
+    pj_say_key(t, f);
+    return pj_say_value(t, f, &last, depth);
 }
 
 /* Print ns as a fraction of a second: empty, or a dot and 3, 6 or 9 digits. */
-static const char *dsc_fraction_text(char text[16], int32_t ns)
+static const char *pj_fraction_text(char text[16], int32_t ns)
 {
     text[0] = 0;
     if (ns)
@@ -25938,8 +25954,8 @@ static const char *dsc_fraction_text(char text[16], int32_t ns)
 }
 
 /* Write a Timestamp. */
-static int dsc_say_timestamp(struct dsc_text *t, const struct dsc_known *k,
-                             struct slice m, int depth)
+static int pj_say_timestamp(struct pj_text *t, const struct pj_known *k,
+                            struct slice m, int depth)
 {
     char text[64], fraction[16];
     struct tm tm = {0};
@@ -25949,14 +25965,14 @@ static int dsc_say_timestamp(struct dsc_text *t, const struct dsc_known *k,
     snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
              tm.tm_year % 100000 + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
              tm.tm_min, tm.tm_sec,
-             dsc_fraction_text(fraction, (int32_t)dsc_varint(m, 2, 0)));
+             pj_fraction_text(fraction, (int32_t)dsc_varint(m, 2, 0)));
     js_put_str(&t->js, txt_slice(text));
     return GP_OK;
 }
 
 /* Write a Duration. */
-static int dsc_say_duration(struct dsc_text *t, const struct dsc_known *k,
-                            struct slice m, int depth)
+static int pj_say_duration(struct pj_text *t, const struct pj_known *k,
+                           struct slice m, int depth)
 {
     char text[64], fraction[16];
     uint64_t seconds = dsc_varint(m, 1, 0);
@@ -25965,14 +25981,14 @@ static int dsc_say_duration(struct dsc_text *t, const struct dsc_known *k,
     (void)k, (void)depth;
     snprintf(text, sizeof text, "%s%" PRIu64 "%ss",
              minus || ns < 0 ? "-" : "", minus ? 0 - seconds : seconds,
-             dsc_fraction_text(fraction, ns));
+             pj_fraction_text(fraction, ns));
     js_put_str(&t->js, txt_slice(text));
     return GP_OK;
 }
 
 /* Write a FieldMask: its paths in lowerCamelCase, separated by commas. */
-static int dsc_say_mask(struct dsc_text *t, const struct dsc_known *k,
-                        struct slice m, int depth)
+static int pj_say_mask(struct pj_text *t, const struct pj_known *k,
+                       struct slice m, int depth)
 {
     struct buf b = {0};
     struct pb_in in = pb_of(m);
@@ -25989,12 +26005,12 @@ static int dsc_say_mask(struct dsc_text *t, const struct dsc_known *k,
                                        ? c - 'a' + 'A' : c));
         }
     }
-    dsc_say_str(t, &b);
+    pj_say_str(t, &b);
     return GP_OK;
 }
 
 /* Find the last field of m; number 0 if it has none. */
-static int dsc_last_field(struct slice m, struct pb_field *last)
+static int pj_last_field(struct slice m, struct pb_field *last)
 {
     struct pb_in in = pb_of(m);
     struct pb_field w;
@@ -26006,7 +26022,7 @@ static int dsc_last_field(struct slice m, struct pb_field *last)
 }
 
 /* Write w, the field of a Value that is set. */
-static int dsc_say_set(struct dsc_text *t, const struct pb_field *w, int depth)
+static int pj_say_set(struct pj_text *t, const struct pb_field *w, int depth)
 {
     struct pb_in in = w->bytes;
     struct pb_field inner;
@@ -26015,7 +26031,7 @@ static int dsc_say_set(struct dsc_text *t, const struct pb_field *w, int depth)
     int e = depth > 0 ? GP_OK : GP_EFORMAT;
     switch (e ? 0 : w->number) {
     case 2:
-        dsc_say_real(t, w->value, 64);
+        pj_say_real(t, w->value, 64);
         break;
     case 3:
         js_put_str(&t->js, pb_slice(w));
@@ -26028,8 +26044,8 @@ static int dsc_say_set(struct dsc_text *t, const struct pb_field *w, int depth)
         while (!e && dsc_next(&in, 1, &part)) {
             if (map)
                 js_put_key(&t->js, dsc_bytes(part, 1));
-            e = dsc_last_field(map ? dsc_bytes(part, 2) : part, &inner);
-            e = e ? e : dsc_say_set(t, &inner, depth - 1);
+            e = pj_last_field(map ? dsc_bytes(part, 2) : part, &inner);
+            e = e ? e : pj_say_set(t, &inner, depth - 1);
         }
         js_close(&t->js, map ? '}' : ']');
         break;
@@ -26040,39 +26056,39 @@ static int dsc_say_set(struct dsc_text *t, const struct pb_field *w, int depth)
 }
 
 /* Write a Value. */
-static int dsc_say_json(struct dsc_text *t, const struct dsc_known *k,
-                        struct slice m, int depth)
+static int pj_say_json(struct pj_text *t, const struct pj_known *k,
+                       struct slice m, int depth)
 {
     struct pb_field last;
-    int e = dsc_last_field(m, &last);
+    int e = pj_last_field(m, &last);
     (void)k;
-    return e ? e : dsc_say_set(t, &last, depth);
+    return e ? e : pj_say_set(t, &last, depth);
 }
 
 /* Write a Struct or a ListValue, as if it were in a Value. */
-static int dsc_say_values(struct dsc_text *t, const struct dsc_known *k,
-                          struct slice m, int depth)
+static int pj_say_values(struct pj_text *t, const struct pj_known *k,
+                         struct slice m, int depth)
 {
     struct pb_field w = { .number = k->kind == JS_ARRAY ? 6 : 5,
                           .type = PB_BYTES, .bytes = pb_of(m) };
-    return dsc_say_set(t, &w, depth);
+    return pj_say_set(t, &w, depth);
 }
 
 /* Write the only field of a wrapper; the default if it is not there. */
-static int dsc_say_wrapped(struct dsc_text *t, const struct dsc_known *k,
-                           struct slice m, int depth)
+static int pj_say_wrapped(struct pj_text *t, const struct pj_known *k,
+                          struct slice m, int depth)
 {
     struct dsc_field f = { .number = 1, .type = k->type };
     struct pb_in in = pb_of(m);
     struct pb_field w, last = { .type = dsc_types[k->type].wire };
     while (pb_get_field(&in, &w) > 0)
         last = w.number == 1 ? w : last;
-    return dsc_say_value(t, &f, &last, depth);
+    return pj_say_value(t, &f, &last, depth);
 }
 
 /* Write the fields of a message as members, in the order of their numbers. */
-static int dsc_say_fields(struct dsc_text *t, const struct dsc_symbol *s,
-                          struct slice bytes, int depth)
+static int pj_say_fields(struct pj_text *t, const struct dsc_symbol *s,
+                         struct slice bytes, int depth)
 {
     struct dsc_field f;
     int e = GP_OK;
@@ -26089,44 +26105,44 @@ static int dsc_say_fields(struct dsc_text *t, const struct dsc_symbol *s,
         }
         if (next == UINT32_MAX)
             break;
-        e = dsc_say_field(t, &f, bytes, depth);
+        e = pj_say_field(t, &f, bytes, depth);
     }
     return e;
 }
 
 /* Write an Any: its type and its fields, or its "value" if it is of a
  * well-known type; the type alone if the descriptors do not have it. */
-static int dsc_say_any(struct dsc_text *t, const struct dsc_known *k,
-                       struct slice m, int depth)
+static int pj_say_any(struct pj_text *t, const struct pj_known *k,
+                      struct slice m, int depth)
 {
     struct slice url = dsc_bytes(m, 1), value = dsc_bytes(m, 2);
-    struct slice name = dsc_any_type(url);
+    struct slice name = pj_any_type(url);
     const struct dsc_symbol *s = dsc_symbol(t->d, name);
     int e = GP_OK;
-    k = dsc_find_known(t->known, name);
+    k = pj_find_known(t->known, name);
     js_open(&t->js, '{');
     js_field_str(&t->js, "@type", url);
     if (s && k && k->say) {
         js_key(&t->js, "value");
         e = t->message(t, s, value, depth - 1);
     } else if (s) {
-        e = dsc_say_fields(t, s, value, depth - 1);
+        e = pj_say_fields(t, s, value, depth - 1);
     }
     js_close(&t->js, '}');
     return e;
 }
 
 /* Write a message of type s. */
-static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
-                           struct slice bytes, int depth)
+static int pj_say_message(struct pj_text *t, const struct dsc_symbol *s,
+                          struct slice bytes, int depth)
 {
-    const struct dsc_known *k = dsc_find_known(t->known, s->name);
+    const struct pj_known *k = pj_find_known(t->known, s->name);
     if (depth <= 0)
         return GP_EFORMAT;
     if (k && k->say)
         return k->say(t, k, bytes, depth);
     js_open(&t->js, '{');
-    int e = dsc_say_fields(t, s, bytes, depth);
+    int e = pj_say_fields(t, s, bytes, depth);
     js_close(&t->js, '}');
     return e;
 }
@@ -26134,52 +26150,70 @@ static int dsc_say_message(struct dsc_text *t, const struct dsc_symbol *s,
 /* ---- both ways ---- */
 
 /* The well-known types.  Empty is here as an Any may have it as a "value". */
-static const struct dsc_known dsc_known[] = {
-    { "Timestamp", JS_STRING, 0, dsc_put_timestamp, dsc_say_timestamp },
-    { "Duration", JS_STRING, 0, dsc_put_duration, dsc_say_duration },
-    { "FieldMask", JS_STRING, 0, dsc_put_mask, dsc_say_mask },
-    { "Any", JS_OBJECT, 0, dsc_put_any, dsc_say_any },
-    { "Value", JS_NULL, 0, dsc_put_value, dsc_say_json },
-    { "Struct", JS_OBJECT, 0, dsc_put_values, dsc_say_values },
-    { "ListValue", JS_ARRAY, 0, dsc_put_values, dsc_say_values },
+static const struct pj_known pj_known[] = {
+    { "Timestamp", JS_STRING, 0, pj_put_timestamp, pj_say_timestamp },
+    { "Duration", JS_STRING, 0, pj_put_duration, pj_say_duration },
+    { "FieldMask", JS_STRING, 0, pj_put_mask, pj_say_mask },
+    { "Any", JS_OBJECT, 0, pj_put_any, pj_say_any },
+    { "Value", JS_NULL, 0, pj_put_value, pj_say_json },
+    { "Struct", JS_OBJECT, 0, pj_put_values, pj_say_values },
+    { "ListValue", JS_ARRAY, 0, pj_put_values, pj_say_values },
     { "Empty", JS_OBJECT, 0, NULL, NULL },
-    { "DoubleValue", JS_NULL, DSC_DOUBLE, dsc_put_wrapped, dsc_say_wrapped },
-    { "FloatValue", JS_NULL, DSC_FLOAT, dsc_put_wrapped, dsc_say_wrapped },
-    { "Int64Value", JS_NULL, DSC_INT64, dsc_put_wrapped, dsc_say_wrapped },
-    { "UInt64Value", JS_NULL, DSC_UINT64, dsc_put_wrapped, dsc_say_wrapped },
-    { "Int32Value", JS_NULL, DSC_INT32, dsc_put_wrapped, dsc_say_wrapped },
-    { "UInt32Value", JS_NULL, DSC_UINT32, dsc_put_wrapped, dsc_say_wrapped },
-    { "BoolValue", JS_NULL, DSC_BOOL, dsc_put_wrapped, dsc_say_wrapped },
-    { "StringValue", JS_NULL, DSC_STRING, dsc_put_wrapped, dsc_say_wrapped },
-    { "BytesValue", JS_NULL, DSC_BYTES, dsc_put_wrapped, dsc_say_wrapped },
+    { "DoubleValue", JS_NULL, DSC_DOUBLE, pj_put_wrapped, pj_say_wrapped },
+    { "FloatValue", JS_NULL, DSC_FLOAT, pj_put_wrapped, pj_say_wrapped },
+    { "Int64Value", JS_NULL, DSC_INT64, pj_put_wrapped, pj_say_wrapped },
+    { "UInt64Value", JS_NULL, DSC_UINT64, pj_put_wrapped, pj_say_wrapped },
+    { "Int32Value", JS_NULL, DSC_INT32, pj_put_wrapped, pj_say_wrapped },
+    { "UInt32Value", JS_NULL, DSC_UINT32, pj_put_wrapped, pj_say_wrapped },
+    { "BoolValue", JS_NULL, DSC_BOOL, pj_put_wrapped, pj_say_wrapped },
+    { "StringValue", JS_NULL, DSC_STRING, pj_put_wrapped, pj_say_wrapped },
+    { "BytesValue", JS_NULL, DSC_BYTES, pj_put_wrapped, pj_say_wrapped },
     { NULL, JS_NULL, 0, NULL, NULL },
 };
 
 /* Append v to b as a message s.  GP_EFORMAT: *why has the place; GP_ENOMEM. */
-static int dsc_encode(const struct dsc *d, const struct dsc_symbol *s,
-                      const struct js_value *v, struct buf *b,
-                      struct gp_why *why)
+static int pj_encode(const struct dsc *d, const struct dsc_symbol *s,
+                     const struct js_value *v, struct buf *b,
+                     struct gp_why *why)
 {
-    struct dsc_json j = { .d = d, .known = dsc_known, .why = why,
-                          .message = dsc_put_object, .value = dsc_put_value };
-    int e = dsc_put_object(&j, s, v, b, DSC_JSON_DEPTH);
+    struct pj_json j = { .d = d, .known = pj_known, .why = why,
+                          .message = pj_put_object, .value = pj_put_value };
+    int e = pj_put_object(&j, s, v, b, DSC_JSON_DEPTH);
     mem_fini(&j.path);
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
 }
 
 /* Append to b the message of type s in bytes as JSON in one line.  GP_EFORMAT:
  * bytes are not such a message, and b holds a part of the JSON. */
-static int dsc_decode(const struct dsc *d, const struct dsc_symbol *s,
-                      struct slice bytes, struct buf *b)
+static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
+                     struct slice bytes, struct buf *b)
 {
-    struct dsc_text t = { .d = d, .known = dsc_known,
+    struct pj_text t = { .d = d, .known = pj_known,
                           .js = { .b = b, .depth = 3 },
-                          .message = dsc_say_message };
-    int e = dsc_say_message(&t, s, bytes, DSC_JSON_DEPTH);
+                          .message = pj_say_message };
+    int e = pj_say_message(&t, s, bytes, DSC_JSON_DEPTH);
     return e ? e : b->err;
 }
 
-/* ================================== 34 NET ===================================
+/* ================================= 35 CHECK ==================================
+ * for     what a reply must be: expressions on the fields of a message
+ * uses    nothing
+ * owns    nothing
+ * spec    none
+ * prefix  check_
+ * runs    any thread; a struct check is only read
+ */
+
+/* ================================== 36 TPL ===================================
+ * for     templates in messages and metadata: {{seq}} and the like
+ * uses    nothing
+ * owns    nothing
+ * spec    none
+ * prefix  tpl_
+ * runs    any thread; a template is only read
+ */
+
+/* ================================== 37 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
  * uses    MEM, TXT, SYS
  * owns    a loop's epoll, eventfd and buffers; sockets are the caller's
@@ -27061,7 +27095,16 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
     *running = false;
 }
 
-/* =================================== 35 CS ===================================
+/* ================================== 38 TLS ===================================
+ * for     TLS on a socket, by OpenSSL where the build finds it
+ * uses    nothing
+ * owns    contexts and sessions
+ * spec    RFC 8446, RFC 5246; RFC 7301 (ALPN); [H2] 3.2 and 9.2
+ * prefix  tls_
+ * runs    a context is shared by threads; a session belongs to its loop
+ */
+
+/* =================================== 39 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
  * uses    MEM, NUM, TXT
  * owns    output, a partly received frame, HPACK tables; not the streams
@@ -28113,7 +28156,7 @@ static int cs_init(struct cs *s, struct pool *pool)
            nghttp2_hd_inflate_new2(&s->inflater, &s->mem) ? GP_ENOMEM : GP_OK;
 }
 
-/* ================================= 36 FLOOD ==================================
+/* ================================= 40 FLOOD ==================================
  * for     flood protection of a server: charges its input frames to budgets
  * uses    NUM
  * owns    nothing: struct flood is a part of its connection
@@ -28324,7 +28367,7 @@ static bool flood_midway(const struct flood *f)
     return f->have || f->left || f->block;
 }
 
-/* =================================== 37 H2 ===================================
+/* =================================== 41 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
  * uses    MEM, NUM, NET, CS, FLOOD
  * owns    the socket, a server's nghttp2 session and the bytes not yet sent
@@ -29284,7 +29327,7 @@ static int h2_kit_init(struct h2_kit *k)
     return GP_OK;
 }
 
-/* ================================== 38 JOB ===================================
+/* ================================== 42 JOB ===================================
  * for     jobs that any loop of a pool may run, and their return
  * uses    MEM, NET
  * owns    nothing: a job belongs to the loop that shares it
@@ -29377,7 +29420,7 @@ static struct job *job_collect(struct job_inbox *in)
     return first;
 }
 
-/* ================================== 39 RPC ===================================
+/* ================================== 43 RPC ===================================
  * for     gRPC, what both ends share: framing, timeouts, status, metadata
  * uses    MEM, NUM, TXT
  * owns    nothing
@@ -29603,7 +29646,7 @@ static bool rpc_meta_binary(struct slice key)
     return key.n > 4 && !memcmp(key.p + key.n - 4, "-bin", 4);
 }
 
-/* ================================= 40 SERVER =================================
+/* ================================= 44 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
  * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
@@ -31672,7 +31715,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
     return net_get(&s->cut);
 }
 
-/* ================================= 41 CLIENT =================================
+/* ================================= 45 CLIENT =================================
  * for     a client's gRPC calls on one connection
  * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
@@ -32230,7 +32273,7 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
-/* ================================== 42 SVC ===================================
+/* ================================== 46 SVC ===================================
  * for     the services of serve: Greeter, Health, Reflection and TestService
  * uses    MEM, TXT, PB, DSC, RPC, SERVER
  * owns    its services' data; the caller holds struct svc_greeter
@@ -33049,7 +33092,7 @@ static int svc_test_add(struct gp_server *s, struct gp_why *why)
     return SVC_ADD(s, m, why);
 }
 
-/* ================================== 43 WEB ===================================
+/* ================================== 47 WEB ===================================
  * for     the debug endpoint: HTTP/1.1 for people, scrapers and pprof
  * uses    MEM, TXT, SYS, JS, ELF, SMP, PP, FIG, REC, BUILD, SVG, NET, H2, RPC,
  *         SERVER
@@ -34422,7 +34465,7 @@ static int web_start(struct gp_debug *w, struct gp_why *why)
     return e;
 }
 
-/* ================================== 44 API ===================================
+/* ================================== 48 API ===================================
  * for     what grpcprof.h promises to other programs, and to CLI
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, SVG, SERVER, SVC, WEB
  * owns    struct gp_profiler; the server is SERVER's, the endpoint WEB's
@@ -34751,7 +34794,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 #ifndef GRPCPROF_LIBRARY
 
-/* ================================ 45 REFLECT =================================
+/* ================================ 49 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
@@ -35019,7 +35062,17 @@ static int reflect_service(const char *target, struct slice service,
     return e;
 }
 
-/* ================================= 46 FETCH ==================================
+/* ================================= 50 SCHEMA =================================
+ * for     where descriptors come from: files, protoc, reflection, the program;
+ *         what they have, printed
+ * uses    nothing
+ * owns    struct schema: the bytes of its descriptors
+ * spec    none
+ * prefix  schema_
+ * runs    main thread
+ */
+
+/* ================================= 51 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
  * uses    MEM, TXT, SYS, JS, GZ, NET
@@ -35909,10 +35962,10 @@ static void fetch_end(struct fetch_profile *p)
     fetch_ask(p, query, &w);
 }
 
-/* ================================== 47 RES ===================================
+/* ================================== 52 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
- * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, FETCH
+ * uses    MEM, HDR, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
@@ -36432,13 +36485,22 @@ static bool res_exceeds(const struct res_config *k, const struct res *r)
     return r->failed > k->max_errors;
 }
 
+/* ================================= 53 JUDGE ==================================
+ * for     what limited a run of load, by its figures; assertions
+ * uses    MEM, TXT, HDR, ANL, RES
+ * owns    nothing
+ * spec    none
+ * prefix  judge_
+ * runs    any thread
+ */
+
 /* ---- what limited a run ---- */
 
-enum res_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_NETWORK, RES_BY_STREAMS,
+enum judge_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_NETWORK, RES_BY_STREAMS,
                  RES_BY_RATE, RES_BY_UNKNOWN };
 
-/* Names of enum res_limit in text and in machine formats. */
-static const char *const res_limit_name[][2] = {
+/* Names of enum judge_limit in text and in machine formats. */
+static const char *const judge_limit_name[][2] = {
     [RES_BY_SERVER] = { "SERVER-LIMITED", "server" },
     [RES_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
     [RES_BY_NETWORK] = { "NETWORK-LIMITED", "network" },
@@ -36447,8 +36509,8 @@ static const char *const res_limit_name[][2] = {
     [RES_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
 };
 
-struct res_verdict {                    /* what limited a run's rate */
-    enum res_limit limit;
+struct judge_verdict {                    /* what limited a run's rate */
+    enum judge_limit limit;
     double confidence;                  /* 0 to 1, by how far the evidence is
                                          * past its threshold; no probability */
     char   why[RES_WHYS][192];          /* the evidence */
@@ -36457,7 +36519,7 @@ struct res_verdict {                    /* what limited a run's rate */
 };
 
 /* Write a time for people into text, and return it. */
-static const char *res_time(char text[24], double ns)
+static const char *judge_time(char text[24], double ns)
 {
     struct buf b = {0};
     txt_put_time(&b, ns);
@@ -36467,8 +36529,8 @@ static const char *res_time(char text[24], double ns)
 }
 
 /* Append a line to v's evidence. */
-static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
-                                     ...)
+static TXT_FORMAT_2 void judge_because(struct judge_verdict *v, const char *fmt,
+                                       ...)
 {
     va_list ap;
     if (v->nwhy == RES_WHYS)
@@ -36480,8 +36542,8 @@ static TXT_FORMAT_2 void res_because(struct res_verdict *v, const char *fmt,
 }
 
 /* If value is past threshold, set v's limit and, by the excess, confidence. */
-static bool res_blame(struct res_verdict *v, enum res_limit limit, double value,
-                      double threshold)
+static bool judge_blame(struct judge_verdict *v, enum judge_limit limit,
+                        double value, double threshold)
 {
     if (!(value > threshold))
         return false;
@@ -36494,7 +36556,7 @@ static bool res_blame(struct res_verdict *v, enum res_limit limit, double value,
 
 /* Return the CPU use of r's busiest thread, as a share of a CPU; *wait gets the
  * largest share of time that a thread was ready without a CPU. */
-static double res_busy(const struct res *r, double *wait)
+static double judge_busy(const struct res *r, double *wait)
 {
     double busy = 0;
     *wait = 0;
@@ -36506,17 +36568,17 @@ static double res_busy(const struct res *r, double *wait)
     return busy;
 }
 
-struct res_behind {                     /* how far a server fell behind */
+struct judge_behind {                     /* how far a server fell behind */
     double rest;                        /* share of calls that were not ok */
     double over;                        /* time past schedule / its length */
     bool   late;                        /* a value exceeds its threshold */
 };
 
 /* Return how far the server of r fell behind the schedule of k. */
-static struct res_behind res_behind(const struct res_config *k,
-                                    const struct res *r)
+static struct judge_behind judge_behind(const struct res_config *k,
+                                        const struct res *r)
 {
-    struct res_behind b = {0};
+    struct judge_behind b = {0};
     double most_ns = (double)res_length_ns(k) * r->runs;
     if (r->planned)
         b.rest = (double)(r->planned - r->ok) / (double)r->planned;
@@ -36530,108 +36592,113 @@ static struct res_behind res_behind(const struct res_config *k,
 /* Check whether the client is the limit: a thread is busy or waits for a CPU,
  * or calls start late.  If an open loop's calls started on schedule, the wait
  * for a CPU delayed nothing. */
-static void res_judge_client(struct res_verdict *v, const struct res_config *k,
-                             const struct res *r)
+static void judge_client(struct judge_verdict *v, const struct res_config *k,
+                         const struct res *r)
 {
     char text[24];
-    double wait, busy = res_busy(r, &wait);
-    if (res_blame(v, RES_BY_CLIENT, busy, RES_BUSY_SHARE))
-        res_because(v, "a client thread used %.0f%% of a CPU", 100 * busy);
+    double wait, busy = judge_busy(r, &wait);
+    if (judge_blame(v, RES_BY_CLIENT, busy, RES_BUSY_SHARE))
+        judge_because(v, "a client thread used %.0f%% of a CPU", 100 * busy);
     double late = (double)hdr_percentile(&r->lag, 99);
     double half = (double)hdr_percentile(&r->response, 50);
     bool lags = r->lag.n >= RES_JUDGED_CALLS && half > 0 &&
                 late > RES_LAG_NS && late / half > RES_LAG_SHARE;
     bool starved = busy + wait > RES_BUSY_SHARE || wait > RES_STARVED_SHARE;
     if ((starved || !res_open(k) || lags) &&
-        res_blame(v, RES_BY_CLIENT, wait, RES_WAIT_SHARE))
-        res_because(v, "a client thread waited for a CPU %.1f%% of the time",
-                    100 * wait);
-    if (lags && res_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
-        res_because(v, "the client sent calls late: p99 %s, %.0f%% of the "
-                    "median response", res_time(text, late), 100 * late / half);
+        judge_blame(v, RES_BY_CLIENT, wait, RES_WAIT_SHARE))
+        judge_because(v, "a client thread waited for a CPU %.1f%% of the time",
+                      100 * wait);
+    if (lags && judge_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
+        judge_because(v, "the client sent calls late: p99 %s, %.0f%% of the "
+                      "median response", judge_time(text, late),
+                      100 * late / half);
 }
 
 /* Check why calls of an open loop waited for a stream this share of the time:
  * the server got slower with more calls, or it can take more than streams. */
-static void res_judge_queue(struct res_verdict *v, const struct res_config *k,
-                            const struct res *r, double share)
+static void judge_queue(struct judge_verdict *v, const struct res_config *k,
+                        const struct res *r, double share)
 {
     const struct res_pace *f = &r->streams_free, *b = &r->streams_blocked;
     double before = f->n ? (double)f->ns / (double)f->n
                          : (double)hdr_percentile(&r->service, 0);
     double blocked = b->n ? (double)b->ns / (double)b->n : before;
     if (share > RES_STREAMS_SHARE &&
-        res_blame(v, RES_BY_SERVER, blocked, RES_SLOWER * before)) {
+        judge_blame(v, RES_BY_SERVER, blocked, RES_SLOWER * before)) {
         char slow[24], fast[24];
-        res_because(v, "the server got slower: service took %s while all "
-                    "streams were in use, %.0f%% of the time, and %s "
-                    "otherwise", res_time(slow, blocked), 100 * share,
-                    res_time(fast, before));
+        judge_because(v, "the server got slower: service took %s while all "
+                      "streams were in use, %.0f%% of the time, and %s "
+                      "otherwise", judge_time(slow, blocked), 100 * share,
+                      judge_time(fast, before));
         return;
     }
     uint64_t own = res_streams(k), n = res_connections(k);
-    if (res_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE))
-        res_because(v, "calls waited for a free stream %.0f%% of the time: "
-                    "%" PRIu64 " connection%s with %" PRIu64 " streams each",
-                    100 * share, n, n == 1 ? "" : "s", r->peer_streams < own ?
-                    (uint64_t)r->peer_streams : own);
+    if (judge_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE))
+        judge_because(v, "calls waited for a free stream %.0f%% of the time: "
+                      "%" PRIu64 " connection%s with %" PRIu64 " streams each",
+                      100 * share, n, n == 1 ? "" : "s", r->peer_streams < own ?
+                      (uint64_t)r->peer_streams : own);
 }
 
 /* Check whether the time without a connection was the limit. */
-static bool res_judge_down(struct res_verdict *v, const struct res_config *k,
-                           const struct res *r)
+static bool judge_down(struct judge_verdict *v, const struct res_config *k,
+                       const struct res *r)
 {
     double down = fmin(1, (double)r->down_ns / ((double)r->elapsed_ns *
                                                 (double)res_connections(k)));
-    if (!res_blame(v, RES_BY_SERVER, down, RES_DOWN_SHARE))
+    if (!judge_blame(v, RES_BY_SERVER, down, RES_DOWN_SHARE))
         return false;
-    res_because(v, "there was no connection %.0f%% of the time: %" PRIu64
-                " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
-                r->gave_up, r->gave_up == 1 ? "" : "s");
+    judge_because(v, "there was no connection %.0f%% of the time: %" PRIu64
+                  " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
+                  r->gave_up, r->gave_up == 1 ? "" : "s");
     return true;
 }
 
 /* Check whether streams or the network are the limit. */
-static void res_judge_path(struct res_verdict *v, const struct res_config *k,
-                           const struct res *r)
+static void judge_path(struct judge_verdict *v, const struct res_config *k,
+                       const struct res *r)
 {
     double wall = (double)r->elapsed_ns * r->threads;
     double per = (double)res_streams(k) * (double)k->clients /
                  (double)res_connections(k);
     if (res_open(k))
-        res_judge_queue(v, k, r, (double)r->streams_blocked_ns / wall);
-    else if (res_blame(v, RES_BY_STREAMS, per, r->peer_streams))
-        res_because(v, "the server allows %" PRIu32 " streams on a connection, "
-                    "the clients could use %.0f", r->peer_streams, per);
+        judge_queue(v, k, r, (double)r->streams_blocked_ns / wall);
+    else if (judge_blame(v, RES_BY_STREAMS, per, r->peer_streams))
+        judge_because(v, "the server allows %" PRIu32 " streams on a "
+                      "connection, the clients could use %.0f",
+                      r->peer_streams, per);
     double full = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
     if ((double)r->tcp_busy_ns > 0.01 * wall &&
-        res_blame(v, RES_BY_NETWORK, full, RES_TCP_SHARE))
-        res_because(v, "TCP could not send for %.0f%% of the time that it had "
-                    "data (receiver's window or send buffer full)", 100 * full);
+        judge_blame(v, RES_BY_NETWORK, full, RES_TCP_SHARE))
+        judge_because(v, "TCP could not send for %.0f%% of the time that it "
+                      "had data (receiver's window or send buffer full)",
+                      100 * full);
 }
 
 /* Decide between server and rate for an open loop that nothing else limits. */
-static void res_judge_rate(struct res_verdict *v, const struct res_config *k,
+static void judge_schedule(struct judge_verdict *v, const struct res_config *k,
                            const struct res *r)
 {
-    struct res_behind b = res_behind(k, r);
+    struct judge_behind b = judge_behind(k, r);
     if (b.late) {
         v->limit = RES_BY_SERVER;
         v->confidence = fmin(1, 0.5 + fmax(b.rest, b.over));
-        res_because(v, "the client kept the schedule; the server fell behind: "
-                    "%.1f%% of the calls failed, were cut off or not sent, and "
-                    "the run took %.0f%% longer than the schedule",
-                    100 * b.rest, 100 * b.over);
+        judge_because(v, "the client kept the schedule; the server fell "
+                      "behind: %.1f%% of the calls failed, were cut off or "
+                      "not sent, and the run took %.0f%% longer than the "
+                      "schedule",
+                      100 * b.rest, 100 * b.over);
         return;
     }
     v->limit = RES_BY_RATE;
     v->confidence = 1 - b.rest;
-    res_because(v, "the server kept up with the schedule, and may handle more");
+    judge_because(v, "the server kept up with the schedule, and may handle "
+                  "more");
 }
 
 /* Set v->next, the advice on what to try in the next run. */
-static void res_judge_next(struct res_verdict *v, const struct res_config *k,
-                           const struct res *r, bool starved)
+static void judge_next(struct judge_verdict *v, const struct res_config *k,
+                       const struct res *r, bool starved)
 {
     uint64_t n = res_connections(k), own = res_streams(k);
     double rate = 0;
@@ -36671,13 +36738,14 @@ static void res_judge_next(struct res_verdict *v, const struct res_config *k,
 }
 
 /* Fill in v from the checks; the client's limit takes precedence. */
-static void res_judge_limit(struct res_verdict *v, const struct res_config *k,
-                            const struct res *r, double busy)
+static void judge_find_limit(struct judge_verdict *v,
+                             const struct res_config *k, const struct res *r,
+                             double busy)
 {
-    if (!res_judge_down(v, k, r)) {
-        res_judge_client(v, k, r);
-        struct res_verdict client = *v;
-        res_judge_path(v, k, r);
+    if (!judge_down(v, k, r)) {
+        judge_client(v, k, r);
+        struct judge_verdict client = *v;
+        judge_path(v, k, r);
         if (client.limit == RES_BY_CLIENT) {
             v->limit = client.limit;
             v->confidence = client.confidence;
@@ -36686,52 +36754,52 @@ static void res_judge_limit(struct res_verdict *v, const struct res_config *k,
     if (v->limit != RES_BY_UNKNOWN && v->limit != RES_BY_SERVER)
         return;
     if (v->limit == RES_BY_UNKNOWN && res_open(k)) {
-        res_judge_rate(v, k, r);
+        judge_schedule(v, k, r);
     } else if (v->limit == RES_BY_UNKNOWN) {
         v->limit = RES_BY_SERVER;
         v->confidence = 1 - busy;
-        res_because(v, "the clients waited for the server's replies");
+        judge_because(v, "the clients waited for the server's replies");
     }
-    res_because(v, "the client had time to spare: its busiest thread used "
-                "%.0f%% of a CPU", 100 * busy);
+    judge_because(v, "the client had time to spare: its busiest thread used "
+                  "%.0f%% of a CPU", 100 * busy);
 }
 
 /* Return what limited the run r of k. */
-static struct res_verdict res_judge(const struct res_config *k,
-                                    const struct res *r)
+static struct judge_verdict judge_run(const struct res_config *k,
+                                      const struct res *r)
 {
-    struct res_verdict v = { .limit = RES_BY_UNKNOWN };
+    struct judge_verdict v = { .limit = RES_BY_UNKNOWN };
     char took[24], least[24];
-    double wait, busy = res_busy(r, &wait);
+    double wait, busy = judge_busy(r, &wait);
     uint64_t done = r->ok + r->failed;
     if (r->apart)
-        res_because(&v, "the merged runs took place at different times");
+        judge_because(&v, "the merged runs took place at different times");
     else if (!r->threads)
-        res_because(&v, "the result has no data on the client's threads");
+        judge_because(&v, "the result has no data on the client's threads");
     else if (done < RES_JUDGED_CALLS || r->elapsed_ns < RES_JUDGED_NS)
-        res_because(&v, "too short: %" PRIu64 " calls in %s; a verdict needs "
-                    "%d calls and %s", done,
-                    res_time(took, (double)r->elapsed_ns), RES_JUDGED_CALLS,
-                    res_time(least, (double)RES_JUDGED_NS));
+        judge_because(&v, "too short: %" PRIu64 " calls in %s; a verdict needs "
+                      "%d calls and %s", done,
+                      judge_time(took, (double)r->elapsed_ns), RES_JUDGED_CALLS,
+                      judge_time(least, (double)RES_JUDGED_NS));
     else
-        res_judge_limit(&v, k, r, busy);
-    res_judge_next(&v, k, r, busy <= RES_BUSY_SHARE);
+        judge_find_limit(&v, k, r, busy);
+    judge_next(&v, k, r, busy <= RES_BUSY_SHARE);
     return v;
 }
 
 /* ---- assertions ---- */
 
-enum res_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
+enum judge_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
 
-struct res_assert {
+struct judge_assert {
     const char *text;                   /* as given; borrowed */
-    enum res_unit unit;                 /* of value; a share is 0 to 1 */
+    enum judge_unit unit;                 /* of value; a share is 0 to 1 */
     double      value;                  /* the figure; NAN: not known */
     bool        few;                    /* percentile of too few values: n/a */
     bool        pass;
 };
 
-struct res_profile {                    /* of the server, of the same window */
+struct judge_profile {                  /* of the server, of the same window */
     double seconds, samples;            /* NAN: not known, as the others */
     double effective;                   /* effective number of samples */
     double calls;
@@ -36741,38 +36809,39 @@ struct res_profile {                    /* of the server, of the same window */
     bool of_load;                       /* calls has only those of the load */
     const char *file;                   /* where it was written; borrowed */
     const struct anl *anl;              /* borrowed; NULL: read from a result */
-    struct slice list[2];               /* then: the members of res_lists in
+    struct slice list[2];               /* then: the members of lf_lists in
                                          * JSON, borrowed; or empty */
 };
 
-struct res_spread {                     /* one run of several */
+struct judge_spread {                     /* one run of several */
     double rps;                         /* ok calls per second */
     double p50, p99;                    /* ns, of response; NAN: too few */
 };
 
-struct res_report {                     /* a result, and what it means */
+struct judge_report {                     /* a result, and what it means */
     const struct res_config *config;    /* all pointers here are borrowed */
     const struct res *result;
-    struct res_verdict verdict;
+    struct judge_verdict verdict;
     const double *percent;              /* percentiles that tables show */
     size_t npercent;
     const char *const *label;           /* "key=value" */
     size_t nlabel;
-    struct res_assert *assert;
+    struct judge_assert *assert;
     size_t nassert;
-    const struct res_profile *profile;  /* NULL: none was taken */
+    const struct judge_profile *profile;  /* NULL: none was taken */
     struct slice reply;                 /* the first, as JSON; empty: unknown */
-    const struct res_spread *run;       /* of --repeat */
+    const struct judge_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
-    const struct res_profile *old_profile;      /* its profile; or NULL */
+    const struct judge_profile *old_profile;      /* its profile; or NULL */
     int    exit;                        /* exit status of the program */
 };
 
 /* Return the figures of a, the server's profile in file; both outlive it. */
-static struct res_profile res_profile_of(const struct anl *a, const char *file)
+static struct judge_profile judge_profile_of(const struct anl *a,
+                                             const char *file)
 {
-    return (struct res_profile){
+    return (struct judge_profile){
         .seconds = (double)a->pp->duration_ns / 1e9,
         .samples = a->trust.samples, .effective = a->trust.effective,
         .calls = a->calls, .cpu_ns = a->cpu_ns_per_call,
@@ -36784,35 +36853,35 @@ static struct res_profile res_profile_of(const struct anl *a, const char *file)
 }
 
 /* Return the time per call that all samples of a stand for, in ns. */
-static double res_sampled_ns(const struct anl *a)
+static double judge_sampled_ns(const struct anl *a)
 {
     return (double)a->view.total.value * a->ns_per_unit / a->calls;
 }
 
 /* True if n values support the percentile: RES_TAIL_SAMPLES of them lie beyond
  * it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
-static bool res_percentile_ok(uint64_t n, double percent)
+static bool judge_percentile_ok(uint64_t n, double percent)
 {
     return (double)n * (100 - percent) >= 100 * RES_TAIL_SAMPLES - 1e-6;
 }
 
 /* Return a percentile of h; NAN if its values do not support it. */
-static double res_percentile(const struct hdr *h, double percent)
+static double judge_percentile(const struct hdr *h, double percent)
 {
-    return res_percentile_ok(h->n, percent) ? (double)hdr_percentile(h, percent)
-                                            : (double)NAN;
+    return judge_percentile_ok(h->n, percent)
+         ? (double)hdr_percentile(h, percent) : (double)NAN;
 }
 
 /* Return calls per second of r's measuring; NAN if it took no time. */
-static double res_rate(const struct res *r, uint64_t calls)
+static double judge_rate(const struct res *r, uint64_t calls)
 {
     return res_ratio((double)calls, (double)r->elapsed_ns / 1e9);
 }
 
 /* Set the value and unit of a to t's figure of that name, NAN if not known, or
  * with share to its share of the whole.  False: there is no such figure. */
-static bool res_figure(const struct res_report *t, struct slice name,
-                       bool share, struct res_assert *a)
+static bool judge_figure(const struct judge_report *t, struct slice name,
+                         bool share, struct judge_assert *a)
 {
     const struct res *r = t->result;
     const struct hdr *h = &r->response;
@@ -36830,7 +36899,7 @@ static bool res_figure(const struct res_report *t, struct slice name,
         { "not_sent", r->not_sent, r->planned },
         { "cut_off", r->cut_off, r->planned },
     };
-    a->few = percent >= 0 && !res_percentile_ok(h->n, percent);
+    a->few = percent >= 0 && !judge_percentile_ok(h->n, percent);
     a->unit = RES_IN_NS;
     a->value = h->n && percent >= 0 && percent <= 100
                ? (double)hdr_percentile(h, percent) : none;
@@ -36842,7 +36911,7 @@ static bool res_figure(const struct res_report *t, struct slice name,
             return true;
         }
     a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
-    a->value = res_rate(r, r->ok);
+    a->value = judge_rate(r, r->ok);
     if (txt_equal(name, txt_slice("rps")) && !share)
         return true;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
@@ -36855,8 +36924,8 @@ static bool res_figure(const struct res_report *t, struct slice name,
 }
 
 /* Fail: text, which names the figure name, is no assertion. */
-static int res_assert_refuse(const char *text, struct slice name,
-                             struct gp_why *why)
+static int judge_assert_refuse(const char *text, struct slice name,
+                               struct gp_why *why)
 {
     static const char *const known[] = { "mean", "min", "max", "cpu_per_call",
                                          "rps", "errors", "not_sent",
@@ -36881,8 +36950,8 @@ static int res_assert_refuse(const char *text, struct slice name,
 
 /* Evaluate a->text for t into a; an unknown figure does not pass.  GP_EUSAGE:
  * a->text is no assertion. */
-static int res_assert(const struct res_report *t, struct res_assert *a,
-                      struct gp_why *why)
+static int judge_assert(const struct judge_report *t, struct judge_assert *a,
+                        struct gp_why *why)
 {
     size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
     bool less = a->text[n] == '<', same = op == n + 2;
@@ -36892,8 +36961,8 @@ static int res_assert(const struct res_report *t, struct res_assert *a,
     int64_t ns;
     if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
         txt_next_word(&left).n || strpbrk(text.p, "&|,;") ||
-        !res_figure(t, name, share, a))
-        return res_assert_refuse(a->text, name, why);
+        !judge_figure(t, name, share, a))
+        return judge_assert_refuse(a->text, name, why);
     double bound = a->unit == RES_IN_NS
         ? txt_duration(text.p, &ns) ? (double)NAN : (double)ns
         : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
@@ -36907,24 +36976,33 @@ static int res_assert(const struct res_report *t, struct res_assert *a,
     return GP_OK;
 }
 
+/* ================================ 54 LOADFILE ================================
+ * for     the result of a load run as JSON, both ways, and merged
+ * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, RES, JUDGE
+ * owns    nothing
+ * spec    schema grpcprof.load/1: tests/load/load.schema.json
+ * prefix  lf_
+ * runs    any thread
+ */
+
 /* ---- JSON, written ---- */
 
 /* Write the member percentiles of h. */
-static void res_js_percentiles(struct js *j, const struct res_report *t,
-                               const struct hdr *h)
+static void lf_js_percentiles(struct js *j, const struct judge_report *t,
+                              const struct hdr *h)
 {
     char key[24];
     js_field_open(j, "percentiles", '{');
     for (size_t i = 0; i < t->npercent; i++) {
         snprintf(key, sizeof key, "%.10g", t->percent[i]);
-        js_field_int(j, key, res_percentile(h, t->percent[i]));
+        js_field_int(j, key, judge_percentile(h, t->percent[i]));
     }
     js_close(j, '}');
 }
 
 /* Return the standard deviation of h's values, each rounded up to the highest
  * of its bucket; NAN if there are none. */
-static double res_deviation(const struct hdr *h)
+static double lf_deviation(const struct hdr *h)
 {
     double mean = h->sum / (double)h->n, squares = 0;
     for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
@@ -36936,7 +37014,7 @@ static double res_deviation(const struct hdr *h)
 }
 
 /* Write [value, count], a bucket. */
-static void res_js_bucket(struct js *j, int64_t value, uint64_t count)
+static void lf_js_bucket(struct js *j, int64_t value, uint64_t count)
 {
     js_open(j, '[');
     js_put_int(j, value);
@@ -36945,16 +37023,16 @@ static void res_js_bucket(struct js *j, int64_t value, uint64_t count)
 }
 
 /* Write a histogram. */
-static void res_js_hdr(struct js *j, const struct res_report *t,
-                       const struct hdr *h)
+static void lf_js_hdr(struct js *j, const struct judge_report *t,
+                      const struct hdr *h)
 {
     js_open(j, '{');
     js_field_count(j, "count", h->n);
     js_field_count(j, "min", (uint64_t)h->min);
     js_field_count(j, "max", (uint64_t)h->max);
     js_field_num(j, "mean", res_ratio(h->sum, (double)h->n));
-    js_field_num(j, "stddev", res_deviation(h));
-    res_js_percentiles(j, t, h);
+    js_field_num(j, "stddev", lf_deviation(h));
+    lf_js_percentiles(j, t, h);
     js_field_open(j, "hdr", '{');
     js_field_count(j, "unit_ns", 1);
     js_field_count(j, "sigfig", 3);
@@ -36962,7 +37040,7 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
     js_field_open(j, "buckets", '[');
     for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++)
         if (h->count[i])
-            res_js_bucket(j, hdr_value(i), h->count[i]);
+            lf_js_bucket(j, hdr_value(i), h->count[i]);
     js_close(j, ']');
     struct buf v2 = {0};
     hdr_put_v2(h, &v2);
@@ -36973,8 +37051,8 @@ static void res_js_hdr(struct js *j, const struct res_report *t,
 }
 
 /* Write the figure of row f; from is its group's struct. */
-static void res_js_field(struct js *j, const struct res_report *t,
-                         const struct res_field *f, const void *from)
+static void lf_js_field(struct js *j, const struct judge_report *t,
+                        const struct res_field *f, const void *from)
 {
     const void *p = (const char *)from + f->at;
     const struct hdr *h = p;
@@ -36998,22 +37076,22 @@ static void res_js_field(struct js *j, const struct res_report *t,
         js_key(j, f->key);
         if (f->type == RES_TIMES || (f->type == RES_ANY_TIMES && h->n) ||
             (f->type == RES_OPEN_TIMES && res_open(t->config)))
-            res_js_hdr(j, t, h);
+            lf_js_hdr(j, t, h);
         else
             js_put_null(j);
     }
 }
 
 /* Write the figures of a group. */
-static void res_js_group(struct js *j, const struct res_report *t,
-                         enum res_group group, const void *from)
+static void lf_js_group(struct js *j, const struct judge_report *t,
+                        enum res_group group, const void *from)
 {
     for (const struct res_field *f = NULL; (f = res_next(f, group, group)); )
-        res_js_field(j, t, f, from);
+        lf_js_field(j, t, f, from);
 }
 
 /* Return the key of a label, "key=value", and its value. */
-static struct slice res_label(const char *text, struct slice *value)
+static struct slice lf_label(const char *text, struct slice *value)
 {
     size_t n = strcspn(text, "=");
     *value = txt_slice(text[n] ? text + n + 1 : text + n);
@@ -37021,7 +37099,7 @@ static struct slice res_label(const char *text, struct slice *value)
 }
 
 /* Write the member config. */
-static void res_js_config(struct js *j, const struct res_report *t)
+static void lf_js_config(struct js *j, const struct judge_report *t)
 {
     static const char *const kind[] = { "unary", "client_stream",
                                         "server_stream", "bidi" };
@@ -37036,7 +37114,7 @@ static void res_js_config(struct js *j, const struct res_report *t)
     js_field_text(j, "address", t->result->target);
     js_field_text(j, "call", k.call);
     js_field_text(j, "kind", kind[k.kind]);
-    res_js_group(j, t, RES_PLAN, &k);
+    lf_js_group(j, t, RES_PLAN, &k);
     js_field_text(j, "mode", res_open(&k) ? "open" : "closed");
     js_field_num(j, "rate", res_open(&k) ? k.step[0].from : (double)NAN);
     js_field_open(j, "schedule", '[');
@@ -37049,10 +37127,10 @@ static void res_js_config(struct js *j, const struct res_report *t)
     }
     js_close(j, ']');
     js_field_text(j, "arrival", k.poisson ? "poisson" : "uniform");
-    res_js_group(j, t, RES_LIMITS, &k);
+    lf_js_group(j, t, RES_LIMITS, &k);
     js_field_open(j, "labels", '{');
     for (size_t i = 0; i < t->nlabel; i++) {
-        struct slice value, key = res_label(t->label[i], &value);
+        struct slice value, key = lf_label(t->label[i], &value);
         js_put_key(j, key);
         js_put_str(j, value);
     }
@@ -37061,18 +37139,18 @@ static void res_js_config(struct js *j, const struct res_report *t)
 }
 
 /* Write the members from window to connect. */
-static void res_js_figures(struct js *j, const struct res_report *t)
+static void lf_js_figures(struct js *j, const struct judge_report *t)
 {
     const struct res *r = t->result;
     for (enum res_group g = RES_WINDOW; g <= RES_CONNECT; g++) {
         js_field_open(j, res_group_name[g], '{');
         if (g == RES_THROUGHPUT) {
-            js_field_num(j, "rps_ok", res_rate(r, r->ok));
-            js_field_num(j, "rps_all", res_rate(r, r->ok + r->failed));
+            js_field_num(j, "rps_ok", judge_rate(r, r->ok));
+            js_field_num(j, "rps_all", judge_rate(r, r->ok + r->failed));
         } else if (g == RES_CONNECT) {
             js_field_count(j, "ok", r->connect.n);
         }
-        res_js_group(j, t, g, r);
+        lf_js_group(j, t, g, r);
         if (g == RES_WINDOW)
             js_field_text(j, "ended", res_ended_name[r->ended]);
         js_close(j, '}');
@@ -37080,7 +37158,7 @@ static void res_js_figures(struct js *j, const struct res_report *t)
 }
 
 /* Write the member intervals. */
-static void res_js_intervals(struct js *j, const struct res *r)
+static void lf_js_intervals(struct js *j, const struct res *r)
 {
     js_field_open(j, "intervals", '[');
     for (size_t i = 0; i < r->intervals.n; i++) {
@@ -37097,7 +37175,7 @@ static void res_js_intervals(struct js *j, const struct res *r)
         js_field_open(j, "buckets", '[');
         for (uint32_t k = 0; k < RES_COARSE; k++)
             if (v->count[k])
-                res_js_bucket(j, res_coarse_value(k), v->count[k]);
+                lf_js_bucket(j, res_coarse_value(k), v->count[k]);
         js_close(j, ']');
         js_close(j, '}');
     }
@@ -37105,7 +37183,7 @@ static void res_js_intervals(struct js *j, const struct res *r)
 }
 
 /* Append the text of error e; a grpc-message is percent-decoded. */
-static void res_put_detail(struct buf *b, const struct res_error *e)
+static void lf_put_detail(struct buf *b, const struct res_error *e)
 {
     if (e->kind == CLIENT_STATUS)
         txt_put_percent_decoded(b, txt_slice(e->text));
@@ -37114,7 +37192,7 @@ static void res_put_detail(struct buf *b, const struct res_error *e)
 }
 
 /* Write the members status and errors. */
-static void res_js_errors(struct js *j, const struct res_report *t)
+static void lf_js_errors(struct js *j, const struct judge_report *t)
 {
     const struct res *r = t->result;
     js_field_open(j, "status", '[');
@@ -37135,7 +37213,7 @@ static void res_js_errors(struct js *j, const struct res_report *t)
         js_field_count(j, "status", (uint64_t)e->status);
         js_field_count(j, "code", e->detail);
         struct buf detail = {0};
-        res_put_detail(&detail, e);
+        lf_put_detail(&detail, e);
         js_field_str(j, "detail", mem_slice(&detail));
         mem_fini(&detail);
         js_field_count(j, "count", e->count);
@@ -37144,30 +37222,30 @@ static void res_js_errors(struct js *j, const struct res_report *t)
         js_close(j, '}');
     }
     js_close(j, ']');
-    res_js_group(j, t, RES_TOP, r);
+    lf_js_group(j, t, RES_TOP, r);
 }
 
 /* Write the member client. */
-static void res_js_client(struct js *j, const struct res_report *t)
+static void lf_js_client(struct js *j, const struct judge_report *t)
 {
     js_field_open(j, res_group_name[RES_CLIENT], '{');
     js_field_open(j, "threads", '[');
     for (unsigned i = 0; i < t->result->threads; i++) {
         js_open(j, '{');
-        res_js_group(j, t, RES_THREAD, &t->result->thread[i]);
+        lf_js_group(j, t, RES_THREAD, &t->result->thread[i]);
         js_close(j, '}');
     }
     js_close(j, ']');
-    res_js_group(j, t, RES_CLIENT, t->result);
+    lf_js_group(j, t, RES_CLIENT, t->result);
     js_close(j, '}');
 }
 
 /* Write the members verdict and asserts. */
-static void res_js_verdict(struct js *j, const struct res_report *t)
+static void lf_js_verdict(struct js *j, const struct judge_report *t)
 {
-    const struct res_verdict *v = &t->verdict;
+    const struct judge_verdict *v = &t->verdict;
     js_field_open(j, "verdict", '{');
-    js_field_text(j, "limit", res_limit_name[v->limit][1]);
+    js_field_text(j, "limit", judge_limit_name[v->limit][1]);
     js_field_num(j, "confidence", v->confidence);
     js_field_open(j, "why", '[');
     for (size_t i = 0; i < v->nwhy; i++)
@@ -37186,7 +37264,7 @@ static void res_js_verdict(struct js *j, const struct res_report *t)
 }
 
 /* Figures of the member profile, apart from its functions. */
-#define RES_P(key, member) { key, offsetof(struct res_profile, member) }
+#define RES_P(key, member) { key, offsetof(struct judge_profile, member) }
 static const struct { const char *key; size_t at; } res_profile_figures[] = {
     RES_P("seconds", seconds), RES_P("samples", samples), RES_P("calls", calls),
     RES_P("cpu_ns_per_call", cpu_ns), RES_P("cpu_low_ns_per_call", low_ns),
@@ -37199,15 +37277,15 @@ enum { RES_P_FIGURES = sizeof res_profile_figures /
 
 /* Members of the member profile: the application's functions with what they
  * call, and all functions. */
-static const char *const res_lists[2] = { "applications", "functions" };
+static const char *const lf_lists[2] = { "applications", "functions" };
 
 /* Write f with its CPU time per call, if it has enough samples for share, its
  * flat or cum one. */
-static void res_js_function(struct js *j, const struct anl *a,
-                            const struct anl_function *f,
-                            const struct stat_share *share)
+static void lf_js_function(struct js *j, const struct anl *a,
+                           const struct anl_function *f,
+                           const struct stat_share *share)
 {
-    double per = res_sampled_ns(a);
+    double per = judge_sampled_ns(a);
     bool flat = share == &f->flat;
     if ((double)share->sum.samples < RES_RANKED_ROW)
         return;
@@ -37224,24 +37302,24 @@ static void res_js_function(struct js *j, const struct anl *a,
     js_close(j, '}');
 }
 
-/* Write both members of res_lists. */
-static void res_js_functions(struct js *j, const struct anl *a)
+/* Write both members of lf_lists. */
+static void lf_js_functions(struct js *j, const struct anl *a)
 {
     bool enough = a->trust.effective >= RES_RANKED_SAMPLES;
-    js_field_open(j, res_lists[0], '[');
+    js_field_open(j, lf_lists[0], '[');
     for (size_t i = 0; i < a->napps && enough; i++) {
         const struct anl_function *f = &a->function[a->app[i].row];
-        res_js_function(j, a, f, &f->cum);
+        lf_js_function(j, a, f, &f->cum);
     }
     js_close(j, ']');
-    js_field_open(j, res_lists[1], '[');
+    js_field_open(j, lf_lists[1], '[');
     for (size_t i = 0; i < a->nfunctions && enough; i++)
-        res_js_function(j, a, &a->function[i], &a->function[i].flat);
+        lf_js_function(j, a, &a->function[i], &a->function[i].flat);
     js_close(j, ']');
 }
 
 /* Write the member profile, or null. */
-static void res_js_profile(struct js *j, const struct res_profile *p)
+static void lf_js_profile(struct js *j, const struct judge_profile *p)
 {
     js_key(j, "profile");
     if (!p) {
@@ -37256,9 +37334,9 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_field_num(j, "rel_error", res_ratio(1, sqrt(p->effective)));
     js_field_text(j, "file", p->file);
     if (p->anl)
-        res_js_functions(j, p->anl);
+        lf_js_functions(j, p->anl);
     for (size_t i = 0; i < 2 && !p->anl; i++) {
-        js_key(j, res_lists[i]);
+        js_key(j, lf_lists[i]);
         mem_put(j->b, p->list[i].n ? p->list[i].p : "[]",
                 p->list[i].n ? p->list[i].n : 2);
         j->more = true;
@@ -37266,45 +37344,45 @@ static void res_js_profile(struct js *j, const struct res_profile *p)
     js_close(j, '}');
 }
 
-struct res_change {                     /* a figure of two results */
+struct lf_change {                     /* a figure of two results */
     const char *name;
     bool time;                          /* in ns */
     double v[2];                        /* older, now; NAN: not known */
-    const struct res_profile *interval[2];      /* that have v's; or NULL */
+    const struct judge_profile *interval[2];      /* that have v's; or NULL */
 };
 
 /* Call put for each figure of t and of t->old. */
-static void res_changes(const struct res_report *t, void *arg,
-                        void (*put)(void *arg, const struct res_change *c))
+static void lf_changes(const struct judge_report *t, void *arg,
+                       void (*put)(void *arg, const struct lf_change *c))
 {
     const struct res *r = t->result, *old = t->old;
-    const struct res_profile *p = t->profile, *q = t->old_profile;
+    const struct judge_profile *p = t->profile, *q = t->old_profile;
     char name[24];
-    put(arg, &(struct res_change){ "req/s", .v = { res_rate(old, old->ok),
-                                                   res_rate(r, r->ok) } });
-    put(arg, &(struct res_change){ "failed", .v = { (double)old->failed,
+    put(arg, &(struct lf_change){ "req/s", .v = { judge_rate(old, old->ok),
+                                                   judge_rate(r, r->ok) } });
+    put(arg, &(struct lf_change){ "failed", .v = { (double)old->failed,
                                                     (double)r->failed } });
     for (size_t i = 0; i < t->npercent; i++) {
         double percent = t->percent[i];
         snprintf(name, sizeof name, "p%.10g", percent);
-        put(arg, &(struct res_change){ name, true,
-            { res_percentile(&old->response, percent),
-              res_percentile(&r->response, percent) }, { NULL, NULL } });
+        put(arg, &(struct lf_change){ name, true,
+            { judge_percentile(&old->response, percent),
+              judge_percentile(&r->response, percent) }, { NULL, NULL } });
     }
     if (p || q)                         /* named as in --assert */
-        put(arg, &(struct res_change){ "cpu_per_call", true,
+        put(arg, &(struct lf_change){ "cpu_per_call", true,
             { q ? q->cpu_ns : (double)NAN, p ? p->cpu_ns : (double)NAN },
             { q, p } });
 }
 
 /* Write a member: a figure before and now. */
-static void res_js_change(void *j, const struct res_change *c)
+static void lf_js_change(void *j, const struct lf_change *c)
 {
     static const char *const key[2][3] = { { "old", "old_low", "old_high" },
                                            { "now", "now_low", "now_high" } };
     js_field_open(j, c->name, '{');
     for (size_t i = 0; i < 2; i++) {
-        const struct res_profile *p = c->interval[i];
+        const struct judge_profile *p = c->interval[i];
         js_field_num(j, key[i][0], c->v[i]);
         if (p) {
             js_field_num(j, key[i][1], p->low_ns);
@@ -37315,7 +37393,7 @@ static void res_js_change(void *j, const struct res_change *c)
 }
 
 /* Append t as JSON, schema grpcprof.load/1. */
-static void res_put_json(struct buf *b, const struct res_report *t)
+static void lf_put_json(struct buf *b, const struct judge_report *t)
 {
     struct js j = { .b = b };
     struct utsname host = {0};
@@ -37328,12 +37406,12 @@ static void res_put_json(struct buf *b, const struct res_report *t)
     js_field_count(&j, "cpus", sys_cpus());
     js_field_text(&j, "kernel", host.release);
     js_close(&j, '}');
-    res_js_config(&j, t);
-    res_js_figures(&j, t);
-    res_js_intervals(&j, t->result);
-    res_js_errors(&j, t);
-    res_js_client(&j, t);
-    res_js_verdict(&j, t);
+    lf_js_config(&j, t);
+    lf_js_figures(&j, t);
+    lf_js_intervals(&j, t->result);
+    lf_js_errors(&j, t);
+    lf_js_client(&j, t);
+    lf_js_verdict(&j, t);
     js_key(&j, "reply");
     if (t->reply.n)
         mem_put(b, t->reply.p, t->reply.n);
@@ -37349,11 +37427,11 @@ static void res_put_json(struct buf *b, const struct res_report *t)
         js_close(&j, '}');
     }
     js_close(&j, ']');
-    res_js_profile(&j, t->profile);
+    lf_js_profile(&j, t->profile);
     js_key(&j, "compare");
     if (t->old) {
         js_open(&j, '{');
-        res_changes(t, &j, res_js_change);
+        lf_changes(t, &j, lf_js_change);
         js_close(&j, '}');
     } else {
         js_put_null(&j);
@@ -37365,7 +37443,7 @@ static void res_put_json(struct buf *b, const struct res_report *t)
 
 /* ---- JSON, read ---- */
 
-struct res_saved {                      /* results read, and merged */
+struct lf_saved {                      /* results read, and merged */
     struct res_config config;
     struct res         result;
     struct res_step    step[RES_STEPS_MOST];    /* of config */
@@ -37374,26 +37452,26 @@ struct res_saved {                      /* results read, and merged */
     size_t             nlabel;
     struct arena       text;            /* of config and labels */
     struct slice       reply;           /* JSON, in text; or empty */
-    struct res_spread  run[RES_RUNS_MOST];      /* of --repeat */
+    struct judge_spread  run[RES_RUNS_MOST];      /* of --repeat */
     size_t             nrun;            /* 0: there was one run */
     size_t             n;               /* results merged */
-    struct res_profile profile;         /* of the server, merged */
+    struct judge_profile profile;         /* of the server, merged */
     bool               profiled;        /* profile is known */
     bool               unprofiled;      /* dropped: it had the calls of one of
                                          * several results only */
 };
 
 /* Release s; a zero s is fine. */
-static void res_saved_fini(struct res_saved *s)
+static void lf_saved_fini(struct lf_saved *s)
 {
     res_fini(&s->result);
     mem_arena_fini(&s->text);
-    *s = (struct res_saved){0};
+    *s = (struct lf_saved){0};
 }
 
 /* Return the text of v's member name, in s's arena; "" if there is none. */
-static const char *res_read_text(struct res_saved *s,
-                                 const struct js_value *v, const char *name)
+static const char *lf_read_text(struct lf_saved *s,
+                                const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
     struct buf b = {0};
@@ -37408,7 +37486,7 @@ static const char *res_read_text(struct res_saved *s,
 
 /* Return the whole number of v's member name, limited to 2^56, so that sums
  * over the results that report takes cannot overflow. */
-static uint64_t res_read_count(const struct js_value *v, const char *name)
+static uint64_t lf_read_count(const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
     uint64_t n = js_get_uint(&m);
@@ -37416,21 +37494,21 @@ static uint64_t res_read_count(const struct js_value *v, const char *name)
 }
 
 /* Return the number of v's member name; NAN if there is none. */
-static double res_read_num(const struct js_value *v, const char *name)
+static double lf_read_num(const struct js_value *v, const char *name)
 {
     struct js_value m = js_member(v, name);
     return js_get_num(&m);
 }
 
 /* Iterate over v's member name, an array; over nothing if it is none. */
-static struct js_members res_list(const struct js_value *v, const char *name)
+static struct js_members lf_list(const struct js_value *v, const char *name)
 {
     struct js_value list = js_member(v, name);
     return list.kind == JS_ARRAY ? js_members(&list) : (struct js_members){0};
 }
 
 /* Return a copy of text in s's arena; "" without memory. */
-static struct slice res_keep_text(struct res_saved *s, struct slice text)
+static struct slice lf_keep_text(struct lf_saved *s, struct slice text)
 {
     char *copy = mem_arena_dup(&s->text, text.n ? text.p : "", text.n);
     return copy ? (struct slice){ copy, text.n } : (struct slice){ "", 0 };
@@ -37438,12 +37516,12 @@ static struct slice res_keep_text(struct res_saved *s, struct slice text)
 
 /* Read v's member name, a histogram, into h, which is empty; none is fine.
  * Errors name it as group.name. */
-static int res_read_hdr(const struct js_value *v, const char *group,
-                        const char *name, struct hdr *h, struct gp_why *why)
+static int lf_read_hdr(const struct js_value *v, const char *group,
+                       const char *name, struct hdr *h, struct gp_why *why)
 {
     struct js_value m = js_member(v, name), in = js_member(&m, "hdr");
     struct js_value v2 = js_member(&in, "v2");
-    uint64_t n = res_read_count(&m, "count");
+    uint64_t n = lf_read_count(&m, "count");
     if (m.kind != JS_OBJECT || n == 0)
         return GP_OK;
     struct slice text = { v2.text.p + 1, v2.text.n - 2 };
@@ -37453,30 +37531,30 @@ static int res_read_hdr(const struct js_value *v, const char *group,
     if (h->n != n)
         return txt_fail(why, GP_EFORMAT, "%s.%s: %" PRIu64 " values in its "
                         "histogram, count is %" PRIu64, group, name, h->n, n);
-    double mean = res_read_num(&m, "mean");
+    double mean = lf_read_num(&m, "mean");
     h->sum = isnan(mean) ? h->sum : mean * (double)n;
     int64_t low = h->min, high = h->max, most = HDR_MOST_NS;
-    h->min = (int64_t)res_read_count(&m, "min");
-    h->max = (int64_t)res_read_count(&m, "max");
+    h->min = (int64_t)lf_read_count(&m, "min");
+    h->max = (int64_t)lf_read_count(&m, "max");
     if (hdr_index(h->min < most ? h->min : most) != hdr_index(low) ||
         hdr_index(h->max < most ? h->max : most) != hdr_index(high))
         return txt_fail(why, GP_EFORMAT, "%s.%s: min and max differ from its "
                         "histogram's, %" PRId64 " and %" PRId64, group, name,
                         low, high);
-    h->over = res_read_count(&in, "overflow");
+    h->over = lf_read_count(&in, "overflow");
     return GP_OK;
 }
 
 /* Read the figures of a group from v into to, its struct; a figure that v does
  * not have becomes 0, or no limit. */
-static int res_read_group(const struct js_value *v, enum res_group g, void *to,
-                          struct gp_why *why)
+static int lf_read_group(const struct js_value *v, enum res_group g, void *to,
+                         struct gp_why *why)
 {
     int e = GP_OK;
     for (const struct res_field *f = NULL; !e && (f = res_next(f, g, g)); ) {
         void *p = (char *)to + f->at;
         struct js_value m = js_member(v, f->key);
-        uint64_t n = res_read_count(v, f->key), moment = js_get_uint(&m);
+        uint64_t n = lf_read_count(v, f->key), moment = js_get_uint(&m);
         if (f->type == RES_WHOLE)
             *(uint64_t *)p = n;
         else if (f->type == RES_MOMENT)
@@ -37487,46 +37565,46 @@ static int res_read_group(const struct js_value *v, enum res_group g, void *to,
             *(uint32_t *)p = (uint32_t)n;
         else if (f->type == RES_PACE)
             *(struct res_pace *)p = (struct res_pace){
-                res_read_count(&m, "ok"),
-                (int64_t)res_read_count(&m, "service_ns") };
+                lf_read_count(&m, "ok"),
+                (int64_t)lf_read_count(&m, "service_ns") };
         else if (f->type >= RES_TIMES)
-            e = res_read_hdr(v, res_group_name[g], f->key, p, why);
+            e = lf_read_hdr(v, res_group_name[g], f->key, p, why);
     }
     return e;
 }
 
 /* Read the members status and errors of v. */
-static void res_read_errors(struct res_saved *s, const struct js_value *v)
+static void lf_read_errors(struct lf_saved *s, const struct js_value *v)
 {
     struct res *r = &s->result;
-    struct js_members m = res_list(v, "status");
+    struct js_members m = lf_list(v, "status");
     struct js_value e;
     struct slice key;
     while (js_next_member(&m, &key, &e)) {
-        uint64_t code = res_read_count(&e, "code");
+        uint64_t code = lf_read_count(&e, "code");
         if (code < RPC_STATUSES)
-            r->status[code] += res_read_count(&e, "count");
+            r->status[code] += lf_read_count(&e, "count");
     }
-    m = res_list(v, "errors");
+    m = lf_list(v, "errors");
     while (js_next_member(&m, &key, &e)) {
-        uint64_t status = res_read_count(&e, "status");
+        uint64_t status = lf_read_count(&e, "status");
         struct res_error x = {
             .status = status < RPC_STATUSES ? (int)status : GP_STATUS_UNKNOWN,
-            .detail = (uint32_t)res_read_count(&e, "code"),
-            .count = res_read_count(&e, "count"),
-            .first_ns = (int64_t)res_read_count(&e, "first_ns") };
-        const char *name = res_read_text(s, &e, "kind");
+            .detail = (uint32_t)lf_read_count(&e, "code"),
+            .count = lf_read_count(&e, "count"),
+            .first_ns = (int64_t)lf_read_count(&e, "first_ns") };
+        const char *name = lf_read_text(s, &e, "kind");
         for (int i = CLIENT_OK; i <= CLIENT_DEADLINE; i++)
             if (!strcmp(name, res_kind_name[i]))
                 x.kind = (enum client_outcome)i;
-        res_error_add(r, &x, res_read_text(s, &e, "detail"));
+        res_error_add(r, &x, lf_read_text(s, &e, "detail"));
     }
 }
 
 /* Read the buckets of the interval v; GP_EFORMAT: their sum is not to->ok. */
-static int res_read_buckets(const struct js_value *v, struct res_interval *to)
+static int lf_read_buckets(const struct js_value *v, struct res_interval *to)
 {
-    struct js_members m = res_list(v, "buckets");
+    struct js_members m = lf_list(v, "buckets");
     struct js_value pair, x;
     struct slice key;
     uint64_t sum = 0;
@@ -37545,10 +37623,10 @@ static int res_read_buckets(const struct js_value *v, struct res_interval *to)
 }
 
 /* Read the time series of v, as far as there is room for it. */
-static int res_read_intervals(struct res_saved *s, const struct js_value *v,
-                              struct gp_why *why)
+static int lf_read_intervals(struct lf_saved *s, const struct js_value *v,
+                             struct gp_why *why)
 {
-    struct js_members m = res_list(v, "intervals");
+    struct js_members m = lf_list(v, "intervals");
     struct res_intervals *t = &s->result.intervals;
     uint64_t ns = (uint64_t)s->config.interval_ns;
     struct js_value one;
@@ -37558,10 +37636,10 @@ static int res_read_intervals(struct res_saved *s, const struct js_value *v,
     t->ns = (int64_t)ns;
     for (; t->n < RES_INTERVALS && js_next_member(&m, &key, &one); t->n++) {
         struct res_interval *to = &t->v[t->n];
-        to->ok = res_read_count(&one, "ok");
-        to->failed = res_read_count(&one, "failed");
-        to->in_flight = res_read_count(&one, "in_flight");
-        if (res_read_buckets(&one, to))
+        to->ok = lf_read_count(&one, "ok");
+        to->failed = lf_read_count(&one, "failed");
+        to->in_flight = lf_read_count(&one, "in_flight");
+        if (lf_read_buckets(&one, to))
             return txt_fail(why, GP_EFORMAT, "intervals[%zu].buckets: their sum"
                             " is not ok, %" PRIu64, t->n, to->ok);
     }
@@ -37569,23 +37647,23 @@ static int res_read_intervals(struct res_saved *s, const struct js_value *v,
 }
 
 /* Read the schedule of an open loop from c, the member config. */
-static void res_read_schedule(struct res_saved *s, const struct js_value *c)
+static void lf_read_schedule(struct lf_saved *s, const struct js_value *c)
 {
-    struct js_members m = res_list(c, "schedule");
+    struct js_members m = lf_list(c, "schedule");
     struct js_value one;
     struct slice key;
     size_t n = 0;
-    s->step[0].from = s->step[0].to = res_read_num(c, "rate");
+    s->step[0].from = s->step[0].to = lf_read_num(c, "rate");
     while (n < RES_STEPS_MOST && js_next_member(&m, &key, &one))
         s->step[n++] = (struct res_step){
-            res_read_num(&one, "from"), res_read_num(&one, "to"),
-            (int64_t)res_read_count(&one, "ns") };
+            lf_read_num(&one, "from"), lf_read_num(&one, "to"),
+            (int64_t)lf_read_count(&one, "ns") };
     s->config.step = s->step;
     s->config.nstep = n ? n : 1;
 }
 
 /* Read the labels of c, the member config. */
-static void res_read_labels(struct res_saved *s, const struct js_value *c)
+static void lf_read_labels(struct lf_saved *s, const struct js_value *c)
 {
     struct js_value list = js_member(c, "labels"), one;
     struct js_members m = js_members(&list);
@@ -37605,86 +37683,86 @@ static void res_read_labels(struct res_saved *s, const struct js_value *c)
 }
 
 /* Read the member config of v. */
-static void res_read_config(struct res_saved *s, const struct js_value *v)
+static void lf_read_config(struct lf_saved *s, const struct js_value *v)
 {
     struct js_value c = js_member(v, res_group_name[RES_PLAN]);
     struct res_config *k = &s->config;
-    s->target = res_read_text(s, &c, "target");
+    s->target = lf_read_text(s, &c, "target");
     *k = (struct res_config){ .target = &s->target, .ntarget = 1,
-        .call = res_read_text(s, &c, "call"), .max_error_share = -1 };
-    (void)res_read_group(&c, RES_PLAN, k, NULL);        /* no histograms */
-    (void)res_read_group(&c, RES_LIMITS, k, NULL);
+        .call = lf_read_text(s, &c, "call"), .max_error_share = -1 };
+    (void)lf_read_group(&c, RES_PLAN, k, NULL);        /* no histograms */
+    (void)lf_read_group(&c, RES_LIMITS, k, NULL);
     if (k->requests_per_client)
         k->total = 0;
-    k->poisson = !strcmp(res_read_text(s, &c, "arrival"), "poisson");
-    if (!strcmp(res_read_text(s, &c, "mode"), "open"))
-        res_read_schedule(s, &c);
-    res_read_labels(s, &c);
+    k->poisson = !strcmp(lf_read_text(s, &c, "arrival"), "poisson");
+    if (!strcmp(lf_read_text(s, &c, "mode"), "open"))
+        lf_read_schedule(s, &c);
+    lf_read_labels(s, &c);
     snprintf(s->result.target, sizeof s->result.target, "%s",
-             res_read_text(s, &c, "address"));
+             lf_read_text(s, &c, "address"));
 }
 
 /* Read the members client and runs of v. */
-static void res_read_lists(struct res_saved *s, const struct js_value *v)
+static void lf_read_lists(struct lf_saved *s, const struct js_value *v)
 {
     struct res *r = &s->result;
     struct js_value client = js_member(v, "client"), one;
-    struct js_members m = res_list(&client, "threads");
+    struct js_members m = lf_list(&client, "threads");
     struct slice key;
     while (r->threads < RES_THREADS_MOST && js_next_member(&m, &key, &one))
-        (void)res_read_group(&one, RES_THREAD, &r->thread[r->threads++], NULL);
-    m = res_list(v, "runs");
+        (void)lf_read_group(&one, RES_THREAD, &r->thread[r->threads++], NULL);
+    m = lf_list(v, "runs");
     while (r->runs < RES_RUNS_MOST && js_next_member(&m, &key, &one))
-        s->run[r->runs++] = (struct res_spread){
-            res_read_num(&one, "rps_ok"), res_read_num(&one, "p50"),
-            res_read_num(&one, "p99") };
+        s->run[r->runs++] = (struct judge_spread){
+            lf_read_num(&one, "rps_ok"), lf_read_num(&one, "p50"),
+            lf_read_num(&one, "p99") };
     s->nrun = r->runs;
     r->runs = r->runs ? r->runs : 1;
 }
 
 /* Read the member profile of v. */
-static void res_read_profile(struct res_saved *s, const struct js_value *v)
+static void lf_read_profile(struct lf_saved *s, const struct js_value *v)
 {
     struct js_value m = js_member(v, "profile");
-    struct res_profile *p = &s->profile;
+    struct judge_profile *p = &s->profile;
     if (m.kind != JS_OBJECT)
         return;
     for (size_t i = 0; i < RES_P_FIGURES; i++) {
-        double x = res_read_num(&m, res_profile_figures[i].key);
+        double x = lf_read_num(&m, res_profile_figures[i].key);
         *(double *)(void *)((char *)p + res_profile_figures[i].at) =
             x >= 0 && x < 1e18 ? x : (double)NAN;
     }
-    double error = res_read_num(&m, "rel_error");
-    double older = res_read_num(&m, "cpu_ns_per_request");
+    double error = lf_read_num(&m, "rel_error");
+    double older = lf_read_num(&m, "cpu_ns_per_request");
     if (isnan(p->cpu_ns) && older >= 0)
         p->cpu_ns = older;
     p->effective = error > 1e-9 ? 1 / (error * error) : 0;
-    p->of_load = !strcmp(res_read_text(s, &m, "counted_by"), "load");
-    p->file = res_read_text(s, &m, "file");
+    p->of_load = !strcmp(lf_read_text(s, &m, "counted_by"), "load");
+    p->file = lf_read_text(s, &m, "file");
     for (size_t i = 0; i < 2; i++) {
-        struct js_value f = js_member(&m, res_lists[i]);
+        struct js_value f = js_member(&m, lf_lists[i]);
         if (f.kind == JS_ARRAY)
-            p->list[i] = res_keep_text(s, f.text);
+            p->list[i] = lf_keep_text(s, f.text);
     }
     s->profiled = true;
 }
 
 /* Read the figures of v.  Results of older versions have a closed loop's
  * response times under service. */
-static int res_read_result(struct res_saved *s, const struct js_value *v,
-                           struct gp_why *why)
+static int lf_read_result(struct lf_saved *s, const struct js_value *v,
+                          struct gp_why *why)
 {
     struct res *r = &s->result;
     struct js_value w = js_member(v, "window");
-    const char *ended = res_read_text(s, &w, "ended");
+    const char *ended = lf_read_text(s, &w, "ended");
     int e = GP_OK;
     for (int i = RES_COUNT; i <= RES_SIGNAL; i++)
         if (!strcmp(ended, res_ended_name[i]))
             r->ended = (enum res_ended)i;
-    res_read_lists(s, v);
+    lf_read_lists(s, v);
     for (enum res_group g = RES_WINDOW; g <= RES_TOP && !e; g++) {
         struct js_value m = g == RES_TOP ? *v : js_member(v, res_group_name[g]);
-        e = res_read_group(&m, g, r, why);
+        e = lf_read_group(&m, g, r, why);
     }
     if (!e && !res_open(&s->config) && !r->response.n) {
         struct hdr none = r->response;
@@ -37697,29 +37775,29 @@ static int res_read_result(struct res_saved *s, const struct js_value *v,
 }
 
 /* Read text, a result as JSON of schema grpcprof.load/1, into *s, which
- * res_saved_fini releases, also after an error. */
-static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
+ * lf_saved_fini releases, also after an error. */
+static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
 {
     struct js_value v;
-    *s = (struct res_saved){ .n = 1 };
+    *s = (struct lf_saved){ .n = 1 };
     int e = js_read(text, &v, why);
     if (e)
         return e;
-    if (strcmp(res_read_text(s, &v, "schema"), "grpcprof.load/1"))
+    if (strcmp(lf_read_text(s, &v, "schema"), "grpcprof.load/1"))
         return txt_fail(why, GP_EFORMAT, "not a result of grpcprof load: its "
                         "schema is '%.40s', not 'grpcprof.load/1'",
-                        res_read_text(s, &v, "schema"));
+                        lf_read_text(s, &v, "schema"));
     if (res_init(&s->result, 0))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     struct js_value reply = js_member(&v, "reply");
     if (reply.kind > JS_NULL)
-        s->reply = res_keep_text(s, reply.text);
-    res_read_config(s, &v);
-    res_read_profile(s, &v);
-    e = res_read_result(s, &v, why);
-    e = e ? e : res_read_intervals(s, &v, why);
+        s->reply = lf_keep_text(s, reply.text);
+    lf_read_config(s, &v);
+    lf_read_profile(s, &v);
+    e = lf_read_result(s, &v, why);
+    e = e ? e : lf_read_intervals(s, &v, why);
     if (!e)
-        res_read_errors(s, &v);
+        lf_read_errors(s, &v);
     return e;
 }
 
@@ -37727,8 +37805,8 @@ static int res_read(struct res_saved *s, struct slice text, struct gp_why *why)
 
 /* Return how runs of a and b differ, as the middle of "RUN is of another call
  * than RUN"; NULL if they can be compared. */
-static const char *res_unlike(const struct res_config *a,
-                              const struct res_config *b)
+static const char *lf_unlike(const struct res_config *a,
+                             const struct res_config *b)
 {
     return strcmp(a->call, b->call) ? "is of another call than"
          : res_open(a) != res_open(b)
@@ -37737,20 +37815,20 @@ static const char *res_unlike(const struct res_config *a,
 }
 
 /* Return how b differs from a, if merging them means little; else NULL. */
-static const char *res_saved_unlike(const struct res_saved *a,
-                                    const struct res_saved *b)
+static const char *lf_saved_unlike(const struct lf_saved *a,
+                                   const struct lf_saved *b)
 {
     const struct res *r = &a->result, *f = &b->result;
     int64_t end = r->start_unix_ns + r->elapsed_ns;
     int64_t other = f->start_unix_ns + f->elapsed_ns;
-    const char *unlike = res_unlike(&a->config, &b->config);
+    const char *unlike = lf_unlike(&a->config, &b->config);
     if (!unlike && (f->start_unix_ns > end || r->start_unix_ns > other))
         unlike = "ran at another time than";
     return unlike;
 }
 
 /* Drop to's labels that from does not have. */
-static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
+static void lf_labels_merge(struct lf_saved *to, const struct lf_saved *from)
 {
     for (size_t i = 0; i < to->nlabel; i++) {
         size_t k = 0;
@@ -37764,13 +37842,13 @@ static void res_labels_merge(struct res_saved *to, const struct res_saved *from)
 /* Merge from's profile into to's.  CPU per call is of all calls, and errors are
  * independent.  One that counts the calls of one load only is dropped if the
  * other result has none. */
-static void res_profile_merge(struct res_saved *to,
-                              const struct res_saved *from)
+static void lf_profile_merge(struct lf_saved *to,
+                             const struct lf_saved *from)
 {
-    struct res_profile *p = &to->profile;
-    const struct res_profile *f = &from->profile;
+    struct judge_profile *p = &to->profile;
+    const struct judge_profile *f = &from->profile;
     bool both = to->profiled && from->profiled;
-    const struct res_saved *one = to->profiled ? to : from;
+    const struct lf_saved *one = to->profiled ? to : from;
     to->unprofiled |= from->unprofiled;
     if (!both && one->profiled && one->profile.of_load)
         to->unprofiled = true;
@@ -37782,9 +37860,9 @@ static void res_profile_merge(struct res_saved *to,
         *p = one->profile;
         to->profiled = true;
         if (one == from) {              /* its texts end with it */
-            p->file = res_keep_text(to, txt_slice(f->file)).p;
+            p->file = lf_keep_text(to, txt_slice(f->file)).p;
             for (size_t i = 0; i < 2; i++)
-                p->list[i] = res_keep_text(to, f->list[i]);
+                p->list[i] = lf_keep_text(to, f->list[i]);
         }
         return;
     }
@@ -37807,7 +37885,7 @@ static void res_profile_merge(struct res_saved *to,
 }
 
 /* Merge from into to: their clients ran together; to's window covers both. */
-static void res_saved_merge(struct res_saved *to, struct res_saved *from)
+static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
 {
     struct res *r = &to->result;
     const struct res *f = &from->result;
@@ -37831,8 +37909,8 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
         to->step[i].from += from->step[i].from;
         to->step[i].to += from->step[i].to;
     }
-    res_labels_merge(to, from);
-    res_profile_merge(to, from);
+    lf_labels_merge(to, from);
+    lf_profile_merge(to, from);
     if (f->ended == RES_SIGNAL)
         r->ended = RES_SIGNAL;
     r->apart |= f->apart || f->start_unix_ns > end || r->start_unix_ns > other;
@@ -37848,7 +37926,7 @@ static void res_saved_merge(struct res_saved *to, struct res_saved *from)
 
 /* Add f, one of several successive runs, to r, which is zero before the first;
  * the times are summed.  f is empty afterwards. */
-static void res_append(struct res *r, struct res *f)
+static void lf_append(struct res *r, struct res *f)
 {
     if (!r->runs) {
         *r = *f;
@@ -37867,7 +37945,7 @@ static void res_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* ================================== 48 LOAD ==================================
+/* ================================== 55 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
  * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
@@ -39552,7 +39630,7 @@ static int load_run(const struct res_config *k, struct res *result,
     return e;
 }
 
-/* ================================== 49 DOC ===================================
+/* ================================== 56 DOC ===================================
  * for     the report of a profile as text, Markdown, HTML and JSON
  * uses    MEM, NUM, TXT, RE, JS, PP, FIG, VIEW, CAT, STAT, ANL, COMPARE
  * owns    nothing: writers append to the caller's buf
@@ -41617,7 +41695,7 @@ static void doc_report_json(struct buf *b, const struct anl *a,
     mem_put_byte(b, '\n');
 }
 
-/* ================================= 50 PPROF ==================================
+/* ================================= 57 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
  * owns    nothing: writers append to the caller's buf, and doc_drain it
@@ -42336,7 +42414,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* ================================ 51 FOREIGN =================================
+/* ================================ 58 FOREIGN =================================
  * for     other tools' formats: folded stacks, callgrind, speedscope
  * uses    MEM, NUM, TXT, JS, PP, VIEW, CAT, DOC, PPROF
  * owns    nothing: writers append to the caller's buf
@@ -42602,9 +42680,10 @@ static int foreign_folded(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* ================================ 52 LOADDOC =================================
+/* ================================ 59 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
- * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, LOAD, DOC
+ * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, JUDGE, LOADFILE, LOAD,
+ *         DOC
  * owns    nothing: writers append to the caller's buf
  * spec    Prometheus text format 0.0.4; RFC 4180 for CSV
  * prefix  loaddoc_
@@ -42745,7 +42824,7 @@ enum { LOADDOC_TIMES = 5 };             /* most rows of the latency table */
 
 /* Fill name[] and h[] with the rows of the latency table: the histograms of t
  * that have values.  Return their number, at most LOADDOC_TIMES. */
-static size_t loaddoc_times(const struct res_report *t, const char **name,
+static size_t loaddoc_times(const struct judge_report *t, const char **name,
                             const struct hdr **h)
 {
     const struct res *r = t->result;
@@ -42763,7 +42842,7 @@ static size_t loaddoc_times(const struct res_report *t, const char **name,
 }
 
 /* Append the latency table. */
-static void loaddoc_latency(struct buf *b, const struct res_report *t)
+static void loaddoc_latency(struct buf *b, const struct judge_report *t)
 {
     const char *name[LOADDOC_TIMES];
     const struct hdr *h[LOADDOC_TIMES];
@@ -42780,7 +42859,7 @@ static void loaddoc_latency(struct buf *b, const struct res_report *t)
     for (size_t i = 0; i < n; i++) {
         txt_putf(b, "  %-10s", name[i]);
         for (size_t k = 0; k < t->npercent; k++)
-            loaddoc_put_time(b, res_percentile_ok(h[i]->n, t->percent[k])
+            loaddoc_put_time(b, judge_percentile_ok(h[i]->n, t->percent[k])
                 ? (double)hdr_percentile(h[i], t->percent[k]) : (double)NAN, 9);
         loaddoc_put_time(b, (double)h[i]->max, 9);
         loaddoc_put_time(b, h[i]->sum / (double)h[i]->n, 9);
@@ -42856,7 +42935,7 @@ static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
             txt_putf(b, "  :status %u", e->detail);
         if (e->text[0]) {
             struct buf detail = {0};
-            res_put_detail(&detail, e);
+            lf_put_detail(&detail, e);
             txt_puts(b, "  ");
             txt_put_clean(b, mem_slice(&detail));
             mem_fini(&detail);
@@ -42873,7 +42952,7 @@ static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
 }
 
 /* Append what the client itself used, and the notes. */
-static void loaddoc_notes(struct buf *b, const struct res_report *t)
+static void loaddoc_notes(struct buf *b, const struct judge_report *t)
 {
     const struct res *r = t->result;
     double cpu = 0, user = 0, sys = 0, wait = 0, wall = 0;
@@ -42930,7 +43009,7 @@ static void loaddoc_notes(struct buf *b, const struct res_report *t)
 /* ---- comparison of two results ---- */
 
 /* Append a line: a figure before and now, and its change. */
-static void loaddoc_change_line(void *b, const struct res_change *c)
+static void loaddoc_change_line(void *b, const struct lf_change *c)
 {
     txt_putf(b, "  %-12s ", c->name);
     for (int i = 0; i < 2; i++) {
@@ -42951,12 +43030,12 @@ static void loaddoc_change_line(void *b, const struct res_change *c)
 }
 
 /* Append how t differs from an older result, if it is compared with one. */
-static void loaddoc_compare(struct buf *b, const struct res_report *t)
+static void loaddoc_compare(struct buf *b, const struct judge_report *t)
 {
     if (!t->old)
         return;
     txt_puts(b, "\n  compared with the older result\n");
-    res_changes(t, b, loaddoc_change_line);
+    lf_changes(t, b, loaddoc_change_line);
     txt_puts(b, "  one run each: how much runs of an unchanged server differ "
              "is not known\n");
 }
@@ -42970,7 +43049,7 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
                                 const struct stat_share *share, double other,
                                 const char *mark)
 {
-    double per = res_sampled_ns(a);
+    double per = judge_sampled_ns(a);
     loaddoc_put_time(b, per * share->share, 16);
     loaddoc_put_time(b, per * share->low, 10);
     txt_puts(b, " to");
@@ -42988,7 +43067,7 @@ static void loaddoc_profile_row(struct buf *b, const struct anl *a,
  * and of all functions alone: rows with enough samples. */
 static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
 {
-    double per = res_sampled_ns(a);
+    double per = judge_sampled_ns(a);
     size_t shown = 0;
     bool passes = false;
     for (size_t i = 0; i < a->napps; i++) {
@@ -43019,7 +43098,7 @@ static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
 }
 
 /* Append the CPU per call of p that has no samples, if it is much. */
-static void loaddoc_unsampled(struct buf *b, const struct res_profile *p)
+static void loaddoc_unsampled(struct buf *b, const struct judge_profile *p)
 {
     double share = p->anl ? p->anl->trust.unsampled : 0;
     if (!(share >= DOC_UNSAMPLED))
@@ -43031,7 +43110,7 @@ static void loaddoc_unsampled(struct buf *b, const struct res_profile *p)
 
 /* Append how the CPU per call of p was measured: calls, user and kernel time,
  * and what is left out. */
-static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
+static void loaddoc_profile_calls(struct buf *b, const struct judge_profile *p)
 {
     double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
     doc_count(b, "              ", p->calls, " calls");
@@ -43052,7 +43131,7 @@ static void loaddoc_profile_calls(struct buf *b, const struct res_profile *p)
 }
 
 /* Append the CPU per call, in total and by function. */
-static void loaddoc_profile(struct buf *b, const struct res_profile *p)
+static void loaddoc_profile(struct buf *b, const struct judge_profile *p)
 {
     txt_puts(b, "\n  server CPU  ");
     if (isnan(p->cpu_ns)) {
@@ -43086,7 +43165,7 @@ static void loaddoc_profile(struct buf *b, const struct res_profile *p)
 }
 
 /* Append the first reply, at most 100 bytes of it. */
-static void loaddoc_reply(struct buf *b, const struct res_report *t)
+static void loaddoc_reply(struct buf *b, const struct judge_report *t)
 {
     struct slice begin = txt_cut(t->reply, 100);
     if (!begin.n)
@@ -43123,7 +43202,7 @@ static void loaddoc_spread(struct buf *b, const char *name, double *v,
 }
 
 /* Append how the runs of --repeat differ. */
-static void loaddoc_runs(struct buf *b, const struct res_report *t)
+static void loaddoc_runs(struct buf *b, const struct judge_report *t)
 {
     double v[3][RES_RUNS_MOST];
     if (!t->nrun)
@@ -43141,10 +43220,10 @@ static void loaddoc_runs(struct buf *b, const struct res_report *t)
 }
 
 /* Append the verdict and its evidence. */
-static void loaddoc_verdict(struct buf *b, const struct res_report *t)
+static void loaddoc_verdict(struct buf *b, const struct judge_report *t)
 {
-    const struct res_verdict *v = &t->verdict;
-    txt_putf(b, "  verdict   %s", res_limit_name[v->limit][0]);
+    const struct judge_verdict *v = &t->verdict;
+    txt_putf(b, "  verdict   %s", judge_limit_name[v->limit][0]);
     for (size_t i = 0; i < v->nwhy; i++)
         txt_putf(b, "%s%s", i ? "\n            " : "  ", v->why[i]);
     mem_put_byte(b, '\n');
@@ -43155,7 +43234,7 @@ static void loaddoc_verdict(struct buf *b, const struct res_report *t)
 }
 
 /* Append the assertion a and the value measured, in its unit. */
-static void loaddoc_put_load_assert(struct buf *b, const struct res_assert *a)
+static void loaddoc_put_load_assert(struct buf *b, const struct judge_assert *a)
 {
     txt_put_clean(b, txt_slice(a->text));
     txt_puts(b, ": it is ");
@@ -43174,10 +43253,10 @@ static void loaddoc_put_load_assert(struct buf *b, const struct res_assert *a)
 
 
 /* Append each assertion with its value and whether it holds. */
-static void loaddoc_asserts(struct buf *b, const struct res_report *t)
+static void loaddoc_asserts(struct buf *b, const struct judge_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
-        const struct res_assert *a = &t->assert[i];
+        const struct judge_assert *a = &t->assert[i];
         txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "does not hold");
         loaddoc_put_load_assert(b, a);
         mem_put_byte(b, '\n');
@@ -43185,7 +43264,8 @@ static void loaddoc_asserts(struct buf *b, const struct res_report *t)
 }
 
 /* Append the result as text, to follow its plan; color: for a terminal. */
-static void loaddoc_text(struct buf *b, const struct res_report *t, bool color)
+static void loaddoc_text(struct buf *b, const struct judge_report *t,
+                         bool color)
 {
     const struct res *r = t->result;
     mem_put_byte(b, '\n');
@@ -43212,14 +43292,14 @@ struct loaddoc_figure { const char *name; double value; };
 enum { LOADDOC_SERVER = 6 };            /* figures of the server's profile */
 
 /* Call put for each figure of t that is one number. */
-static void loaddoc_figures(const struct res_report *t, struct buf *b,
+static void loaddoc_figures(const struct judge_report *t, struct buf *b,
                             void (*put)(struct buf *b,
                                         const struct loaddoc_figure *f))
 {
     const struct res *r = t->result;
     double s = (double)r->elapsed_ns / 1e9, cpu = 0;
     double done = (double)(r->ok + r->failed);
-    const struct res_profile none = {0}, *p = t->profile ? t->profile : &none;
+    const struct judge_profile none = {0}, *p = t->profile ? t->profile : &none;
     for (unsigned i = 0; i < r->threads; i++)
         cpu += (double)r->thread[i].cpu_ns;
     const struct loaddoc_figure figure[] = {
@@ -43273,14 +43353,14 @@ static void loaddoc_csv_text(struct buf *b, struct slice text)
 }
 
 /* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
-static void loaddoc_csv(struct buf *b, const struct res_report *t)
+static void loaddoc_csv(struct buf *b, const struct judge_report *t)
 {
     const char *name[LOADDOC_TIMES];
     const struct hdr *h[LOADDOC_TIMES];
     size_t n = loaddoc_times(t, name, h);
     txt_puts(b, "name,value\r\n");
     for (size_t i = 0; i < t->nlabel; i++) {
-        struct slice value, key = res_label(t->label[i], &value);
+        struct slice value, key = lf_label(t->label[i], &value);
         struct buf column = {0};
         txt_puts(&column, "label_");
         mem_put(&column, key.p, key.n);
@@ -43291,11 +43371,11 @@ static void loaddoc_csv(struct buf *b, const struct res_report *t)
         loaddoc_csv_text(b, value);
         txt_puts(b, "\r\n");
     }
-    txt_putf(b, "verdict,%s\r\n", res_limit_name[t->verdict.limit][1]);
+    txt_putf(b, "verdict,%s\r\n", judge_limit_name[t->verdict.limit][1]);
     loaddoc_figures(t, b, loaddoc_csv_figure);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < t->npercent; k++)
-            if (res_percentile_ok(h[i]->n, t->percent[k]))
+            if (judge_percentile_ok(h[i]->n, t->percent[k]))
                 txt_putf(b, "%s_p%.10g_ns,%" PRId64 "\r\n", name[i],
                          t->percent[k], hdr_percentile(h[i], t->percent[k]));
         txt_putf(b, "%s_count,%" PRIu64 "\r\n%s_mean_ns,%.10g\r\n"
@@ -43333,17 +43413,17 @@ static uint8_t loaddoc_prometheus_byte(char c)
 
 /* Append the run's description: labels of a metric whose value is 1.  Those of
  * --label begin with "label_"; one spelled as an earlier one gets a number. */
-static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
+static void loaddoc_prometheus_info(struct buf *b, const struct judge_report *t)
 {
     txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
-             "\"%s\",call=\"", res_limit_name[t->verdict.limit][1]);
+             "\"%s\",call=\"", judge_limit_name[t->verdict.limit][1]);
     loaddoc_prometheus_text(b, txt_slice(t->config->call));
     for (size_t i = 0; i < t->nlabel; i++) {
-        struct slice value, key = res_label(t->label[i], &value);
+        struct slice value, key = lf_label(t->label[i], &value);
         txt_puts(b, "\",label_");
         bool same = false;              /* as an earlier one, so spelled */
         for (size_t k = 0; k < i && !same; k++) {
-            struct slice x, other = res_label(t->label[k], &x);
+            struct slice x, other = lf_label(t->label[k], &x);
             same = other.n == key.n;
             for (size_t m = 0; m < key.n && same; m++)
                 same = loaddoc_prometheus_byte(other.p[m]) ==
@@ -43360,7 +43440,7 @@ static void loaddoc_prometheus_info(struct buf *b, const struct res_report *t)
 }
 
 /* Append t in Prometheus' text format; latencies are histograms. */
-static void loaddoc_prometheus(struct buf *b, const struct res_report *t)
+static void loaddoc_prometheus(struct buf *b, const struct judge_report *t)
 {
     const char *name[LOADDOC_TIMES];
     const struct hdr *h[LOADDOC_TIMES];
@@ -43428,7 +43508,7 @@ static void loaddoc_page_figure(struct buf *b, const struct loaddoc_figure *f)
 }
 
 /* Append the table of latencies. */
-static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
+static void loaddoc_page_latency(struct buf *b, const struct judge_report *t)
 {
     const char *name[LOADDOC_TIMES];
     const struct hdr *h[LOADDOC_TIMES];
@@ -43442,7 +43522,7 @@ static void loaddoc_page_latency(struct buf *b, const struct res_report *t)
         txt_putf(b, "<tr><td>%s</td>", name[i]);
         for (size_t k = 0; k < t->npercent + 2; k++) {
             bool known = k >= t->npercent ||
-                         res_percentile_ok(h[i]->n, t->percent[k]);
+                         judge_percentile_ok(h[i]->n, t->percent[k]);
             double v = k == t->npercent ? (double)h[i]->max
                      : k > t->npercent ? h[i]->sum / (double)h[i]->n
                      : (double)hdr_percentile(h[i], t->percent[k]);
@@ -43540,7 +43620,7 @@ static void loaddoc_page_series(struct buf *b, const struct res *r)
 }
 
 /* Append t as a self-contained page: no network, no script. */
-static void loaddoc_html(struct buf *b, const struct res_report *t)
+static void loaddoc_html(struct buf *b, const struct judge_report *t)
 {
     struct buf text = {0};
     TXT_PUT_LINES(b, loaddoc_page_head);
@@ -43548,7 +43628,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
     doc_page_lines(b, mem_slice(&text));
     txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
-             res_limit_name[t->verdict.limit][0]);
+             judge_limit_name[t->verdict.limit][0]);
     for (size_t i = 0; i < t->verdict.nwhy; i++) {
         txt_puts(b, i ? "; " : "");
         txt_put_xml(b, txt_slice(t->verdict.why[i]));
@@ -43576,7 +43656,7 @@ static void loaddoc_html(struct buf *b, const struct res_report *t)
     mem_fini(&text);
 }
 
-/* ================================== 53 SAY ===================================
+/* ================================== 60 SAY ===================================
  * for     what the commands print: results, notes, errors, progress
  * uses    MEM, TXT, SYS
  * owns    stdout, stderr
@@ -43764,7 +43844,7 @@ static void say_violated(const char *what, struct buf *text)
     mem_fini(text);
 }
 
-/* ================================== 54 OPT ===================================
+/* ================================== 61 OPT ===================================
  * for     tables of options: parsing, help, man page, completion
  * uses    MEM, TXT, SAY
  * owns    nothing
@@ -44471,7 +44551,7 @@ static void opt_put_bash(struct buf *b, const struct opt_command *list,
              "    fi\n}\ncomplete -o filenames -F _grpcprof grpcprof\n");
 }
 
-/* ================================= 55 SERVE ==================================
+/* ================================= 62 SERVE ==================================
  * for     the command serve
  * uses    MEM, TXT, SYS, SMP, ANL, SERVER, SVC, WEB, API, SAY, OPT
  * owns    SIGINT, SIGTERM, SIGHUP and SIGUSR1 while serve runs
@@ -44936,7 +45016,7 @@ out:
     return status;
 }
 
-/* ================================= 56 TARGET =================================
+/* ================================= 63 TARGET =================================
  * for     processes that are sampled from outside: their clocks, maps, names
  * uses    RING, MEM, SYS, ELF, REC
  * owns    tgt_all
@@ -45234,7 +45314,7 @@ static void tgt_stop(void)
     tgt_all.short_row = MEM_NONE;
 }
 
-/* ================================= 57 PERF ==================================
+/* ================================== 64 PERF ==================================
  * for     the engine of attach: samples of processes that know nothing of it,
  *         taken by the kernel, with copies of their stacks
  * uses    RING, UNW, MEM, TXT, SYS, ELF, SMP, REC, TARGET
@@ -46566,7 +46646,7 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
     return GP_OK;
 }
 
-/* ================================== 58 RUN ===================================
+/* ================================== 65 RUN ===================================
  * for     sampling a program by the agent that is preloaded into it: memory,
  *         start, counters from outside, samples; a target of the recorder
  * uses    RING, UNW, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
@@ -47349,7 +47429,7 @@ static const char *run_obstacle(const char *file)
     return NULL;
 }
 
-/* ================================= 59 RUNCMD =================================
+/* ================================= 66 RUNCMD =================================
  * for     the commands run and attach
  * uses    MEM, TXT, SYS, SMP, PP, FIG, REC, BUILD, STAT, ANL, WEB, API, DOC,
  *         SAY, OPT, TARGET, PERF, RUN
@@ -47878,10 +47958,10 @@ static int runcmd_attach(const struct opt_command *cmd)
     return e || c->failed ? EXIT_FAILED : EXIT_OK;
 }
 
-/* ================================== 60 MSG ===================================
+/* ================================== 67 MSG ===================================
  * for     what load sends: messages and metadata
- * uses    MEM, TXT, SYS, JS, PB, DSC, RPC, CLIENT, SVC, REFLECT, RES, LOAD,
- *         SAY, OPT
+ * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, RPC, CLIENT, SVC, REFLECT, RES,
+ *         LOAD, SAY, OPT
  * owns    nothing
  * spec    none
  * prefix  msg_
@@ -48073,7 +48153,7 @@ static int msg_encode(const struct msg *c, const struct js_value *v,
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
-    int e = dsc_encode(&c->d, c->method.input, v, &message, &why);
+    int e = pj_encode(&c->d, c->method.input, v, &message, &why);
     if (!e && (!p || client_payload_add(p, mem_slice(&message),
                                         !strcmp(c->compression, "gzip"))))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
@@ -48234,10 +48314,10 @@ static void msg_fini(struct msg *c)
     mem_fini(&c->set);
 }
 
-/* ================================ 61 LOADCMD =================================
+/* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, DSC, FETCH, RES,
- *         LOAD, LOADDOC, SAY, OPT, MSG
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, FETCH, RES,
+ *         JUDGE, LOADFILE, LOAD, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -48662,11 +48742,11 @@ static_assert(sizeof loadcmd_extensions / sizeof *loadcmd_extensions ==
               LOADCMD_HGRM + 1, "extensions of each format");
 
 /* Append t in format. */
-static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
+static void loadcmd_put(struct buf *b, int format, const struct judge_report *t,
                         bool color)
 {
     switch (format) {
-    case LOADCMD_JSON: res_put_json(b, t); break;
+    case LOADCMD_JSON: lf_put_json(b, t); break;
     case LOADCMD_CSV: loaddoc_csv(b, t); break;
     case LOADCMD_HTML: loaddoc_html(b, t); break;
     case LOADCMD_PROMETHEUS: loaddoc_prometheus(b, t); break;
@@ -48677,10 +48757,10 @@ static void loadcmd_put(struct buf *b, int format, const struct res_report *t,
 
 /* A result to be written, by load and by report. */
 struct loadcmd_result {
-    struct res_report report;
+    struct judge_report report;
     double percent[LOADCMD_PERCENTS_MOST];
-    struct res_assert assert[OPT_LIST_MOST];
-    struct res_saved old;              /* of --compare */
+    struct judge_assert assert[OPT_LIST_MOST];
+    struct lf_saved old;              /* of --compare */
 };
 
 /* Read --percentiles, --assert and --label into to. */
@@ -48689,7 +48769,7 @@ static int loadcmd_result_init(struct loadcmd_result *to,
                                const struct opt_command *cmd)
 {
     struct res none = {0};
-    struct res_report *t = &to->report;
+    struct judge_report *t = &to->report;
     struct slice rest = txt_slice(c->percentiles), piece;
     struct gp_why why = {{0}};
     t->percent = to->percent;
@@ -48711,7 +48791,7 @@ static int loadcmd_result_init(struct loadcmd_result *to,
     t->result = &none;
     for (size_t i = 0; i < c->assert.n; i++) {
         to->assert[i].text = c->assert.text[i];
-        if (res_assert(t, &to->assert[i], &why))
+        if (judge_assert(t, &to->assert[i], &why))
             return opt_misuse(cmd, "--assert %s", why.text);
     }
     t->result = NULL;
@@ -48730,11 +48810,11 @@ static int loadcmd_result_init(struct loadcmd_result *to,
 }
 
 /* Read the result in the JSON file at path into *s. */
-static int loadcmd_result_read(const char *path, struct res_saved *s)
+static int loadcmd_result_read(const char *path, struct lf_saved *s)
 {
     struct buf b = {0};
     struct gp_why why = {{0}};
-    *s = (struct res_saved){0};
+    *s = (struct lf_saved){0};
     int e = sys_read_file(path, LOADCMD_RESULT_MOST, &b, &why);
     struct slice text = js_skip(mem_slice(&b));
     if (e) {
@@ -48743,7 +48823,7 @@ static int loadcmd_result_read(const char *path, struct res_saved *s)
         e = GP_EFORMAT;
         say_error("%s: not JSON, so not a result of load; report profiles "
                   "and results separately", path);
-    } else if ((e = res_read(s, mem_slice(&b), &why))) {
+    } else if ((e = lf_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
     }
     mem_fini(&b);
@@ -48765,14 +48845,14 @@ static void loadcmd_note_unlike(const struct opt_common *c, const char *path,
                                 const struct res_config *old,
                                 const struct res_config *now)
 {
-    const char *unlike = res_unlike(old, now);
+    const char *unlike = lf_unlike(old, now);
     SAY_NOTE(c->quiet || !unlike, "%s %s what it is compared with", path,
              unlike);
 }
 
 /* Return the exit status for t: failed calls first, then assertions, then
  * --strict. */
-static int loadcmd_exit_status(const struct res_report *t, bool strict)
+static int loadcmd_exit_status(const struct judge_report *t, bool strict)
 {
     if (res_exceeds(t->config, t->result))
         return EXIT_ERRORS;
@@ -48792,9 +48872,9 @@ static void loadcmd_say_summary(const struct res *r)
     txt_put_commas(&b, r->failed);
     txt_puts(&b, " failed");
     for (int percent = 50; percent <= 99; percent += 49)
-        if (res_percentile_ok(r->response.n, percent)) {
+        if (judge_percentile_ok(r->response.n, percent)) {
             txt_putf(&b, ", p%d ", percent);
-            txt_put_time(&b, res_percentile(&r->response, percent));
+            txt_put_time(&b, judge_percentile(&r->response, percent));
         }
     say_error("%s", mem_string(&b));
     mem_fini(&b);
@@ -48818,14 +48898,14 @@ static void loadcmd_note_call(const struct res_config *k, const struct res *r)
 static int loadcmd_result_write(const struct loadcmd_args *c, int format,
                                 struct buf *b, struct loadcmd_result *to)
 {
-    struct res_report *t = &to->report;
+    struct judge_report *t = &to->report;
     struct gp_why why = {{0}};
     bool file = say_to_file(c->out);
     int signo = t->result->ended == RES_SIGNAL ? atomic_load(&loadcmd_signal)
                                                : 0;
-    t->verdict = res_judge(t->config, t->result);
+    t->verdict = judge_run(t->config, t->result);
     for (size_t i = 0; i < t->nassert; i++)
-        (void)res_assert(t, &t->assert[i], &why);
+        (void)judge_assert(t, &t->assert[i], &why);
     t->exit = signo ? EXIT_SIGNAL + signo : loadcmd_exit_status(t, c->strict);
     loadcmd_put(b, format, t,
                 !file && say_color(c->common.color, STDOUT_FILENO));
@@ -48916,7 +48996,7 @@ static int loadcmd_note_calls(const struct loadcmd_args *c,
  * after an error message. */
 static bool loadcmd_profile_write(const struct loadcmd_args *c,
                                   struct fetch_profile *p, struct pp *pp,
-                                  struct anl *a, struct res_profile *out)
+                                  struct anl *a, struct judge_profile *out)
 {
     struct gp_why why = p->why;
     struct anl_config config = {0};
@@ -48932,7 +49012,7 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
         say_error("no profile of the server: %s", why.text);
         return false;
     }
-    *out = res_profile_of(a, c->profile_out);
+    *out = judge_profile_of(a, c->profile_out);
     return true;
 }
 
@@ -48940,7 +49020,7 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
  * each of the *n runs that succeeded. */
 static int loadcmd_repeat(const struct loadcmd_args *c,
                           const struct res_config *plan,
-                          struct res *r, struct res_spread *run,
+                          struct res *r, struct judge_spread *run,
                           size_t *n, struct gp_why *why)
 {
     struct res one;
@@ -48949,11 +49029,11 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
         if (e)
             return e;
         double s = (double)one.elapsed_ns / 1e9;
-        run[*n] = (struct res_spread){
+        run[*n] = (struct judge_spread){
             .rps = s > 0 ? (double)one.ok / s : 0,
-            .p50 = res_percentile(&one.response, 50),
-            .p99 = res_percentile(&one.response, 99) };
-        res_append(r, &one);
+            .p50 = judge_percentile(&one.response, 50),
+            .p99 = judge_percentile(&one.response, 99) };
+        lf_append(r, &one);
     }
     return GP_OK;
 }
@@ -48963,8 +49043,8 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
                            struct res_config *plan, struct loadcmd_result *to)
 {
     struct sigaction act = { .sa_handler = loadcmd_stop_sig }, old;
-    struct res_spread run[RES_RUNS_MOST];
-    struct res_profile profile;
+    struct judge_spread run[RES_RUNS_MOST];
+    struct judge_profile profile;
     struct res r = {0};
     struct anl a = {0};
     struct pp pp = {0};
@@ -48995,8 +49075,8 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
         to->report.result = &r;
         struct loadcmd_parts *p = &c->parts;
         if (plan->reply && r.ok && p->reply.len <= LOADCMD_REPLY_BYTES &&
-            !dsc_decode(&c->msg.d, c->msg.method.output, mem_slice(&p->reply),
-                        &p->reply_json))
+            !pj_decode(&c->msg.d, c->msg.method.output, mem_slice(&p->reply),
+                       &p->reply_json))
             to->report.reply = mem_slice(&p->reply_json);
         to->report.run = run;
         to->report.nrun = c->repeat > 1 ? n : 0;
@@ -49103,18 +49183,18 @@ static int loadcmd_run(const struct opt_command *cmd)
     fetch_fini(&profiler);
     if (log.path && loadcmd_log_close(&log, plan.log_fd) && !status)
         status = EXIT_FAILED;
-    res_saved_fini(&to.old);
+    lf_saved_fini(&to.old);
     msg_fini(&c->msg);
     mem_fini(&c->parts.reply);
     mem_fini(&c->parts.reply_json);
     return status;
 }
 
-/* ================================= 62 REPORT =================================
+/* ================================= 69 REPORT =================================
  * for     the command report
- * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW,
- *         FILTER, GRAIN, CAT, ANL, COMPARE, SVG, FETCH, RES, DOC, PPROF,
- *         FOREIGN, LOADDOC, SAY, OPT, SERVE, LOADCMD
+ * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW, FILTER,
+ *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, LOADFILE, DOC, PPROF, FOREIGN,
+ *         LOADDOC, SAY, OPT, SERVE, LOADCMD
  * owns    nothing
  * spec    none
  * prefix  report_
@@ -50035,23 +50115,23 @@ static int report_check_out(const struct report_args *c,
  * return the exit status. */
 static int report_read_results(const struct report_args *c,
                                const struct opt_list *list,
-                               struct res_saved *all)
+                               struct lf_saved *all)
 {
     int status = EXIT_OK;
     for (size_t i = 0; !status && i < list->n; i++) {
-        struct res_saved one = {0};
+        struct lf_saved one = {0};
         status = loadcmd_result_read(list->text[i], i ? &one : all);
         for (size_t k = 0; k < i && !status; k++)
             if (opt_same_file(list->text[i], list->text[k]))
                 SAY_NOTE(c->common.quiet, "%s is given twice: its calls count "
                          "twice", list->text[i]);
         if (!status && i) {
-            const char *unlike = res_saved_unlike(all, &one);
+            const char *unlike = lf_saved_unlike(all, &one);
             SAY_NOTE(!unlike || c->common.quiet, "%s %s the results before it; "
                      "they are added up", list->text[i], unlike);
-            res_saved_merge(all, &one);
+            lf_saved_merge(all, &one);
         }
-        res_saved_fini(&one);
+        lf_saved_fini(&one);
     }
     SAY_NOTE(!all->unprofiled || c->common.quiet, "the server's CPU is left "
              "out: it is known for the calls of only one result");
@@ -50068,7 +50148,7 @@ static int report_of_results(const struct report_args *c,
                            .out = c->out, .percentiles = LOADCMD_PERCENTILES,
                            .assert = c->assert, .strict = c->strict };
     struct loadcmd_result to = {0};
-    struct res_saved all = {0};
+    struct lf_saved all = {0};
     struct buf b = {0};
     const char *profiles = report_profile_option(c);
     int format = LOADCMD_TEXT;
@@ -50113,8 +50193,8 @@ static int report_of_results(const struct report_args *c,
         status = loadcmd_result_write(&as, format, &b, &to);
     }
     mem_fini(&b);
-    res_saved_fini(&all);
-    res_saved_fini(&to.old);
+    lf_saved_fini(&all);
+    lf_saved_fini(&to.old);
     return status;
 }
 
@@ -50290,7 +50370,7 @@ static int report_run(const struct opt_command *cmd)
     return status;
 }
 
-/* ================================== 63 CLI ===================================
+/* ================================== 70 CLI ===================================
  * for     the commands and their help, and main
  * uses    MEM, TXT, SYS, SAY, OPT, SERVE, RUNCMD, LOADCMD, REPORT
  * owns    the exit status

@@ -966,11 +966,11 @@ static void test_h2_no_allocation(void)
 /* Percentiles are refused when too few samples lie beyond them. */
 static void test_load_percentiles(void)
 {
-    CHECK(!res_percentile_ok(19, 50) && res_percentile_ok(20, 50));
-    CHECK(!res_percentile_ok(999, 99) && res_percentile_ok(1000, 99));
-    CHECK(!res_percentile_ok(9999, 99.9) && res_percentile_ok(10000, 99.9));
-    CHECK(!res_percentile_ok(99999, 99.99));
-    CHECK(res_percentile_ok(100000, 99.99));
+    CHECK(!judge_percentile_ok(19, 50) && judge_percentile_ok(20, 50));
+    CHECK(!judge_percentile_ok(999, 99) && judge_percentile_ok(1000, 99));
+    CHECK(!judge_percentile_ok(9999, 99.9) && judge_percentile_ok(10000, 99.9));
+    CHECK(!judge_percentile_ok(99999, 99.99));
+    CHECK(judge_percentile_ok(100000, 99.99));
 }
 
 /* Method names. */
@@ -1045,27 +1045,27 @@ static void test_load_run(void)
         CHECK(r.bytes_in > 0 && r.bytes_out > 0 && r.threads <= 3);
         CHECK(server_calls(s) == all && !res_exceeds(&k, &r));
         const double percent[] = { 50, 99 };
-        struct res_report report = { .config = &k, .result = &r,
+        struct judge_report report = { .config = &k, .result = &r,
             .percent = percent, .npercent = 2 };
-        report.verdict = res_judge(&k, &r);
+        report.verdict = judge_run(&k, &r);
         loaddoc_text(&text, &report, false);
         text.len = 0;
-        res_put_json(&text, &report);
-        struct res_saved saved;
-        CHECK(!res_read(&saved, (struct slice){ (const char *)text.data,
+        lf_put_json(&text, &report);
+        struct lf_saved saved;
+        CHECK(!lf_read(&saved, (struct slice){ (const char *)text.data,
                                                  text.len }, &why));
         CHECK(saved.result.ok == planned && saved.result.response.n == planned);
         CHECK(!memcmp(saved.result.response.count, r.response.count,
                       HDR_COUNTS * sizeof *r.response.count));
-        res_saved_merge(&saved, &saved);
+        lf_saved_merge(&saved, &saved);
         CHECK(saved.result.ok == 2 * planned &&
               res_planned(&saved.config) == 2 * planned);
-        res_saved_fini(&saved);
+        lf_saved_fini(&saved);
         for (size_t n = 0; n < text.len; n += 1 + n / 50)
         {
-            (void)res_read(&saved, (struct slice){ (const char *)text.data, n },
+            (void)lf_read(&saved, (struct slice){ (const char *)text.data, n },
                             &why);
-            res_saved_fini(&saved);
+            lf_saved_fini(&saved);
         }
         CHECK(!text.err && test_h2_has(&text, "grpcprof.load/1"));
         mem_fini(&text);
@@ -1420,12 +1420,12 @@ static void test_res_profile(void)
     static const char *const target[] = { "127.0.0.1:1" };
     struct res_config k = { .target = target, .ntarget = 1, .call = "a.B/C" };
     struct res r;
-    struct res_profile p = {
+    struct judge_profile p = {
         .seconds = 2, .samples = 100, .effective = 100, .calls = 1000,
         .cpu_ns = 2000, .low_ns = 1700, .high_ns = 2300, .profiler_ns = 5,
         .user_ns = NAN, .system_ns = NAN, .file = "x.pb" };
-    struct res_report t = { .config = &k, .result = &r, .profile = &p };
-    struct res_saved s[4];
+    struct judge_report t = { .config = &k, .result = &r, .profile = &p };
+    struct lf_saved s[4];
     struct gp_why why;
     CHECK(!res_init(&r, 0));
     for (size_t i = 0; i < 4; i++) {    /* ours, ours, foreign, none */
@@ -1436,33 +1436,33 @@ static void test_res_profile(void)
         p.low_ns = p.cpu_ns - 300;
         p.high_ns = p.cpu_ns + 300;
         t.profile = i == 3 ? NULL : &p;
-        res_put_json(&text, &t);
-        CHECK(!res_read(&s[i], mem_slice(&text), &why));
+        lf_put_json(&text, &t);
+        CHECK(!lf_read(&s[i], mem_slice(&text), &why));
         mem_fini(&text);
         CHECK(s[i].profiled == (i < 3) && s[i].profile.of_load == (i == 2));
     }
     CHECK(fabs(s[0].profile.low_ns - 1700) < 1e-6 &&
           isnan(s[0].profile.user_ns) && !strcmp(s[0].profile.file, "x.pb") &&
           fabs(s[0].profile.effective - 100) < .01);
-    res_saved_merge(&s[3], &s[0]);      /* of the server: all calls are in it */
+    lf_saved_merge(&s[3], &s[0]);      /* of the server: all calls are in it */
     CHECK(s[3].profiled && fabs(s[3].profile.cpu_ns - 2000) < 1e-6 &&
           !strcmp(s[3].profile.file, "x.pb"));
-    res_saved_merge(&s[0], &s[1]);
+    lf_saved_merge(&s[0], &s[1]);
     CHECK(s[0].profiled && fabs(s[0].profile.cpu_ns - 3500) < 1e-6 &&
           fabs(s[0].profile.calls - 4000) < 1e-6);
     double half = hypot(300e3, 900e3) / 4000;
     CHECK(fabs(s[0].profile.high_ns - 3500 - half) < 1e-6 &&
           fabs(s[0].profile.low_ns - 3500 + half) < 1e-6);
-    struct res_saved none = { .n = 1 };
+    struct lf_saved none = { .n = 1 };
     CHECK(!res_init(&none.result, 0));
     none.config = k;
-    res_saved_merge(&s[2], &none);      /* of the load: not of the other's */
+    lf_saved_merge(&s[2], &none);      /* of the load: not of the other's */
     CHECK(!s[2].profiled && s[2].unprofiled);
-    res_saved_merge(&s[2], &s[1]);
+    lf_saved_merge(&s[2], &s[1]);
     CHECK(!s[2].profiled);
     for (size_t i = 0; i < 4; i++)
-        res_saved_fini(&s[i]);
-    res_saved_fini(&none);
+        lf_saved_fini(&s[i]);
+    lf_saved_fini(&none);
     res_fini(&r);
 }
 
@@ -1519,8 +1519,8 @@ static void test_res_judge(void)
         r.tcp_limited_ns = i == 7 ? 100000000 : 0;
         r.not_sent = i == 8 ? 100 : 0;
         r.planned += r.not_sent;
-        struct res_verdict v = res_judge(i >= 5 ? &open : &closed, &r);
-        static const enum res_limit want[] = { RES_BY_SERVER, RES_BY_UNKNOWN,
+        struct judge_verdict v = judge_run(i >= 5 ? &open : &closed, &r);
+        static const enum judge_limit want[] = { RES_BY_SERVER, RES_BY_UNKNOWN,
             RES_BY_CLIENT, RES_BY_CLIENT, RES_BY_STREAMS, RES_BY_CLIENT,
             RES_BY_STREAMS, RES_BY_NETWORK, RES_BY_SERVER, RES_BY_RATE,
             RES_BY_CLIENT };
@@ -1547,8 +1547,8 @@ static void test_res_assert(void)
         "rps>1%", "rps>1ms", "errors<1ms", "cut_off<", "cpu_per_call<8",
         "p50<5ms ", "p 50<5ms", "p50<5ms && rps>1" };
     struct res r;
-    struct res_report report = { .result = &r };
-    struct res_assert a;
+    struct judge_report report = { .result = &r };
+    struct judge_assert a;
     struct gp_why why;
     CHECK(!res_init(&r, 0));
     r.planned = r.ok = 1000;
@@ -1557,13 +1557,13 @@ static void test_res_assert(void)
     for (int k = 0; k < 1000; k++)
         hdr_add(&r.response, 10000000);
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        a = (struct res_assert){ .text = t[i].text };
-        CHECK(!res_assert(&report, &a, &why) && a.pass == t[i].pass);
+        a = (struct judge_assert){ .text = t[i].text };
+        CHECK(!judge_assert(&report, &a, &why) && a.pass == t[i].pass);
         CHECK(a.few == !strncmp(t[i].text, "p99.9", 5));
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        a = (struct res_assert){ .text = bad[i] };
-        CHECK(res_assert(&report, &a, &why) == GP_EUSAGE);
+        a = (struct judge_assert){ .text = bad[i] };
+        CHECK(judge_assert(&report, &a, &why) == GP_EUSAGE);
     }
     res_fini(&r);
 }
@@ -1656,7 +1656,7 @@ static void test_dsc_encode(void)
           !dsc_find_method(&d, path, &m, &why));
     CHECK(!m.client_streams && !m.server_streams);
     CHECK(!js_read(txt_slice(text), &v, &why));
-    CHECK(!dsc_encode(&d, m.input, &v, &b, &why) && b.len > 20);
+    CHECK(!pj_encode(&d, m.input, &v, &b, &why) && b.len > 20);
     dsc_fini(&d);
     for (long fuse = 0, done = 0; !done && fuse < 100000; fuse += 1 + fuse / 9) {
         mem_fuse = fuse;
@@ -1665,7 +1665,7 @@ static void test_dsc_encode(void)
         if (!e)
             e = dsc_find_method(&d, path, &m, &why);
         if (!e)
-            e = dsc_encode(&d, m.input, &v, &b, &why);
+            e = pj_encode(&d, m.input, &v, &b, &why);
         mem_fuse = -1;
         CHECK(!e || e == GP_ENOMEM);
         done = !e;
@@ -1689,7 +1689,7 @@ static void test_dsc_encode(void)
             continue;
         if (!dsc_find_method(&d, path, &m, &why) &&
             !js_read((struct slice){ json, sizeof text - 1 }, &v, &why))
-            (void)dsc_encode(&d, m.input, &v, &b, &why);
+            (void)pj_encode(&d, m.input, &v, &b, &why);
         dsc_fini(&d);
     }
     mem_fini(&b);
