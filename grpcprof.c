@@ -9681,6 +9681,8 @@ static int smp_exec(struct exec_call *c)
     if (!nested) {
         if (smp_gate.ignored)
             sigaction(SIGPROF, &act, NULL);
+        timer.it_value = timer.it_interval;     /* what is left may be 0 us, and
+                                                 * the kernel adds a tick */
         if (smp_gate.itimer)
             setitimer(ITIMER_PROF, &timer, NULL);
         smp_counter_switch(PERF_EVENT_IOC_ENABLE);
@@ -40595,9 +40597,10 @@ static void doc_call_time(struct buf *b, const struct anl *a, const char *pre,
 }
 
 /* Why CPU time has no samples. */
-static const char doc_unsampled[] = "threads ended before a sample was due, or "
-    "blocked the signal; run samples short threads if --timer and --hz are "
-    "left out";
+static const char doc_unsampled[] = "threads ended before a sample was due, "
+    "blocked the signal, or shared a CPU so that the kernel's ticks missed "
+    "them; run samples short threads if --timer and --hz are left out, and "
+    "needs no ticks with --timer perf";
 
 /* Append the calls in the profile's time and the CPU time of each. */
 static void doc_calls(struct doc_doc *d, const struct anl *a)

@@ -883,6 +883,8 @@ static int mode_reaped(char **arg)
 {
     for (int i = 0; i <= atoi(*arg); i++) {
         int status;
+        if (i == atoi(*arg))
+            sleep(2);                   /* until run knows that they ended */
         pid_t pid = fork();
         if (!pid && i == atoi(*arg))
             mode_burn(arg + 1);
@@ -1035,9 +1037,9 @@ static const struct mode {
     MODE(eintr, 1), MODE(closefd, 0), MODE(daemon, 0), MODE(dfork, 0),
     MODE(fork, 0), MODE(fork_exit, 0), MODE(execchain, 1), MODE(clearenv, 1),
     MODE(forkstorm, 1), MODE(spawnstorm, 1), MODE(forkexec, 1), MODE(vfork, 1),
-    MODE(reaped, 1), MODE(group, 0), MODE(shell, 1), MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0),
-    MODE(sandbox, 0), MODE(sysv, 0), MODE(longjmp, 0),
-    MODE(seccomp, 1),
+    MODE(reaped, 1), MODE(group, 0), MODE(shell, 1), MODE(dlstorm, 1),
+    MODE(threads, 1), MODE(coro, 0), MODE(sandbox, 0), MODE(sysv, 0),
+    MODE(longjmp, 0), MODE(seccomp, 1),
 };
 
 int main(int argc, char **argv)

@@ -128,10 +128,11 @@ def cpu(name, binary, path, *limits):
 
 
 def first(name, binary, path, expression):
-    found = [a['name'] for a in report(binary, path)['applications']]
+    # What calls it has the same total, and may have a sample of its own.
+    found = [a['name'] for a in report(binary, path)['applications']][:2]
     ok(name + ': the program\'s function stands first',
-       bool(found) and bool(re.search(expression, found[0])),
-       'no /%s/: %s' % (expression, found[:3]))
+       any(re.search(expression, f) for f in found),
+       'no /%s/: %s' % (expression, found))
 
 
 def loop(name, binary, path, lines, expression):
