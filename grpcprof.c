@@ -692,6 +692,11 @@ enum {
     SVG_MOST_UNITS = 10000000,
 };
 
+/* ---- DSC ---- */
+/* Bytes of a type's full name, and of the tables of descriptors: all files of
+ * googleapis fit.  More are an error. */
+enum { DSC_NAME_BYTES = 1024, DSC_TABLE_BYTES = 64 << 20 };
+
 /* ---- NET ---- */
 enum {
     /* Events read in one turn of a loop; more wait for the next turn. */
@@ -24527,49 +24532,78 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
 }
 
 /* ================================== 33 DSC ===================================
- * for     protobuf descriptors: files, names, imports; messages <-> JSON
+ * for     protobuf descriptors: files, names, imports, types
  * uses    MEM, TXT, PB
  * owns    struct dsc: its tables; the descriptors are borrowed
  * spec    google/protobuf/descriptor.proto
  * prefix  dsc_
- * runs    any thread; after dsc_init a struct dsc is only read
+ * runs    any thread; between calls of dsc_add a struct dsc is only read
  *
  *   FileDescriptorSet    1 file*
  *   FileDescriptorProto  1 name  2 package  3 dependency*  4 message_type*
- *                        5 enum_type*  6 service*
+ *                        5 enum_type*  6 service*  7 extension*
  *   DescriptorProto      1 name  2 field*  3 nested_type*  4 enum_type*
+ *                        6 extension*
  *   a field, an enum, a value, a service, a method       1 name
  *
- * Invariant  every symbol's file is one of file.
+ * Invariant  every symbol's file is one of file; the tables have at most
+ *            DSC_TABLE_BYTES; a look-up does not search them.
  * Does not   validate descriptors: wrong ones only make wrong messages.
  */
 
 struct dsc_file {
     struct slice bytes, name;           /* a FileDescriptorProto; its name */
+    bool proto3;                        /* its syntax */
+    uint64_t edition;                   /* 0: its syntax counts */
 };
 
 struct dsc_symbol {
-    struct slice name;                  /* package.Type.member; in the arena */
+    struct slice name;                  /* package.Type; in the arena */
     struct slice bytes;                 /* its descriptor; borrowed */
-    uint32_t file;                      /* row of dsc.file */
-    char     kind;                      /* 'M' message, 'E' enum, 'S' service;
-                                         * 0: a part of one */
+    uint32_t file, row;                 /* rows of dsc.file and dsc.symbol */
+    uint32_t part, nparts;              /* rows of dsc.part: its fields, values
+                                         * or methods */
+    char     kind;                      /* 'M' message, 'E' enum, 'S' service,
+                                         * 'X' extension */
+};
+
+struct dsc_part {                       /* a field, a value or a method */
+    struct slice bytes;                 /* its descriptor; borrowed */
+    uint32_t number;                    /* of a field or a value */
 };
 
 struct dsc {
     struct arena arena;
-    struct dsc_file   *file;            /* owned */
-    struct dsc_symbol *symbol;          /* owned */
-    size_t nfiles, file_cap, nsymbols, symbol_cap;
+    struct dsc_file    *file;           /* owned */
+    struct dsc_symbol **symbol;         /* owned; in the arena */
+    struct dsc_part    *part;           /* owned */
+    struct index names;                 /* names of files and symbols; what
+                                         * extensions extend */
+    struct index parts;                 /* see dsc_part_key */
+    size_t nfiles, file_cap, nsymbols, symbol_cap, nparts, part_cap;
+    size_t bytes;                       /* of the tables */
 };
 
 /* Limits on nesting: of types, as in protoc, and of messages in JSON. */
 enum { DSC_DEPTH = 32, DSC_JSON_DEPTH = 100 };
 
+/* Extensions of equal number and last word that are compared with a message. */
+enum { DSC_NAMESAKES = 64 };
+
+/* Names that are compared with a mistyped one, those that are listed, and the
+ * bytes of each that count. */
+enum { DSC_COMPARED = 10000, DSC_NEAR = 8, DSC_WORD = 32 };
+
 /* Return the last field number of kind PB_BYTES in the message m, or empty. */
 static struct slice dsc_bytes(struct slice m, uint32_t number)
 {
     return pb_find_bytes(pb_of(m), number);
+}
+
+/* Return the last varint field number of the message m, or otherwise. */
+static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
+{
+    return pb_find_varint(pb_of(m), number, otherwise);
 }
 
 /* Read up to the next PB_BYTES field number in *in; false if there is none. */
@@ -24584,77 +24618,312 @@ static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
     return false;
 }
 
-/* Add the symbol that bytes define in scope; set *full to its full name. */
-static int dsc_add(struct dsc *d, uint32_t file, struct slice scope,
-                   struct slice bytes, char kind, struct slice *full)
+/* Append the JSON name of a field whose descriptor has none: lowerCamelCase. */
+static void dsc_put_camel(struct buf *b, struct slice name)
 {
-    struct slice name = dsc_bytes(bytes, 1);
-    struct buf b = {0};
-    mem_put(&b, scope.p, scope.n);
-    if (scope.n)
-        mem_put_byte(&b, '.');
-    mem_put(&b, name.p, name.n);
-    char *copy = b.err ? NULL : mem_arena_dup(&d->arena, b.data, b.len);
-    struct dsc_symbol *row = copy ? mem_grow(d->symbol, &d->symbol_cap,
-                                             d->nsymbols + 1, sizeof *row)
-                                  : NULL;
-    size_t n = b.len;
-    mem_fini(&b);
-    if (!row)
-        return GP_ENOMEM;
-    d->symbol = row;
-    *full = (struct slice){ copy, n };
-    row[d->nsymbols++] = (struct dsc_symbol){ *full, bytes, file, kind };
-    return GP_OK;
+    bool up = false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (c != '_')
+            mem_put_byte(b, up && c >= 'a' && c <= 'z'
+                            ? (uint8_t)(c - 'a' + 'A') : (uint8_t)c);
+        up = c == '_';
+    }
 }
 
-/* Add m, a descriptor in scope, and the symbols in it.  inner: the kind of m (M
- * message, E enum, S service) and its fields' numbers that define symbols. */
-static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
-                    struct slice m, const char *inner, int depth)
+/* True if dsc_put_camel makes key of name. */
+static bool dsc_is_camel(struct slice name, struct slice key)
 {
-    struct pb_in in = pb_of(m);
-    struct pb_field f;
-    struct slice full;
-    int e = dsc_add(d, file, scope, m, *inner, &full);
-    if (depth >= DSC_DEPTH)
-        return GP_EFORMAT;
-    while (!e && pb_get_field(&in, &f) > 0) {
-        struct slice part = pb_slice(&f);
-        if (f.type != PB_BYTES || f.number > 6 ||
-            !strchr(inner, (int)('0' + f.number)))
-            continue;
-        /* A field, a value or a method; an enum's values are its siblings. */
-        if (*inner != 'M' || f.number == 2)
-            e = dsc_add(d, file, *inner == 'E' ? scope : full, part, 0, &part);
-        else
-            e = dsc_walk(d, file, full, part, f.number == 3 ? "M234" : "E2",
-                         depth + 1);
+    struct buf b = {0};
+    dsc_put_camel(&b, name);
+    bool is = b.len == key.n && b.len && !memcmp(b.data, key.p, key.n);
+    mem_fini(&b);
+    return is;
+}
+
+/* True if key is the name or the JSON name in bytes, a field's descriptor. */
+static bool dsc_is_called(struct slice bytes, struct slice key)
+{
+    struct slice name = dsc_bytes(bytes, 1), json = dsc_bytes(bytes, 10);
+    return txt_equal(name, key) ||
+           (json.n ? txt_equal(json, key) : dsc_is_camel(name, key));
+}
+
+/* ---- look-up by name ---- */
+
+/* Return the hash of a name; kind tells files from symbols. */
+static uint64_t dsc_hash(char kind, struct slice name)
+{
+    return mem_hash_more(mem_hash(&kind, 1), name.p, name.n);
+}
+
+/* Return the row of the file called name, or MEM_NONE. */
+static uint32_t dsc_find_file(const struct dsc *d, struct slice name)
+{
+    uint64_t hash = dsc_hash('F', name);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&d->names, hash, &at)) != MEM_NONE)
+        if (i < d->nfiles && txt_equal(d->file[i].name, name))
+            break;
+    return i;
+}
+
+/* Return the symbol called name, with or without a leading dot, or NULL. */
+static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
+                                           struct slice name)
+{
+    uint32_t at = 0, i;
+    if (name.n && name.p[0] == '.')
+        name = txt_after(name, 1);
+    uint64_t hash = dsc_hash('S', name);
+    while ((i = mem_index_next(&d->names, hash, &at)) != MEM_NONE)
+        if (i < d->nsymbols && txt_equal(d->symbol[i]->name, name))
+            return d->symbol[i];
+    return NULL;
+}
+
+/* Return the scope of the symbol name: all before its last dot, or empty. */
+static struct slice dsc_scope(struct slice name)
+{
+    const char *dot = name.n ? memrchr(name.p, '.', name.n) : NULL;
+    return (struct slice){ name.p, dot ? (size_t)(dot - name.p) : 0 };
+}
+
+/* Set *full to "scope.name", written to text; false: it is too long. */
+static bool dsc_join(char text[DSC_NAME_BYTES], struct slice scope,
+                     struct slice name, struct slice *full)
+{
+    size_t n = scope.n + (scope.n != 0);
+    if (n > DSC_NAME_BYTES || name.n > DSC_NAME_BYTES - n)
+        return false;
+    if (n) {
+        memcpy(text, scope.p, scope.n);
+        text[scope.n] = '.';
     }
+    if (name.n)
+        memcpy(text + n, name.p, name.n);
+    *full = (struct slice){ text, n + name.n };
+    return true;
+}
+
+/* Return the message or enum that name means in scope, or NULL.  A name with a
+ * leading dot is complete; any other is looked for in scope, then in what
+ * encloses it. */
+static const struct dsc_symbol *dsc_resolve(const struct dsc *d,
+                                            struct slice scope,
+                                            struct slice name)
+{
+    char text[DSC_NAME_BYTES];
+    const struct dsc_symbol *s = NULL;
+    struct slice full;
+    bool outermost = name.n && *name.p == '.';
+    if (outermost)
+        s = dsc_symbol(d, name);
+    while (!outermost && !s) {
+        if (dsc_join(text, scope, name, &full))
+            s = dsc_symbol(d, full);
+        if (s && s->kind != 'M' && s->kind != 'E')
+            s = NULL;
+        outermost = !scope.n;
+        scope = dsc_scope(scope);
+    }
+    return s && (s->kind == 'M' || s->kind == 'E') ? s : NULL;
+}
+
+/* Return the hash of a part of s: by its name, or by its number if key is
+ * NULL. */
+static uint64_t dsc_part_key(const struct dsc_symbol *s,
+                             const struct slice *key, uint32_t number)
+{
+    uint64_t hash = mem_hash(&s->row, sizeof s->row);
+    return key ? mem_hash_more(hash, key->p, key->n)
+               : mem_hash_more(~hash, &number, sizeof number);
+}
+
+/* Return the part of s called *key, or with number if key is NULL; or NULL. */
+static const struct dsc_part *dsc_part(const struct dsc *d,
+                                       const struct dsc_symbol *s,
+                                       const struct slice *key, uint32_t number)
+{
+    uint64_t hash = dsc_part_key(s, key, number);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&d->parts, hash, &at)) != MEM_NONE) {
+        const struct dsc_part *p = &d->part[i];
+        if (i - s->part < s->nparts &&
+            (key ? dsc_is_called(p->bytes, *key) : p->number == number))
+            return p;
+    }
+    return NULL;
+}
+
+/* Return the row of the file that defines the symbol name, which may be a
+ * field, a value or a method, or MEM_NONE. */
+static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
+{
+    const struct dsc_symbol *s = dsc_symbol(d, name);
+    struct slice scope = dsc_scope(name);
+    struct slice last = txt_after(name, scope.n + (scope.n != 0));
+    if (s)
+        return s->file;
+    if ((s = dsc_symbol(d, scope)) && s->kind != 'E' &&
+        dsc_part(d, s, &last, 0))
+        return s->file;
+    for (size_t i = 0; i < d->nsymbols; i++) {  /* a value is beside its enum */
+        s = d->symbol[i];
+        if (s->kind == 'E' && txt_equal(dsc_scope(s->name), scope) &&
+            dsc_part(d, s, &last, 0))
+            return s->file;
+    }
+    return MEM_NONE;
+}
+
+/* ---- the tables are made ---- */
+
+/* Charge n bytes, for tables of d; GP_ELIMIT past DSC_TABLE_BYTES. */
+static int dsc_charge(struct dsc *d, size_t n)
+{
+    d->bytes += n;
+    return d->bytes > DSC_TABLE_BYTES ? GP_ELIMIT : GP_OK;
+}
+
+/* Store ref under hash in x, an index of d. */
+static int dsc_index(struct dsc *d, struct index *x, uint64_t hash,
+                     uint32_t ref)
+{
+    int e = dsc_charge(d, 2 * sizeof *x->slot);
+    return e ? e : mem_index_put(x, hash, ref);
+}
+
+/* Store part i of s under its name *key, or under its number if key is NULL,
+ * unless an earlier part has that. */
+static int dsc_index_part(struct dsc *d, const struct dsc_symbol *s,
+                          const struct slice *key, uint32_t number, uint32_t i)
+{
+    return dsc_part(d, s, key, number) ? GP_OK
+         : dsc_index(d, &d->parts, dsc_part_key(s, key, number), i);
+}
+
+/* Add the fields of a message, the values of an enum or the methods of a
+ * service to the parts of s. */
+static int dsc_add_parts(struct dsc *d, struct dsc_symbol *s)
+{
+    struct pb_in in = pb_of(s->bytes);
+    struct slice bytes;
+    struct buf camel = {0};
+    int e = GP_OK;
+    s->part = (uint32_t)d->nparts;
+    while (!e && dsc_next(&in, 2, &bytes)) {
+        struct slice name = dsc_bytes(bytes, 1), json = dsc_bytes(bytes, 10);
+        uint32_t i = (uint32_t)d->nparts;
+        struct dsc_part *p = MEM_ADD(d->part, d->nparts, d->part_cap);
+        if (!p || (e = dsc_charge(d, sizeof *p))) {
+            e = p ? e : GP_ENOMEM;
+            break;
+        }
+        *p = (struct dsc_part){ bytes,
+            (uint32_t)dsc_varint(bytes, s->kind == 'M' ? 3 : 2, 0) };
+        s->nparts++;
+        e = dsc_index_part(d, s, &name, 0, i);
+        if (!e && s->kind != 'S')
+            e = dsc_index_part(d, s, NULL, p->number, i);
+        if (e || s->kind != 'M')
+            continue;
+        camel.len = 0;
+        if (!json.n)
+            dsc_put_camel(&camel, name);
+        json = json.n ? json : mem_slice(&camel);
+        e = camel.err ? camel.err : dsc_index_part(d, s, &json, 0, i);
+    }
+    mem_fini(&camel);
     return e;
 }
 
-/* Add a file and the symbols in it. */
-static int dsc_add_file(struct dsc *d, struct slice bytes)
+/* Return the hash of an extension, by the last word of what it extends and its
+ * number. */
+static uint64_t dsc_extension_key(struct slice extendee, uint32_t number)
+{
+    struct slice scope = dsc_scope(extendee);
+    return mem_hash_more(dsc_hash('X',
+                             txt_after(extendee, scope.n + (scope.n != 0))),
+                         &number, sizeof number);
+}
+
+/* Add the symbol that bytes define in scope.  Set *out to it, or to NULL if an
+ * earlier one has its name: that one counts. */
+static int dsc_add_symbol(struct dsc *d, uint32_t file, struct slice scope,
+                          struct slice bytes, char kind,
+                          struct dsc_symbol **out)
+{
+    char text[DSC_NAME_BYTES];
+    struct slice full;
+    *out = NULL;
+    if (!dsc_join(text, scope, dsc_bytes(bytes, 1), &full))
+        return GP_ELIMIT;
+    if (dsc_symbol(d, full))
+        return GP_OK;
+    int e = dsc_charge(d, sizeof **out + sizeof out + full.n);
+    struct dsc_symbol *s = e ? NULL : mem_arena_alloc(&d->arena, sizeof *s);
+    char *copy = s ? mem_arena_dup(&d->arena, full.p, full.n) : NULL;
+    uint32_t row = (uint32_t)d->nsymbols;
+    struct dsc_symbol **at = copy ? MEM_ADD(d->symbol, d->nsymbols,
+                                            d->symbol_cap) : NULL;
+    if (!at)
+        return e ? e : GP_ENOMEM;
+    full.p = copy;
+    *s = (struct dsc_symbol){ full, bytes, file, row, 0, 0, kind };
+    *out = *at = s;
+    e = dsc_index(d, &d->names, dsc_hash('S', full), row);
+    if (!e && kind == 'X')
+        e = dsc_index(d, &d->names, dsc_extension_key(dsc_bytes(bytes, 2),
+                          (uint32_t)dsc_varint(bytes, 3, 0)), row);
+    return e;
+}
+
+/* Add the symbol that bytes define in scope, and the symbols in it. */
+static int dsc_walk(struct dsc *d, uint32_t file, struct slice scope,
+                    struct slice bytes, char kind, int depth)
 {
     struct pb_in in = pb_of(bytes);
     struct pb_field f;
-    struct slice package = dsc_bytes(bytes, 2);
-    struct dsc_file *row = mem_grow(d->file, &d->file_cap, d->nfiles + 1,
-                                    sizeof *row);
+    struct dsc_symbol *s;
+    int e = depth > DSC_DEPTH ? GP_EFORMAT
+          : dsc_add_symbol(d, file, scope, bytes, kind, &s);
+    if (e || !s || kind == 'X')
+        return e;
+    e = dsc_add_parts(d, s);
+    while (!e && kind == 'M' && pb_get_field(&in, &f) > 0)
+        if (f.type == PB_BYTES && (f.number == 3 || f.number == 4 ||
+                                   f.number == 6))
+            e = dsc_walk(d, file, s->name, pb_slice(&f), f.number == 3 ? 'M' :
+                         f.number == 4 ? 'E' : 'X', depth + 1);
+    return e;
+}
+
+/* Add a file and the symbols in it, unless d has a file of its name. */
+static int dsc_add_file(struct dsc *d, struct slice bytes)
+{
+    static const char kinds[] = "MESX";         /* of the fields from 4 on */
+    struct pb_in in = pb_of(bytes);
+    struct pb_field f;
+    struct slice package = dsc_bytes(bytes, 2), name = dsc_bytes(bytes, 1);
+    uint32_t file = (uint32_t)d->nfiles;
     int got, e = GP_OK;
+    if (dsc_find_file(d, name) != MEM_NONE)
+        return GP_OK;
+    struct dsc_file *row = MEM_ADD(d->file, d->nfiles, d->file_cap);
     if (!row)
         return GP_ENOMEM;
-    d->file = row;
-    row[d->nfiles] = (struct dsc_file){ bytes, dsc_bytes(bytes, 1) };
-    uint32_t file = (uint32_t)d->nfiles++;
+    *row = (struct dsc_file){ bytes, name,
+        txt_equal(dsc_bytes(bytes, 12), txt_slice("proto3")),
+        dsc_varint(bytes, 14, 0) };
+    if (!(e = dsc_charge(d, sizeof *row)))
+        e = dsc_index(d, &d->names, dsc_hash('F', name), file);
     while (!e && (got = pb_get_field(&in, &f)) != 0) {
         if (got < 0)
             return GP_EFORMAT;
-        if (f.type == PB_BYTES && f.number >= 4 && f.number <= 6)
-            e = dsc_walk(d, file, package, pb_slice(&f),
-                         f.number == 4 ? "M234" : f.number == 5 ? "E2" : "S2",
-                         0);
+        if (f.type == PB_BYTES && f.number >= 4 && f.number <= 7)
+            e = dsc_walk(d, file, package, pb_slice(&f), kinds[f.number - 4],
+                         1);
     }
     return e;
 }
@@ -24665,54 +24934,40 @@ static void dsc_fini(struct dsc *d)
     mem_arena_fini(&d->arena);
     mem_free(d->file);
     mem_free(d->symbol);
+    mem_free(d->part);
+    mem_index_fini(&d->names);
+    mem_index_fini(&d->parts);
     *d = (struct dsc){0};
+}
+
+/* Add the files that are fields number of set, which must outlive d; of two
+ * files or symbols with the same name the first counts.  After an error only
+ * dsc_fini may follow. */
+static int dsc_add(struct dsc *d, struct slice set, uint32_t number,
+                   struct gp_why *why)
+{
+    struct pb_in in = pb_of(set);
+    struct pb_field f;
+    int got = 0, e = GP_OK;
+    while (!e && (got = pb_get_field(&in, &f)) > 0)
+        if (f.number == number && f.type == PB_BYTES)
+            e = dsc_add_file(d, pb_slice(&f));
+    e = e ? e : got;
+    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for descriptors")
+         : e == GP_ELIMIT ? txt_fail(why, e, "descriptors: names of over %d "
+                                     "bytes, or tables of over %d MiB",
+                                     DSC_NAME_BYTES, DSC_TABLE_BYTES >> 20)
+         : e ? txt_fail(why, e, "not a FileDescriptorSet") : GP_OK;
 }
 
 /* Read set, a FileDescriptorSet that outlives d. */
 static int dsc_init(struct dsc *d, struct slice set, struct gp_why *why)
 {
-    struct pb_in in = pb_of(set);
-    struct pb_field f;
-    int got = 0, e = GP_OK;
     *d = (struct dsc){0};
-    while (!e && (got = pb_get_field(&in, &f)) > 0)
-        if (f.number == 1 && f.type == PB_BYTES)
-            e = dsc_add_file(d, pb_slice(&f));
-    e = e ? e : got;
+    int e = dsc_add(d, set, 1, why);
     if (e)
         dsc_fini(d);
-    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for descriptors")
-         : e ? txt_fail(why, e, "not a FileDescriptorSet") : GP_OK;
-}
-
-/* Return the row of the file called name, or MEM_NONE. */
-static uint32_t dsc_find_file(const struct dsc *d, struct slice name)
-{
-    for (size_t i = 0; i < d->nfiles; i++)
-        if (txt_equal(d->file[i].name, name))
-            return (uint32_t)i;
-    return MEM_NONE;
-}
-
-/* Return the symbol called name, with or without a leading dot, or NULL. */
-static const struct dsc_symbol *dsc_symbol(const struct dsc *d,
-                                           struct slice name)
-{
-    if (name.n && name.p[0] == '.') {
-        name.p++;
-        name.n--;
-    }
-    for (size_t i = 0; i < d->nsymbols; i++)
-        if (txt_equal(d->symbol[i].name, name))
-            return &d->symbol[i];
-    return NULL;
-}
-
-/* Return the row of the file that defines the symbol name, or MEM_NONE. */
-static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
-{
-    const struct dsc_symbol *s = dsc_symbol(d, name);
-    return s ? s->file : MEM_NONE;
+    return e;
 }
 
 /* Append file i and all that it imports, each once, as fields number of b. */
@@ -24720,9 +24975,10 @@ static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
                             struct buf *b)
 {
     uint32_t *row = mem_zalloc(d->nfiles * sizeof *row);
-    size_t n = row != NULL;
-    if (row)
-        row[0] = i;
+    bool *known = mem_zalloc(d->nfiles);
+    size_t n = row && known;
+    if (n)
+        known[row[0] = i] = true;
     else
         b->err = GP_ENOMEM;
     for (size_t at = 0; at < n; at++) {
@@ -24731,22 +24987,21 @@ static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
         pb_put_bytes(b, number, m.p, m.n);
         while (dsc_next(&in, 3, &import)) {
             uint32_t k = dsc_find_file(d, import);
-            size_t known = 0;
-            while (known < n && row[known] != k)
-                known++;
-            if (k != MEM_NONE && known == n)
-                row[n++] = k;
+            if (k != MEM_NONE && !known[k])
+                known[row[n++] = k] = true;
         }
     }
     mem_free(row);
+    mem_free(known);
 }
 
 /* ---- types: descriptors are read in place ----
  *
- *   FieldDescriptorProto  1 name  3 number  4 label (3: repeated)  5 type
- *                         6 type_name  8 options (2 packed)  9 oneof_index
- *                         10 json_name  17 proto3_optional
- *   DescriptorProto       7 options (7 map_entry)
+ *   FieldDescriptorProto  1 name  2 extendee  3 number  4 label (3: repeated)
+ *                         5 type  6 type_name  7 default_value
+ *                         8 options (2 packed)  9 oneof_index  10 json_name
+ *                         17 proto3_optional
+ *   DescriptorProto       7 options (7 map_entry)  8 oneof_decl*: 1 name
  *   EnumDescriptorProto   2 value*: 1 name  2 number
  *   MethodDescriptorProto 1 name  2 input_type  3 output_type
  *                         5 client_streaming  6 server_streaming
@@ -24759,7 +25014,10 @@ enum dsc_type { DSC_DOUBLE = 1, DSC_FLOAT, DSC_INT64, DSC_UINT64, DSC_INT32,
                 DSC_SFIXED64, DSC_SINT32, DSC_SINT64 };
 
 struct dsc_field {
-    struct slice name, json, type_name; /* borrowed from the descriptors */
+    struct slice name, json, type_name; /* borrowed; the complete type's name */
+    const struct dsc_symbol *of;        /* its type: a message or an enum, or
+                                         * NULL */
+    const struct dsc_symbol *extension; /* itself; NULL: it is none */
     uint32_t number;
     enum dsc_type type;
     bool repeated, packed;
@@ -24810,20 +25068,13 @@ static uint64_t dsc_integer(enum dsc_type type, uint64_t x)
            ? (uint64_t)(int32_t)x : x;
 }
 
-/* Return the last varint field number of the message m, or otherwise. */
-static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
-{
-    return pb_find_varint(pb_of(m), number, otherwise);
-}
-
 /* Read bytes, the descriptor of a field of message s. */
 static struct dsc_field dsc_field(const struct dsc *d,
                                   const struct dsc_symbol *s,
                                   struct slice bytes)
 {
-    struct slice file = d->file[s->file].bytes, syntax = dsc_bytes(file, 12);
-    bool proto3 = txt_equal(syntax, txt_slice("proto3"));
-    bool modern = proto3 || dsc_varint(file, 14, 0) >= 1000;    /* 2023 on */
+    const struct dsc_file *file = &d->file[s->file];
+    bool modern = file->proto3 || file->edition >= 1000;        /* 2023 on */
     uint64_t type = dsc_varint(bytes, 5, 0);
     struct dsc_field f = { .name = dsc_bytes(bytes, 1),
         .json = dsc_bytes(bytes, 10), .type_name = dsc_bytes(bytes, 6),
@@ -24831,58 +25082,66 @@ static struct dsc_field dsc_field(const struct dsc *d,
         .type = type <= DSC_SINT64 ? (enum dsc_type)type : 0,
         .repeated = dsc_varint(bytes, 4, 1) == 3,
         .oneof = (int64_t)dsc_varint(bytes, 9, UINT64_MAX) };
+    if (f.type_name.n)
+        f.of = dsc_resolve(d, s->name, f.type_name);
+    if (f.of)
+        f.type_name = f.of->name;
+    if (f.of && !f.type)                /* protoc has not resolved the name */
+        f.type = f.of->kind == 'M' ? DSC_MESSAGE : DSC_ENUM;
     f.packed = dsc_varint(dsc_bytes(bytes, 8), 2, modern) && f.repeated &&
                dsc_types[f.type].wire != PB_BYTES && f.type != DSC_GROUP;
-    f.presence = !proto3 || f.oneof >= 0 || f.type == DSC_MESSAGE;
+    f.presence = !file->proto3 || f.oneof >= 0 || f.type == DSC_MESSAGE;
     return f;
 }
 
 /* True if f is a Value, which can be null. */
 static bool dsc_is_value(const struct dsc_field *f)
 {
-    return txt_equal(f->type_name, txt_slice(".google.protobuf.Value"));
+    return txt_equal(f->type_name, txt_slice("google.protobuf.Value"));
 }
 
-/* Append the JSON name of a field whose descriptor has none: lowerCamelCase. */
-static void dsc_put_camel(struct buf *b, struct slice name)
+/* Return the extension of message s with number, or NULL. */
+static const struct dsc_symbol *dsc_extension(const struct dsc *d,
+                                              const struct dsc_symbol *s,
+                                              uint32_t number)
 {
-    bool up = false;
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        if (c != '_')
-            mem_put_byte(b, up && c >= 'a' && c <= 'z'
-                            ? (uint8_t)(c - 'a' + 'A') : (uint8_t)c);
-        up = c == '_';
+    uint64_t hash = dsc_extension_key(s->name, number);
+    uint32_t at = 0, i;
+    while (at < DSC_NAMESAKES &&
+           (i = mem_index_next(&d->names, hash, &at)) != MEM_NONE) {
+        const struct dsc_symbol *x = i < d->nsymbols ? d->symbol[i] : s;
+        if (x->kind == 'X' && dsc_varint(x->bytes, 3, 0) == number &&
+            dsc_resolve(d, dsc_scope(x->name), dsc_bytes(x->bytes, 2)) == s)
+            return x;
     }
-}
-
-/* True if dsc_put_camel makes key of name. */
-static bool dsc_is_camel(struct slice name, struct slice key)
-{
-    struct buf b = {0};
-    dsc_put_camel(&b, name);
-    bool is = b.len == key.n && b.len && !memcmp(b.data, key.p, key.n);
-    mem_fini(&b);
-    return is;
+    return NULL;
 }
 
 /* Find the field of message s that JSON calls key or, if number is not 0, the
- * field number.  Both the JSON name and the name in the .proto are keys. */
+ * field number.  Both the JSON name and the name in the .proto are keys; that
+ * of an extension is its full name in brackets. */
 static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
                            struct slice key, uint32_t number,
                            struct dsc_field *f)
 {
-    struct pb_in in = pb_of(s->bytes);
-    struct slice part;
-    while (dsc_next(&in, 2, &part)) {
-        *f = dsc_field(d, s, part);
-        if (number ? f->number == number
-                   : txt_equal(f->name, key) ||
-                     (f->json.n ? txt_equal(f->json, key)
-                                : dsc_is_camel(f->name, key)))
-            return true;
+    const struct dsc_part *p = dsc_part(d, s, number ? NULL : &key, number);
+    const struct dsc_symbol *x = NULL;
+    if (p) {
+        *f = dsc_field(d, s, p->bytes);
+        return true;
     }
-    return false;
+    if (!number && key.n > 2 && *key.p == '[' && key.p[key.n - 1] == ']')
+        x = dsc_symbol(d, (struct slice){ key.p + 1, key.n - 2 });
+    if (x && x->kind == 'X')
+        number = (uint32_t)dsc_varint(x->bytes, 3, 0);
+    const struct dsc_symbol *found = number ? dsc_extension(d, s, number)
+                                            : NULL;
+    if (!found || (x && found != x))
+        return false;
+    *f = dsc_field(d, found, found->bytes);
+    f->extension = found;
+    f->presence = true;
+    return true;
 }
 
 /* True if s is the type of a map's entries. */
@@ -24924,52 +25183,123 @@ static void dsc_put_parts(struct buf *b, const struct dsc_symbol *s)
         dsc_put_listed(b, dsc_bytes(part, 1));
 }
 
+/* The names that are most like one that was mistyped. */
+struct dsc_near {
+    struct slice want;                  /* borrowed, as the others */
+    struct slice name[DSC_NEAR];        /* the most similar first */
+    unsigned distance[DSC_NEAR];
+    size_t n, all;                      /* in name; that were compared */
+};
+
+/* Write the last word of name, in lower case and cut off, to text. */
+static void dsc_last_word(char text[DSC_WORD], struct slice name)
+{
+    struct slice scope = dsc_scope(name);
+    name = txt_after(name, scope.n + (scope.n != 0));
+    size_t n = name.n < DSC_WORD ? name.n : DSC_WORD - 1;
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)tolower((unsigned char)name.p[i]);
+    text[n] = 0;
+}
+
+/* Compare name with the others in k, and keep it if it is among the most like
+ * the one that is wanted: by the edits that make one of the other. */
+static void dsc_near_add(struct dsc_near *k, struct slice name)
+{
+    char a[DSC_WORD], b[DSC_WORD];
+    if (++k->all > DSC_COMPARED)
+        return;
+    dsc_last_word(a, k->want);
+    dsc_last_word(b, name);
+    unsigned distance = txt_distance(a, b);
+    if (distance > 2 && *a && *b && (strstr(a, b) || strstr(b, a)))
+        distance = 2;
+    size_t i = k->n < DSC_NEAR ? k->n++ : DSC_NEAR;
+    for (; i > 0 && k->distance[i - 1] > distance; i--)
+        if (i < DSC_NEAR) {
+            k->name[i] = k->name[i - 1];
+            k->distance[i] = k->distance[i - 1];
+        }
+    if (i < DSC_NEAR) {
+        k->name[i] = name;
+        k->distance[i] = distance;
+    }
+}
+
+/* Append the names in k, the most similar first, or "none". */
+static void dsc_near_put(const struct dsc_near *k, struct buf *b)
+{
+    for (size_t i = 0; i < k->n; i++)
+        dsc_put_listed(b, k->name[i]);
+    if (k->all > k->n)
+        dsc_put_listed(b, txt_slice("..."));
+    txt_puts(b, k->n ? "" : "none");
+}
+
 /* Fail: d has no service of that name. */
 static int dsc_no_service(const struct dsc *d, struct slice name,
                           struct gp_why *why)
 {
+    struct dsc_near near = { .want = name };
     struct buf known = {0};
     for (size_t i = 0; i < d->nsymbols; i++)
-        if (d->symbol[i].kind == 'S')
-            dsc_put_listed(&known, d->symbol[i].name);
-    txt_fail(why, GP_EUSAGE, known.len ? "no service '%.*s' in the "
-             "descriptors, which have %.*s; name a method: --call "
-             "SERVICE/METHOD"
-             : "no service '%.*s' in the descriptors, nor any other%.*s",
-             dsc_shown(name), name.p, (int)known.len,
-             known.len ? (const char *)known.data : "");
+        if (d->symbol[i]->kind == 'S')
+            dsc_near_add(&near, d->symbol[i]->name);
+    dsc_near_put(&near, &known);
+    txt_fail(why, GP_EUSAGE, near.n ? "no service '%.*s' in the descriptors, "
+             "which have %s; name a method: --call SERVICE/METHOD"
+             : "no service '%.*s' in the descriptors, nor any other",
+             dsc_shown(name), name.p, mem_string(&known));
     mem_fini(&known);
     return GP_EUSAGE;
+}
+
+/* Fail: service s has no method of that name. */
+static int dsc_no_method(const struct dsc *d, const struct dsc_symbol *s,
+                         struct slice name, struct gp_why *why)
+{
+    struct dsc_near near = { .want = name };
+    struct buf known = {0};
+    for (uint32_t i = 0; i < s->nparts; i++)
+        dsc_near_add(&near, dsc_bytes(d->part[s->part + i].bytes, 1));
+    dsc_near_put(&near, &known);
+    txt_fail(why, GP_EUSAGE, "no method '%.*s' in %.*s, which has %s",
+             dsc_shown(name), name.p, dsc_shown(s->name), s->name.p,
+             mem_string(&known));
+    mem_fini(&known);
+    return GP_EUSAGE;
+}
+
+/* Read bytes, the descriptor of a method of service s. */
+static struct dsc_method dsc_method(const struct dsc *d,
+                                    const struct dsc_symbol *s,
+                                    struct slice bytes)
+{
+    return (struct dsc_method){
+        dsc_resolve(d, s->name, dsc_bytes(bytes, 2)),
+        dsc_resolve(d, s->name, dsc_bytes(bytes, 3)),
+        dsc_varint(bytes, 5, 0), dsc_varint(bytes, 6, 0) };
 }
 
 /* Find method path, "package.Service/Method"; GP_EUSAGE: *why lists methods. */
 static int dsc_find_method(const struct dsc *d, const char *path,
                            struct dsc_method *m, struct gp_why *why)
 {
-    struct slice full = txt_slice(path), name;
+    struct slice full = txt_slice(path);
     const char *slash = memrchr(path, '/', full.n);
     struct slice service = { path, slash ? (size_t)(slash - path) : full.n };
+    struct slice name = txt_slice(slash ? slash + 1 : "");
     const struct dsc_symbol *s = slash ? dsc_symbol(d, service) : NULL;
-    if (!s)
+    if (!s || s->kind != 'S')
         return dsc_no_service(d, service, why);
-    struct pb_in in = pb_of(s->bytes);
-    struct buf known = {0};
-    while (dsc_next(&in, 2, &name)) {
-        if (!txt_equal(dsc_bytes(name, 1), txt_slice(slash + 1)))
-            continue;
-        *m = (struct dsc_method){ dsc_symbol(d, dsc_bytes(name, 2)),
-            dsc_symbol(d, dsc_bytes(name, 3)), dsc_varint(name, 5, 0),
-            dsc_varint(name, 6, 0) };
-        return m->input && m->output ? GP_OK : txt_fail(why, GP_EFORMAT,
-            "the messages of %s are not in the descriptors", path);
-    }
-    dsc_put_parts(&known, s);
-    txt_fail(why, GP_EUSAGE, "no method '%s' in %.*s, which has %.*s",
-             slash + 1, (int)(slash - path), path,
-             known.data ? (int)known.len : 4,
-             known.data ? (const char *)known.data : "none");
-    mem_fini(&known);
-    return GP_EUSAGE;
+    const struct dsc_part *p = dsc_part(d, s, &name, 0);
+    if (!p)
+        return dsc_no_method(d, s, name, why);
+    *m = dsc_method(d, s, p->bytes);
+    struct slice lost = dsc_bytes(p->bytes, m->input ? 3 : 2);
+    return m->input && m->output ? GP_OK : txt_fail(why, GP_EFORMAT,
+        "%s: its message %.*s is not in the descriptors", path,
+        dsc_shown(lost), lost.p);
 }
 
 /* ================================= 34 PJSON ==================================
@@ -25137,13 +25467,12 @@ static int pj_get_enum(struct pj_json *j, const struct dsc_field *f,
         return pj_wrong(j, "its enum is not in the descriptors");
     if (v->kind != JS_STRING)
         return pj_get_integer(j, v, true, 32, x);
-    struct pb_in in = pb_of(s->bytes);
-    struct slice part, name = pj_unquoted(v->text);
-    while (dsc_next(&in, 2, &part))
-        if (txt_equal(dsc_bytes(part, 1), name)) {
-            *x = dsc_varint(part, 2, 0);
-            return GP_OK;
-        }
+    struct slice name = pj_unquoted(v->text);
+    const struct dsc_part *p = dsc_part(j->d, s, &name, 0);
+    if (p) {
+        *x = dsc_varint(p->bytes, 2, 0);
+        return GP_OK;
+    }
     struct buf known = {0};
     dsc_put_parts(&known, s);
     int e = pj_wrong(j, "'%.*s' is no value of %.*s, which has %.*s",
@@ -25795,14 +26124,11 @@ static void pj_say_bytes(struct pj_text *t, struct slice s)
 static void pj_say_enum(struct pj_text *t, const struct dsc_symbol *s,
                         int32_t v)
 {
-    struct pb_in in = pb_of(s ? s->bytes : (struct slice){0});
-    struct slice part;
-    while (dsc_next(&in, 2, &part))
-        if ((int32_t)dsc_varint(part, 2, 0) == v) {
-            js_put_str(&t->js, dsc_bytes(part, 1));
-            return;
-        }
-    js_put_int(&t->js, v);
+    const struct dsc_part *p = s ? dsc_part(t->d, s, NULL, (uint32_t)v) : NULL;
+    if (p)
+        js_put_str(&t->js, dsc_bytes(p->bytes, 1));
+    else
+        js_put_int(&t->js, v);
 }
 
 /* Write the value of f that is in field w of the wire. */
@@ -25899,9 +26225,13 @@ static int pj_say_entry(struct pj_text *t, const struct dsc_symbol *s,
 static void pj_say_key(struct pj_text *t, const struct dsc_field *f)
 {
     struct buf b = {0};
-    if (!f->json.n)
+    if (f->extension)
+        txt_putf(&b, "[%.*s]", (int)f->extension->name.n, f->extension->name.p);
+    else if (f->json.n)
+        mem_put(&b, f->json.p, f->json.n);
+    else
         dsc_put_camel(&b, f->name);
-    js_put_key(&t->js, f->json.n ? f->json : mem_slice(&b));
+    js_put_key(&t->js, mem_slice(&b));
     t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
@@ -26092,22 +26422,22 @@ static int pj_say_wrapped(struct pj_text *t, const struct pj_known *k,
 static int pj_say_fields(struct pj_text *t, const struct dsc_symbol *s,
                          struct slice bytes, int depth)
 {
+    struct slice none = {0};
     struct dsc_field f;
-    int e = GP_OK;
+    struct pb_field w;
+    int got, e = GP_OK;
     for (uint32_t at = 0, next; !e; at = next) {
-        struct pb_in in = pb_of(s->bytes);
-        struct slice part;
+        struct pb_in in = pb_of(bytes);
         next = UINT32_MAX;
-        while (dsc_next(&in, 2, &part)) {
-            uint32_t number = (uint32_t)dsc_varint(part, 3, 0);
-            if (number <= at || number >= next)
-                continue;
-            next = number;
-            f = dsc_field(t->d, s, part);
-        }
+        while ((got = pb_get_field(&in, &w)) > 0)
+            if (w.number > at && w.number < next)
+                next = w.number;
+        if (got < 0)
+            return got;
         if (next == UINT32_MAX)
             break;
-        e = pj_say_field(t, &f, bytes, depth);
+        if (dsc_find_field(t->d, s, none, next, &f))
+            e = pj_say_field(t, &f, bytes, depth);
     }
     return e;
 }
