@@ -1038,6 +1038,11 @@ enum {
     RES_STEPS_MOST = 64,
     RES_LABELS_MOST = 64,
 
+    /* Methods of a mix, and the largest weight of one; more are refused.  The
+     * order of a mix is a table of the sum of the weights. */
+    RES_METHODS_MOST = 64,
+    RES_WEIGHT_MOST = 10000,
+
     /* Default streams per connection in an open loop: servers' usual limit. */
     RES_OPEN_STREAMS = 100,
 
@@ -36329,13 +36334,21 @@ struct res_step {                       /* a constant rate or a ramp */
 
 struct res_header { struct slice name, value; };       /* metadata */
 
+struct res_method {                     /* one that a run calls */
+    const char *call;                   /* "package.Service/Method" */
+    enum gp_kind kind;
+    uint64_t    weight;                 /* its calls, in proportion to those of
+                                         * the others; > 0 */
+    const struct client_payload *payload; /* borrowed; used in turn */
+    size_t      npayload;               /* at least 1 */
+};
+
 struct res_config {                     /* what a run does */
     const char *const *target;          /* borrowed; used in turn */
     size_t      ntarget;                /* at least 1 */
-    const char *call;                   /* "package.Service/Method" */
-    enum gp_kind kind;                  /* of the method */
-    const struct client_payload *payload; /* borrowed; used in turn */
-    size_t      npayload;               /* at least 1 */
+    const char *call;                   /* the methods, in text */
+    const struct res_method *method;    /* borrowed */
+    size_t      nmethod;                /* at least 1; more: a mix */
     const struct res_header *header;    /* borrowed; fills {{}} for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
@@ -36412,6 +36425,11 @@ struct res_thread {
 
 struct res_pace { uint64_t n; int64_t ns; };    /* ok calls; service time */
 
+struct res_calls {                      /* those of one method of a mix */
+    uint64_t sent, ok, failed, cut_off;
+    struct hdr response;                /* as struct res's */
+};
+
 struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* calls that were not processed */
@@ -36429,6 +36447,8 @@ struct res {
     struct hdr first, message;          /* ns, streams: first byte; messages */
     struct hdr failed_latency;          /* ns */
     struct hdr connect;                 /* ns, until SETTINGS; before the run */
+    struct res_calls *method;           /* owned; of a mix, in config's order */
+    size_t   nmethod;                   /* of method; 0: there is one method */
     struct res_intervals intervals;
     int64_t  start_unix_ns, elapsed_ns; /* measuring */
     uint64_t bytes_in, bytes_out;       /* while measuring */
@@ -36457,6 +36477,17 @@ static double res_ratio(double a, double b)
 }
 
 /* ---- figures of a config ---- */
+
+/* Return the name of the kind of k's methods in JSON. */
+static const char *res_kind_of(const struct res_config *k)
+{
+    static const char *const name[] = { "unary", "client_stream",
+                                        "server_stream", "bidi" };
+    for (size_t i = 1; i < k->nmethod; i++)
+        if (k->method[i].kind != k->method[0].kind)
+            return "mixed";
+    return name[k->method[0].kind];
+}
 
 /* True if k is an open loop. */
 static bool res_open(const struct res_config *k)
@@ -36603,12 +36634,14 @@ enum res_group {                        /* members of grpcprof.load/1 */
     RES_CLIENT, RES_TOP,                /* all of struct res; TOP: not nested */
     RES_PLAN, RES_LIMITS,               /* of struct res_config, one member */
     RES_THREAD,                         /* of struct res_thread */
+    RES_METHOD,                         /* of struct res_calls */
 };
 
 static const char *const res_group_name[] = {
     [RES_WINDOW] = "window", [RES_COUNTS] = "counts",
     [RES_THROUGHPUT] = "throughput", [RES_LATENCY] = "latency",
     [RES_CONNECT] = "connect", [RES_CLIENT] = "client", [RES_PLAN] = "config",
+    [RES_METHOD] = "methods",
 };
 
 enum res_type {
@@ -36639,6 +36672,7 @@ struct res_field {
 #define RES_C(...) RES_ROW(res_config, __VA_ARGS__)
 #define RES_R(...) RES_ROW(res, __VA_ARGS__)
 #define RES_T(...) RES_ROW(res_thread, __VA_ARGS__)
+#define RES_M(...) RES_ROW(res_calls, __VA_ARGS__)
 
 /* In the order of JSON. */
 static const struct res_field res_field[] = {
@@ -36695,6 +36729,11 @@ static const struct res_field res_field[] = {
     RES_R(CLIENT, "tcp_busy_ns", WHOLE, SUM, tcp_busy_ns),
     RES_R(CLIENT, "tcp_limited_ns", WHOLE, SUM, tcp_limited_ns),
     RES_R(CLIENT, "gave_up", WHOLE, SUM, gave_up),
+    RES_M(METHOD, "sent", WHOLE, SUM, sent),
+    RES_M(METHOD, "ok", WHOLE, SUM, ok),
+    RES_M(METHOD, "failed", WHOLE, SUM, failed),
+    RES_M(METHOD, "cut_off", WHOLE, SUM, cut_off),
+    RES_M(METHOD, "response", TIMES, SUM, response),
 };
 
 /* Return the row after f, NULL: the first, of groups from to to; or NULL. */
@@ -36747,9 +36786,26 @@ static int res_init(struct res *r, int64_t interval_ns)
     return e;
 }
 
+/* Make room in r, an empty result, for the figures of each of n methods; one
+ * has r's.  GP_ENOMEM. */
+static int res_init_methods(struct res *r, size_t n)
+{
+    int e = GP_OK;
+    if (n < 2)
+        return GP_OK;
+    r->method = mem_zalloc(n * sizeof *r->method);
+    r->nmethod = r->method ? n : 0;
+    for (size_t i = 0; i < r->nmethod; i++)
+        e |= hdr_init(&r->method[i].response);
+    return r->method ? e : GP_ENOMEM;
+}
+
 /* Release a result; a zero one is fine. */
 static void res_fini(struct res *r)
 {
+    for (size_t i = 0; i < r->nmethod; i++)
+        hdr_fini(&r->method[i].response);
+    mem_free(r->method);
     for (const struct res_field *f = NULL;
          (f = res_next(f, RES_WINDOW, RES_TOP)); )
         if (f->type >= RES_TIMES)
@@ -36786,6 +36842,8 @@ static void res_error_add(struct res *r, const struct res_error *f,
 static void res_add(struct res *r, const struct res *f)
 {
     res_merge(r, f, RES_WINDOW, RES_TOP);
+    for (size_t i = 0; i < r->nmethod && i < f->nmethod; i++)
+        res_merge(&r->method[i], &f->method[i], RES_METHOD, RES_METHOD);
     for (size_t i = 0; i < RPC_STATUSES; i++)
         r->status[i] += f->status[i];
     for (size_t i = 0; i < f->nerror; i++)
@@ -37433,8 +37491,6 @@ static struct slice lf_label(const char *text, struct slice *value)
 /* Write the member config. */
 static void lf_js_config(struct js *j, const struct judge_report *t)
 {
-    static const char *const kind[] = { "unary", "client_stream",
-                                        "server_stream", "bidi" };
     struct res_config k = *t->config;   /* with its defaults */
     k.connections = res_connections(&k);
     k.total = res_planned(&k);
@@ -37445,7 +37501,7 @@ static void lf_js_config(struct js *j, const struct judge_report *t)
     js_field_text(j, "target", k.target[0]);
     js_field_text(j, "address", t->result->target);
     js_field_text(j, "call", k.call);
-    js_field_text(j, "kind", kind[k.kind]);
+    js_field_text(j, "kind", res_kind_of(&k));
     lf_js_group(j, t, RES_PLAN, &k);
     js_field_text(j, "mode", res_open(&k) ? "open" : "closed");
     js_field_num(j, "rate", res_open(&k) ? k.step[0].from : (double)NAN);
@@ -37570,6 +37626,22 @@ static void lf_js_client(struct js *j, const struct judge_report *t)
     js_close(j, ']');
     lf_js_group(j, t, RES_CLIENT, t->result);
     js_close(j, '}');
+}
+
+/* Write the member methods: those of a mix, each with its figures. */
+static void lf_js_methods(struct js *j, const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    js_field_open(j, res_group_name[RES_METHOD], '[');
+    for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
+        js_open(j, '{');
+        js_field_text(j, "call", t->config->method[i].call);
+        js_field_count(j, "weight", t->config->method[i].weight);
+        js_field_num(j, "rps_ok", judge_rate(r, r->method[i].ok));
+        lf_js_group(j, t, RES_METHOD, &r->method[i]);
+        js_close(j, '}');
+    }
+    js_close(j, ']');
 }
 
 /* Write the members verdict and asserts. */
@@ -37741,6 +37813,7 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     lf_js_config(&j, t);
     lf_js_figures(&j, t);
     lf_js_intervals(&j, t->result);
+    lf_js_methods(&j, t);
     lf_js_errors(&j, t);
     lf_js_client(&j, t);
     lf_js_verdict(&j, t);
@@ -37779,6 +37852,7 @@ struct lf_saved {                      /* results read, and merged */
     struct res_config config;
     struct res         result;
     struct res_step    step[RES_STEPS_MOST];    /* of config */
+    struct res_method  method[RES_METHODS_MOST];        /* of config */
     const char        *target;          /* of config */
     const char        *label[RES_LABELS_MOST];  /* "key=value" */
     size_t             nlabel;
@@ -38021,7 +38095,9 @@ static void lf_read_config(struct lf_saved *s, const struct js_value *v)
     struct res_config *k = &s->config;
     s->target = lf_read_text(s, &c, "target");
     *k = (struct res_config){ .target = &s->target, .ntarget = 1,
-        .call = lf_read_text(s, &c, "call"), .max_error_share = -1 };
+        .call = lf_read_text(s, &c, "call"), .max_error_share = -1,
+        .method = s->method, .nmethod = 1 };
+    s->method[0] = (struct res_method){ .call = k->call, .weight = 1 };
     (void)lf_read_group(&c, RES_PLAN, k, NULL);        /* no histograms */
     (void)lf_read_group(&c, RES_LIMITS, k, NULL);
     if (k->requests_per_client)
@@ -38032,6 +38108,33 @@ static void lf_read_config(struct lf_saved *s, const struct js_value *v)
     lf_read_labels(s, &c);
     snprintf(s->result.target, sizeof s->result.target, "%s",
              lf_read_text(s, &c, "address"));
+}
+
+/* Read the member methods of v, which results without a mix may lack. */
+static int lf_read_methods(struct lf_saved *s, const struct js_value *v,
+                           struct gp_why *why)
+{
+    const char *name = res_group_name[RES_METHOD];
+    struct js_members m = lf_list(v, name), at = m;
+    struct js_value one;
+    struct slice key;
+    size_t n = 0, i = 0;
+    while (js_next_member(&at, &key, &one))
+        n++;
+    if (n == 1 || n > RES_METHODS_MOST)
+        return txt_fail(why, GP_EFORMAT, "%s: a mix has 2 to %d", name,
+                        RES_METHODS_MOST);
+    int e = res_init_methods(&s->result, n);
+    if (e)
+        return txt_fail(why, e, "out of memory for the result");
+    s->config.nmethod = n ? n : 1;
+    for (; !e && js_next_member(&m, &key, &one); i++) {
+        s->method[i] = (struct res_method){
+            .call = lf_read_text(s, &one, "call"),
+            .weight = lf_read_count(&one, "weight") };
+        e = lf_read_group(&one, RES_METHOD, &s->result.method[i], why);
+    }
+    return e;
 }
 
 /* Read the members client and runs of v. */
@@ -38127,6 +38230,7 @@ static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
     lf_read_config(s, &v);
     lf_read_profile(s, &v);
     e = lf_read_result(s, &v, why);
+    e = e ? e : lf_read_methods(s, &v, why);
     e = e ? e : lf_read_intervals(s, &v, why);
     if (!e)
         lf_read_errors(s, &v);
@@ -38135,12 +38239,23 @@ static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
 
 /* ---- merged ---- */
 
+/* True if a and b call the same methods, in the same proportions. */
+static bool lf_same_methods(const struct res_config *a,
+                            const struct res_config *b)
+{
+    bool same = a->nmethod == b->nmethod && !strcmp(a->call, b->call);
+    for (size_t i = 0; same && a->nmethod > 1 && i < a->nmethod; i++)
+        same = a->method[i].weight == b->method[i].weight &&
+               !strcmp(a->method[i].call, b->method[i].call);
+    return same;
+}
+
 /* Return how runs of a and b differ, as the middle of "RUN is of another call
  * than RUN"; NULL if they can be compared. */
 static const char *lf_unlike(const struct res_config *a,
                              const struct res_config *b)
 {
-    return strcmp(a->call, b->call) ? "is of another call than"
+    return !lf_same_methods(a, b) ? "is of another call than"
          : res_open(a) != res_open(b)
          ? "has another kind of loop, open or closed, than"
          : a->timeout_ns != b->timeout_ns ? "has another timeout than" : NULL;
@@ -38303,7 +38418,9 @@ struct load_call {                      /* a slot: one call in flight */
     struct link         by_age;         /* in live; alone: the slot is free */
     struct link         queued;         /* in a waiting queue, or alone */
     struct load_call   *next_free;
+    const struct res_method *method;    /* borrowed */
     const struct client_payload *payload; /* borrowed */
+    uint64_t            seq;            /* its number in the run, from 0 */
     struct net_timer    pace;           /* sends its next message */
     int64_t             start_ns;       /* scheduled start */
     int64_t             sent_ns;        /* last actual send */
@@ -38327,7 +38444,7 @@ struct load_conn {
 struct load_target {
     struct net_addr     addr[NET_ADDRS];
     size_t              n;              /* of addr; > 0 */
-    struct client_request request;
+    struct client_request *request;     /* owned; one for each method */
 };
 
 struct load_client {                    /* at most one connection at a time */
@@ -38375,6 +38492,7 @@ struct load_worker {
     uint64_t            arrivals;       /* measured calls due so far */
     uint64_t            share;          /* of the planned calls; open loop */
     uint64_t            seq;            /* calls started */
+    uint64_t            started[RES_METHODS_MOST];      /* of each method */
     bool                asked;          /* a call keeps its reply, or did */
     uint64_t            rng;            /* state of load_random */
     struct res          sum;            /* the worker's result */
@@ -38398,6 +38516,9 @@ struct load_run {
     struct load_client *client;         /* owned */
     struct load_worker *worker;         /* owned */
     uint64_t            nclient;        /* struct load_client */
+    uint8_t            *turn;           /* owned: the mix's methods in their
+                                         * order; NULL: there is one */
+    size_t              nturn;          /* of turn */
     unsigned            threads, ready, done;   /* workers */
     unsigned            started;        /* threads of workers */
     sem_t               counted_all;    /* from a worker: its sum is complete */
@@ -38558,6 +38679,14 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
 static const struct client_result load_late = { CLIENT_DEADLINE,
     GP_STATUS_DEADLINE_EXCEEDED, .text = "no answer in time" };
 
+/* Return the figures of k's method in w, or NULL if there is no mix. */
+static struct res_calls *load_calls_of(struct load_worker *w,
+                                       const struct load_call *k)
+{
+    return w->sum.nmethod ? &w->sum.method[k->method - w->run->config->method]
+                          : NULL;
+}
+
 /* Count k, which ended with r, and free its slot. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct client_result *r)
@@ -38568,10 +38697,17 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     if (k->counted) {
         struct res_interval *v = res_intervals_at(&w->sum.intervals,
                                       now_ns - w->start_ns, w->in_flight);
+        struct res_calls *one = load_calls_of(w, k);
         w->last_ns = now_ns;
         w->sum.status[r->status]++;
+        if (one) {
+            one->ok += r->kind == CLIENT_OK;
+            one->failed += r->kind != CLIENT_OK;
+        }
         if (r->kind == CLIENT_OK) {
             hdr_add(&w->sum.response, now_ns - k->start_ns);
+            if (one)
+                hdr_add(&one->response, now_ns - k->start_ns);
             if (w->run->open) {
                 struct res_pace *pace = mem_link_alone(&w->waiting)
                     ? &w->sum.streams_free : &w->sum.streams_blocked;
@@ -38744,6 +38880,16 @@ static void load_client_give_up(struct load_client *c)
 
 /* ---- a worker: calls ---- */
 
+/* Return the method of call seq.  The calls of each round through the mix's
+ * order have its proportions; the rounds start one later each, so that workers,
+ * which have every nth call, do not have the calls of one method. */
+static const struct res_method *load_method_of(const struct load_run *r,
+                                               uint64_t seq)
+{
+    size_t i = r->turn ? r->turn[(seq + seq / r->nturn) % r->nturn] : 0;
+    return &r->config->method[i];
+}
+
 /* Start a call scheduled for at_ns, for c or, NULL, for whichever client has
  * room.  w has a free slot. */
 static struct load_call *load_call_begin(struct load_worker *w,
@@ -38757,11 +38903,16 @@ static struct load_call *load_call_begin(struct load_worker *w,
     k->counted = w->measuring && at_ns >= w->start_ns;
     k->start_ns = at_ns;
     k->sent_ns = 0;
-    k->payload = &config->payload[(w->index + w->seq++ * w->run->threads) %
-                                  config->npayload];
+    k->seq = w->index + w->seq++ * w->run->threads;
+    k->method = load_method_of(w->run, k->seq);
+    uint64_t nth = w->started[k->method - config->method]++;
+    k->payload = &k->method->payload[(w->index + nth * w->run->threads) %
+                                     k->method->npayload];
     mem_link_append(&w->live, &k->by_age);
     w->in_flight++;
     w->sum.sent += k->counted;
+    if (w->sum.nmethod)
+        load_calls_of(w, k)->sent += k->counted;
     if (c) {
         c->live++;
         c->left -= k->counted && w->run->counted;
@@ -38812,7 +38963,7 @@ static void load_put_template(struct buf *b, struct load_worker *w,
         uint64_t rng[2] = { (uint64_t)(load_random(w) * 9007199254740992.0),
                              (uint64_t)(load_random(w) * 9007199254740992.0) };
         if (i == 0)
-            txt_putf(b, "%" PRIu64, w->index + (w->seq - 1) * w->run->threads);
+            txt_putf(b, "%" PRIu64, k->seq);
         else if (i == 1)
             txt_putf(b, "%td", k->client - w->run->client);
         else if (i == 2)
@@ -38829,11 +38980,18 @@ static void load_put_template(struct buf *b, struct load_worker *w,
     }
 }
 
+/* Return the headers of k, which has a client. */
+static const struct client_request *load_request_of(const struct load_call *k)
+{
+    const struct res_config *config = k->client->worker->run->config;
+    return &k->client->target->request[k->method - config->method];
+}
+
 /* Start k with {{}} filled in, in headers that HPACK must not index. */
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
                                bool wait)
 {
-    const struct client_request *q = &k->client->target->request;
+    const struct client_request *q = load_request_of(k);
     nghttp2_nv nv[sizeof q->nv / sizeof *q->nv];
     struct buf text = {0};
     size_t at[sizeof nv / sizeof *nv + 1];
@@ -38872,7 +39030,6 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
 {
     const struct res_config *config = w->run->config;
     struct load_conn *n = c->conn;
-    const struct client_request *q = &c->target->request;
     bool wait = config->message_interval_ns > 0;
     if (w->run->open && k->client != c) {
         if (k->client)
@@ -38880,9 +39037,12 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         c->live++;
     }
     k->client = c;
-    k->rpc.keep = w->index == 0 && !w->asked ? config->reply : NULL;
-    w->asked = true;
-    k->rpc.many = config->kind == GP_SERVER_STREAM || config->kind == GP_BIDI;
+    const struct client_request *q = load_request_of(k);
+    bool ask = w->index == 0 && !w->asked && k->method == config->method;
+    k->rpc.keep = ask ? config->reply : NULL;
+    w->asked |= ask;
+    k->rpc.many = k->method->kind == GP_SERVER_STREAM ||
+                  k->method->kind == GP_BIDI;
     k->sent_ns = k->heard_ns = w->net.now_ns;
     if (w->run->templates ? load_call_start_own(w, k, wait)
                           : client_call_start(&n->chan, &k->rpc, q->nv, q->n,
@@ -38966,6 +39126,8 @@ static void load_worker_cut_off(struct load_worker *w)
         if (!load_call_waits(k))
             client_call_cancel(&k->rpc);
         w->sum.cut_off += k->counted;
+        if (w->sum.nmethod)
+            load_calls_of(w, k)->cut_off += k->counted;
         load_call_free(w, k);
         if (c)
             load_client_try_finish(c);
@@ -39072,7 +39234,7 @@ static void load_on_first(struct client_conn *ch, struct client_call *u)
     struct load_call *k = (struct load_call *)u;
     struct load_worker *w = k->client->worker;
     (void)ch;
-    if (k->counted && w->run->config->kind != GP_UNARY)
+    if (k->counted && k->method->kind != GP_UNARY)
         hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
@@ -39088,10 +39250,10 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     if (!k->counted)
         return;
     w->sum.messages_in++;
-    if (config->kind == GP_UNARY)
+    if (k->method->kind == GP_UNARY)
         return;
     int64_t at_ns = k->heard_ns;
-    if (config->kind == GP_BIDI && u->frame.count <= k->payload->n)
+    if (k->method->kind == GP_BIDI && u->frame.count <= k->payload->n)
         at_ns = k->sent_ns + (u->frame.count - 1) * config->message_interval_ns;
     hdr_add(&w->sum.message, w->net.now_ns - at_ns);
     k->heard_ns = w->net.now_ns;
@@ -39545,7 +39707,8 @@ static int load_worker_init(struct load_worker *w, struct gp_why *why)
     w->net.on_turn = load_on_turn;
     w->net.fine = r->open;
     w->call = mem_zalloc(w->ncall * sizeof *w->call);
-    if (!heap || !w->call || res_init(&w->sum, r->config->interval_ns))
+    if (!heap || !w->call || res_init(&w->sum, r->config->interval_ns) ||
+        res_init_methods(&w->sum, r->config->nmethod))
         return txt_fail(why, GP_ENOMEM, "out of memory for %" PRIu64
                         " clients", w->nclient);
     w->deadline = (struct net_timer){ .on_time = load_on_deadline, .arg = w };
@@ -39595,7 +39758,9 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
                         "%d per client (-m) and %d in all", LOAD_STREAMS_MOST,
                         100 * LOAD_STREAMS_MOST);
     double most = 0;
-    bool wrong = false;
+    bool wrong = false, empty = false;
+    for (size_t i = 0; i < k->nmethod; i++)
+        empty |= !k->method[i].npayload;
     for (size_t i = 0; i < k->nstep; i++) {
         most = fmax(most, fmax(k->step[i].from, k->step[i].to));
         wrong |= !(k->step[i].from >= 0) || !(k->step[i].to >= 0);
@@ -39609,7 +39774,7 @@ static int load_check_calls(const struct res_config *k, struct gp_why *why)
           "too many calls for each client: use a smaller -n" },
         { k->timeout_ns <= 0 || k->connect_timeout_ns <= 0 || k->drain_ns < 0,
           "a timeout must be positive" },
-        { !k->npayload, "no message to send" },
+        { !k->nmethod || empty, "no message to send" },
         { wrong, "a rate must not be negative" },
         { res_open(k) && !(most > 0),
           "the schedule has no calls: give a rate above 0" },
@@ -39663,24 +39828,67 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* Fill in t from the address text: its addresses, and the request's headers. */
-static int load_target_init(struct load_target *t, const char *text,
-                            const struct res_config *k, struct gp_why *why)
+/* Make q the headers of calls of method at the address text, t's. */
+static int load_request_init(struct client_request *q,
+                             const struct res_method *method,
+                             const struct load_target *t, const char *text,
+                             const struct res_config *k, struct gp_why *why)
 {
     char path[512];
-    int e = net_addr_parse(text, true, t->addr, &t->n, why);
-    if (e || (e = load_path(k->call, path, sizeof path, why)))
+    int e = load_path(method->call, path, sizeof path, why);
+    if (e)
         return e;
     const char *host = k->authority ? k->authority
                                     : net_authority(text, t->addr);
-    e = client_request_init(&t->request, path, host, k->timeout_ns, k->gzip);
+    e = client_request_init(q, path, host, k->timeout_ns, k->gzip);
     for (size_t i = 0; !e && i < k->nheader; i++)
-        e = client_request_header(&t->request, k->header[i].name,
-                                  k->header[i].value);
+        e = client_request_header(q, k->header[i].name, k->header[i].value);
     if (e == GP_ELIMIT)
         return txt_fail(why, GP_EUSAGE, "too much metadata: use at most %d "
                         "headers", RPC_META_MOST);
     return e ? txt_fail(why, e, "out of memory for the request") : GP_OK;
+}
+
+/* Fill in t from the address text: its addresses, and the headers of calls. */
+static int load_target_init(struct load_target *t, const char *text,
+                            const struct res_config *k, struct gp_why *why)
+{
+    int e = net_addr_parse(text, true, t->addr, &t->n, why);
+    if (e)
+        return e;
+    t->request = mem_zalloc(k->nmethod * sizeof *t->request);
+    if (!t->request)
+        e = txt_fail(why, GP_ENOMEM, "out of memory for the requests");
+    for (size_t i = 0; !e && i < k->nmethod; i++)
+        e = load_request_init(&t->request[i], &k->method[i], t, text, k, why);
+    return e;
+}
+
+/* Make the order of a mix's methods, in which the calls of each are spread as
+ * evenly as their weights allow; GP_ENOMEM.
+ *
+ *   weights 3 and 1    0 0 1 0    at each turn every method gains its weight,
+ *                                 and the one with most loses all weights */
+static int load_run_init_turn(struct load_run *r)
+{
+    const struct res_config *k = r->config;
+    int64_t gain[RES_METHODS_MOST] = {0}, all = 0;
+    if (k->nmethod < 2)
+        return GP_OK;
+    for (size_t i = 0; i < k->nmethod; i++)
+        all += (int64_t)k->method[i].weight;
+    r->turn = mem_zalloc((size_t)all);
+    r->nturn = (size_t)all;
+    for (size_t n = 0; r->turn && n < r->nturn; n++) {
+        size_t most = 0;
+        for (size_t i = 0; i < k->nmethod; i++) {
+            gain[i] += (int64_t)k->method[i].weight;
+            most = gain[i] > gain[most] ? i : most;
+        }
+        gain[most] -= all;
+        r->turn[n] = (uint8_t)most;
+    }
+    return r->turn ? GP_OK : GP_ENOMEM;
 }
 
 /* Add up the ok and failed calls of all workers so far. */
@@ -39792,7 +40000,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     r->target = mem_zalloc(k->ntarget * sizeof *r->target);
     r->client = mem_zalloc(r->nclient * sizeof *r->client);
     r->worker = mem_zalloc(r->threads * sizeof *r->worker);
-    if (!e && (!r->target || !r->client || !r->worker))
+    if (!e && (!r->target || !r->client || !r->worker || load_run_init_turn(r)))
         e = txt_fail(why, GP_ENOMEM, "out of memory for the run");
     for (size_t i = 0; !e && i < k->ntarget; i++)
         e = load_target_init(&r->target[i], k->target[i], k, why);
@@ -39859,7 +40067,7 @@ static int load_run_result(const struct load_run *r, struct res *to,
 {
     const struct res_config *k = r->config;
     int64_t first = INT64_MAX, last = 0;
-    if (res_init(to, k->interval_ns))
+    if (res_init(to, k->interval_ns) || res_init_methods(to, k->nmethod))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     for (unsigned i = 0; i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];
@@ -39928,8 +40136,13 @@ static void load_run_fini(struct load_run *r)
         mem_fini(&w->log);
         res_fini(&w->sum);
     }
+    size_t n = r->config->nmethod;
+    for (size_t i = 0; r->target && i < r->config->ntarget * n; i++)
+        if (r->target[i / n].request)
+            client_request_fini(&r->target[i / n].request[i % n]);
     for (size_t i = 0; r->target && i < r->config->ntarget; i++)
-        client_request_fini(&r->target[i].request);
+        mem_free(r->target[i].request);
+    mem_free(r->turn);
     mem_free(r->worker);
     mem_free(r->client);
     mem_free(r->target);
@@ -43245,6 +43458,29 @@ static void loaddoc_put_bins(struct buf *b, const struct hdr *h)
     }
 }
 
+/* Append a row of figures for each method of a mix. */
+static void loaddoc_methods(struct buf *b, const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    if (r->nmethod)
+        txt_puts(b, "\n  method           ok     failed      req/s      p50"
+                 "      p99\n");
+    for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
+        const struct res_calls *m = &r->method[i];
+        struct buf rate = {0};
+        loaddoc_put_rate(&rate, judge_rate(r, m->ok));
+        txt_puts(b, "        ");
+        loaddoc_put_count(b, m->ok, 11);
+        loaddoc_put_count(b, m->failed, 11);
+        doc_put_right(b, &rate, 11);
+        loaddoc_put_time(b, judge_percentile(&m->response, 50), 9);
+        loaddoc_put_time(b, judge_percentile(&m->response, 99), 9);
+        txt_puts(b, "  ");
+        txt_put_clean(b, txt_slice(t->config->method[i].call));
+        mem_put_byte(b, '\n');
+    }
+}
+
 /* Append the calls by status, and the errors by kind; color: for a terminal. */
 static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
 {
@@ -43604,6 +43840,7 @@ static void loaddoc_text(struct buf *b, const struct judge_report *t,
     mem_put_byte(b, '\n');
     loaddoc_counts(b, r);
     loaddoc_latency(b, t);
+    loaddoc_methods(b, t);
     if (r->response.n)
         loaddoc_put_bins(b, &r->response);
     loaddoc_errors(b, r, color);
@@ -43685,6 +43922,28 @@ static void loaddoc_csv_text(struct buf *b, struct slice text)
     txt_puts(b, quote ? "\"" : "");
 }
 
+/* Append the figures of each method of a mix as rows of CSV. */
+static void loaddoc_csv_methods(struct buf *b, const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
+        const struct res_calls *m = &r->method[i];
+        txt_putf(b, "method_%zu_call,", i + 1);
+        loaddoc_csv_text(b, txt_slice(t->config->method[i].call));
+        txt_puts(b, "\r\n");
+        const struct loaddoc_figure figure[] = {
+            { "sent", (double)m->sent }, { "ok", (double)m->ok },
+            { "failed", (double)m->failed }, { "cut_off", (double)m->cut_off },
+            { "rps_ok", judge_rate(r, m->ok) },
+            { "response_p50_ns", judge_percentile(&m->response, 50) },
+            { "response_p99_ns", judge_percentile(&m->response, 99) } };
+        for (size_t k = 0; k < sizeof figure / sizeof *figure; k++) {
+            txt_putf(b, "method_%zu_", i + 1);
+            loaddoc_csv_figure(b, &figure[k]);
+        }
+    }
+}
+
 /* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
 static void loaddoc_csv(struct buf *b, const struct judge_report *t)
 {
@@ -43715,6 +43974,7 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
                  "%s_max_ns,%" PRId64 "\r\n", name[i], h[i]->n, name[i],
                  h[i]->sum / (double)h[i]->n, name[i], h[i]->max);
     }
+    loaddoc_csv_methods(b, t);
 }
 
 /* Append text, escaped, as the value of a Prometheus label. */
@@ -48301,20 +48561,32 @@ static int runcmd_attach(const struct opt_command *cmd)
  * runs    main thread
  */
 
+struct msg_method {                     /* one to call */
+    const char *call, *data;            /* data: JSON or @FILE; or NULL */
+    const char *from;                   /* the option that named them */
+    struct client_payload *payload;     /* owned */
+    size_t npayload, payload_cap;
+    uint64_t weight;
+    struct dsc d;                       /* descriptors; zero: none */
+    struct dsc_method method;           /* of call; zero: unknown */
+    struct buf set;                     /* the bytes that d borrows */
+};
+
 struct msg {
     /* options */
-    const char *target, *call, *data, *binary, *protoset, *compression;
+    const char *target, *call, *data, *binary, *protoset, *compression, *mix;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
     int64_t interval_ns;
     struct opt_list metadata;
     bool reflection;
     /* parsed from them */
     struct res_header header[OPT_LIST_MOST];    /* borrowed from metadata */
-    struct client_payload *payload;     /* owned */
-    struct dsc d;                       /* descriptors; zero: none */
-    struct dsc_method method;           /* of call; zero: unknown */
-    struct buf set;                     /* the bytes that d borrows */
-    size_t nheader, npayload, payload_cap;
+    size_t nheader;
+    struct msg_method each[RES_METHODS_MOST];   /* of mix, or call alone */
+    struct res_method method[RES_METHODS_MOST]; /* the same, for the run */
+    size_t nmethod;
+    struct buf calls;                   /* the names of each, in text */
+    struct arena text;                  /* of mix */
 };
 
 /* True if load knows every {{template}} in value. */
@@ -48424,22 +48696,22 @@ static void msg_say_no_set(const char *file, const struct buf *set,
                   slash ? file : ".", file);
 }
 
-/* Find the method of --call in --protoset, in the built-in descriptors, or by
+/* Find the method m->call in --protoset, in the built-in descriptors, or by
  * reflection; set m->set, m->d and m->method.  A raw message needs no
  * descriptors: if the built-in ones lack the method, m->method stays zero. */
-static int msg_find_method(struct msg *m)
+static int msg_find_method(const struct msg *c, struct msg_method *m)
 {
     char path[512];
     struct gp_why why = {{0}};
-    bool raw = m->binary || m->payload_size != UINT64_MAX;
+    bool raw = c->binary || c->payload_size != UINT64_MAX;
     int e = load_path(m->call, path, sizeof path, &why);
     if (e)
         return say_why(e, &why);
     const char *slash = strrchr(path, '/');
-    if (m->protoset) {
-        if (msg_read_file(m->protoset, &m->set))
+    if (c->protoset) {
+        if (msg_read_file(c->protoset, &m->set))
             return EXIT_FAILED;
-    } else if (!m->reflection) {
+    } else if (!c->reflection) {
 #ifdef SVC_PROTOS
         mem_put(&m->set, svc_protos, sizeof svc_protos);
 #endif
@@ -48452,77 +48724,78 @@ static int msg_find_method(struct msg *m)
         if (raw)
             return EXIT_OK;
     }
-    if (!e && !m->protoset)
-        e = reflect_service(m->target, (struct slice){ path + 1,
+    if (!e && !c->protoset)
+        e = reflect_service(c->target, (struct slice){ path + 1,
                             (size_t)(slash - path) - 1 }, &m->set, &why);
     e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, mem_slice(&m->set),
                                                   &why);
-    if (e && m->protoset) {
-        msg_say_no_set(m->protoset, &m->set, why.text);
+    if (e && c->protoset) {
+        msg_say_no_set(c->protoset, &m->set, why.text);
         return EXIT_FAILED;
     }
     e = e ? e : dsc_find_method(&m->d, path + 1, &m->method, &why);
     if (e)
-        say_error("%s%s%s", m->protoset ? m->protoset : "",
-                  m->protoset ? ": " : "", why.text);
+        say_error("%s%s%s", c->protoset ? c->protoset : "",
+                  c->protoset ? ": " : "", why.text);
     return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/* Add an empty payload to c, and return it, or NULL. */
-static struct client_payload *msg_add_payload(struct msg *c)
+/* Add an empty payload to m, and return it, or NULL. */
+static struct client_payload *msg_add_payload(struct msg_method *m)
 {
-    struct client_payload *v = mem_grow(c->payload, &c->payload_cap,
-                                     c->npayload + 1, sizeof *v);
+    struct client_payload *v = mem_grow(m->payload, &m->payload_cap,
+                                     m->npayload + 1, sizeof *v);
     if (!v)
         return NULL;
-    c->payload = v;
-    v[c->npayload] = (struct client_payload){0};
-    return &v[c->npayload++];
+    m->payload = v;
+    v[m->npayload] = (struct client_payload){0};
+    return &v[m->npayload++];
 }
 
 /* Encode the message v and add it to the payload p, or fail if p is NULL. */
-static int msg_encode(const struct msg *c, const struct js_value *v,
-                      struct client_payload *p)
+static int msg_encode(const struct msg *c, const struct msg_method *m,
+                      const struct js_value *v, struct client_payload *p)
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
-    int e = pj_encode(&c->d, c->method.input, v, &message, &why);
+    int e = pj_encode(&m->d, m->method.input, v, &message, &why);
     if (!e && (!p || client_payload_add(p, mem_slice(&message),
                                         !strcmp(c->compression, "gzip"))))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     mem_fini(&message);
     if (e)
-        say_error("--data: %s", why.text);
+        say_error("%s: %s", m->from, why.text);
     return e == GP_ENOMEM ? EXIT_FAILED : e ? EXIT_USAGE : EXIT_OK;
 }
 
-/* Add a call to c: v is its message, or an array of its messages. */
-static int msg_add_call(struct msg *c, const struct js_value *v)
+/* Add a call to m: v is its message, or an array of its messages. */
+static int msg_add_call(const struct msg *c, struct msg_method *m,
+                        const struct js_value *v)
 {
-    struct client_payload *p = msg_add_payload(c);
+    struct client_payload *p = msg_add_payload(m);
     struct js_members list = js_members(v);
     struct slice key;
     struct js_value x;
     int status = EXIT_OK;
     if (v->kind != JS_ARRAY)
-        return msg_encode(c, v, p);
-    if (!c->method.client_streams) {
-        say_error("--data: an array in an array: the method takes one message, "
-                  "not a stream");
+        return msg_encode(c, m, v, p);
+    if (!m->method.client_streams) {
+        say_error("%s: an array in an array: the method takes one message, "
+                  "not a stream", m->from);
         return EXIT_USAGE;
     }
     while (!status && js_next_member(&list, &key, &x))
-        status = msg_encode(c, &x, p);
+        status = msg_encode(c, m, &x, p);
     return status;
 }
 
-/* Make payloads from --data.  An object is the message of each call; an array
+/* Make payloads from m->data.  An object is the message of each call; an array
  * holds the messages of the calls, in turn.  If the client streams, an array
  * holds the messages of each call, or an array for each call. */
-static int msg_read_json(struct msg *c)
+static int msg_read_json(const struct msg *c, struct msg_method *m)
 {
-    const char *text = c->data ? c->data
-                     : strstr(c->call, "helloworld.Greeter")
+    const char *text = m->data ? m->data
+                     : strstr(m->call, "helloworld.Greeter")
                      ? "{\"name\":\"world\"}" : "{}";
     struct buf b = {0};
     struct js_value v, x;
@@ -48532,7 +48805,7 @@ static int msg_read_json(struct msg *c)
         return EXIT_FAILED;
     int status = EXIT_OK;
     if (js_read(*text == '@' ? mem_slice(&b) : txt_slice(text), &v, &why)) {
-        say_error("--data: %s", why.text);
+        say_error("%s: %s", m->from, why.text);
         status = EXIT_USAGE;
         v = (struct js_value){0};
     }
@@ -48540,13 +48813,13 @@ static int msg_read_json(struct msg *c)
     struct js_members first = list;
     bool nested = js_next_member(&first, &key, &x) && x.kind == JS_ARRAY;
     if (!status &&
-        (v.kind != JS_ARRAY || (c->method.client_streams && !nested)))
-        status = msg_add_call(c, &v);
+        (v.kind != JS_ARRAY || (m->method.client_streams && !nested)))
+        status = msg_add_call(c, m, &v);
     else
         while (!status && js_next_member(&list, &key, &x))
-            status = msg_add_call(c, &x);
-    if (!status && !c->npayload) {
-        say_error("--data: an empty array; it needs a message");
+            status = msg_add_call(c, m, &x);
+    if (!status && !m->npayload) {
+        say_error("%s: an empty array; it needs a message", m->from);
         status = EXIT_USAGE;
     }
     mem_fini(&b);
@@ -48554,10 +48827,10 @@ static int msg_read_json(struct msg *c)
 }
 
 /* Make the payload of --binary or --payload-size. */
-static int msg_read_raw(struct msg *c)
+static int msg_read_raw(const struct msg *c, struct msg_method *m)
 {
     struct buf message = {0};
-    struct client_payload *p = msg_add_payload(c);
+    struct client_payload *p = msg_add_payload(m);
     if (c->binary && msg_read_file(c->binary, &message))
         return EXIT_FAILED;
     if (!c->binary)
@@ -48571,11 +48844,11 @@ static int msg_read_raw(struct msg *c)
     return failed ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Repeat the messages of each call until it has n. */
-static int msg_repeat(struct msg *c, uint64_t n)
+/* Repeat the messages of each call of m until it has n. */
+static int msg_repeat(struct msg_method *m, uint64_t n)
 {
-    for (size_t i = 0; i < c->npayload; i++) {
-        struct client_payload *p = &c->payload[i];
+    for (size_t i = 0; i < m->npayload; i++) {
+        struct client_payload *p = &m->payload[i];
         size_t from = 0;
         if (!p->n)
             continue;
@@ -48595,42 +48868,128 @@ static int msg_repeat(struct msg *c, uint64_t n)
     return EXIT_OK;
 }
 
-/* Find the method, make the payloads, and set *kind to the kind of call. */
-static int msg_init(struct msg *c, const struct opt_command *cmd,
-                    enum gp_kind *kind)
+/* Add a method with its call and data, which are borrowed, named by option
+ * from. */
+static int msg_add_method(struct msg *c, const char *from, const char *call,
+                          const char *data, uint64_t weight)
 {
-    struct dsc_method *m = &c->method;
+    if (c->nmethod == RES_METHODS_MOST) {
+        say_error("%s: more than %d methods", from, RES_METHODS_MOST);
+        return EXIT_USAGE;
+    }
+    c->each[c->nmethod++] = (struct msg_method){
+        .call = call, .data = data, .from = from, .weight = weight };
+    return EXIT_OK;
+}
+
+/* Add the method of line, the nth of the file of --mix: WEIGHT METHOD JSON. */
+static int msg_add_line(struct msg *c, struct slice line, size_t nth)
+{
+    char from[512];
+    uint64_t weight;
+    snprintf(from, sizeof from, "--mix %.400s, line %zu", c->mix, nth);
+    struct slice word = txt_next_word(&line), call = txt_next_word(&line);
+    struct slice data = txt_trim(line);
+    if (!word.n || *word.p == '#')
+        return EXIT_OK;
+    bool good = !txt_slice_number(word, 1, RES_WEIGHT_MOST, &weight);
+    if (!good || !call.n) {
+        say_error("%s: write WEIGHT METHOD JSON, as in 3 shop.Cart/Add "
+                  "{\"id\":1}; the weight is 1 to %d", from, RES_WEIGHT_MOST);
+        return EXIT_USAGE;
+    }
+    const char *name = mem_arena_dup(&c->text, from, strlen(from));
+    const char *method = mem_arena_dup(&c->text, call.p, call.n);
+    const char *json = mem_arena_dup(&c->text, data.p, data.n);
+    if (!name || !method || !json) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
+    return msg_add_method(c, name, method, data.n ? json : NULL, weight);
+}
+
+/* Add the methods of the file of --mix, a line each. */
+static int msg_read_mix(struct msg *c)
+{
+    struct buf b = {0};
+    int status = msg_read_file(c->mix, &b);
+    struct slice rest = mem_slice(&b);
+    for (size_t n = 1; !status && rest.n; n++)
+        status = msg_add_line(c, txt_next_line(&rest), n);
+    if (!status && !c->nmethod) {
+        say_error("--mix %s: no methods; write a line for each: "
+                  "WEIGHT METHOD JSON", c->mix);
+        status = EXIT_USAGE;
+    }
+    mem_fini(&b);
+    return status;
+}
+
+/* Return the kind of calls of m; those without descriptors may stream. */
+static enum gp_kind msg_kind(const struct msg *c, const struct msg_method *m)
+{
+    const struct dsc_method *d = &m->method;
+    bool many = d->client_streams || (!d->input && c->messages > 1);
+    return many ? d->server_streams || !d->input ? GP_BIDI : GP_CLIENT_STREAM
+                : d->server_streams ? GP_SERVER_STREAM : GP_UNARY;
+}
+
+/* Find the method m, and make its payloads; *most becomes the largest number of
+ * messages of a call, if it is larger. */
+static int msg_init_method(const struct msg *c, struct msg_method *m,
+                           const struct opt_command *cmd, size_t *most)
+{
     bool raw = c->binary || c->payload_size != UINT64_MAX;
+    int status = msg_find_method(c, m);
+    if (!status)
+        status = raw ? msg_read_raw(c, m) : msg_read_json(c, m);
+    enum gp_kind kind = msg_kind(c, m);
+    bool many = kind == GP_CLIENT_STREAM || kind == GP_BIDI;
+    if (!status && c->messages > 1 && !many && !c->mix)
+        status = opt_misuse(cmd, "--messages: %s takes one message per call, "
+                            "not a stream", m->call);
+    if (!status && many)
+        status = msg_repeat(m, c->messages);
+    size_t n = 0;
+    for (size_t i = 0; i < m->npayload; i++)
+        n = m->payload[i].n > n ? m->payload[i].n : n;
+    if (!status && c->messages > 1 && n > c->messages)
+        status = opt_misuse(cmd, "--messages %" PRIu64 ": %s has a call "
+                            "with %zu messages", c->messages, m->from, n);
+    *most = n > *most ? n : *most;
+    return status;
+}
+
+/* Find the methods, and make their payloads. */
+static int msg_init(struct msg *c, const struct opt_command *cmd)
+{
+    bool raw = c->binary || c->payload_size != UINT64_MAX;
+    size_t most = 0;
     if ((c->binary != NULL) + (c->payload_size != UINT64_MAX) +
-        (c->data != NULL) > 1)
-        return opt_misuse(cmd, "--data, --binary and --payload-size: only "
-                          "one of them");
+        (c->data != NULL) + (c->mix != NULL) > 1)
+        return opt_misuse(cmd, "--data, --mix, --binary and --payload-size: "
+                          "only one of them");
     if (c->payload_size == 1)
         return opt_misuse(cmd, "--payload-size 1: no protobuf message has 1 "
                           "byte; use 0 or 2");
     if (c->protoset && c->reflection)
         return opt_misuse(cmd, "--protoset and --reflection: only one of "
                           "them");
-    int status = msg_find_method(c);
-    if (!status && c->data && strstr(c->data, "{{"))
-        SAY_NOTE(((struct opt_common *)cmd->config)->quiet, "--data: {{...}} "
-                 "is sent as it is; only --metadata has templates");
-    if (!status)
-        status = raw ? msg_read_raw(c) : msg_read_json(c);
-    bool many = m->client_streams || (!m->input && c->messages > 1);
-    *kind = many ? m->server_streams || !m->input ? GP_BIDI : GP_CLIENT_STREAM
-                 : m->server_streams ? GP_SERVER_STREAM : GP_UNARY;
-    if (!status && c->messages > 1 && !many)
-        status = opt_misuse(cmd, "--messages: %s takes one message per call, "
-                            "not a stream", c->call);
-    if (!status && many)
-        status = msg_repeat(c, c->messages);
-    size_t most = 0;
-    for (size_t i = 0; i < c->npayload; i++)
-        most = c->payload[i].n > most ? c->payload[i].n : most;
-    if (!status && c->messages > 1 && most > c->messages)
-        status = opt_misuse(cmd, "--messages %" PRIu64 ": --data has a call "
-                            "with %zu messages", c->messages, most);
+    int status = c->mix ? msg_read_mix(c)
+               : msg_add_method(c, raw ? "the message" : "--data", c->call,
+                                c->data, 1);
+    for (size_t i = 0; !status && i < c->nmethod; i++) {
+        struct msg_method *m = &c->each[i];
+        status = msg_init_method(c, m, cmd, &most);
+        c->method[i] = (struct res_method){ m->call, msg_kind(c, m), m->weight,
+                                            m->payload, m->npayload };
+        txt_putf(&c->calls, "%s%s", i ? ", " : "", m->call);
+    }
+    (void)mem_string(&c->calls);
+    if (!status && c->calls.err) {
+        say_error("out of memory");
+        status = EXIT_FAILED;
+    }
     if (!status && c->interval_ns && most < 2)
         status = opt_misuse(cmd, "--message-interval: no call sends two "
                             "messages");
@@ -48640,11 +48999,16 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
 /* Release what msg_init and msg_read_metadata made. */
 static void msg_fini(struct msg *c)
 {
-    for (size_t i = 0; c->payload && i < c->npayload; i++)
-        client_payload_fini(&c->payload[i]);
-    mem_free(c->payload);
-    dsc_fini(&c->d);
-    mem_fini(&c->set);
+    for (size_t i = 0; i < c->nmethod; i++) {
+        struct msg_method *m = &c->each[i];
+        for (size_t k = 0; k < m->npayload; k++)
+            client_payload_fini(&m->payload[k]);
+        mem_free(m->payload);
+        dsc_fini(&m->d);
+        mem_fini(&m->set);
+    }
+    mem_fini(&c->calls);
+    mem_arena_fini(&c->text);
 }
 
 /* ================================ 68 LOADCMD =================================
@@ -48697,6 +49061,9 @@ static const struct opt loadcmd_options[] = {
       "request message, or @FILE, or @- for standard input; an array: its "
       "elements in turn, or the messages of a stream",
       OPT_TEXT, LOADCMD_AT(msg.data), 0, 0 },
+    { 0, "mix", "FILE", NULL, "call several methods, instead of --call: each "
+      "line of FILE is WEIGHT METHOD JSON; # begins a comment",
+      OPT_TEXT, LOADCMD_AT(msg.mix), 0, 0 },
     { 0, "protoset", "FILE", NULL, "read descriptors from a "
       "FileDescriptorSet made by: " OPT_PROTOSET,
       OPT_TEXT, LOADCMD_AT(msg.protoset), 0, 0 },
@@ -49017,7 +49384,6 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
                         struct res_config *to)
 {
     double connect_rate = 0;
-    enum gp_kind kind = GP_UNARY;
     if (c->connect_rate && (!loadcmd_read_rate(txt_slice(c->connect_rate),
                                                &connect_rate) ||
                                 !(connect_rate > 0)))
@@ -49028,7 +49394,7 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     status = status ? status : loadcmd_read_cpus(c, cmd);
     c->msg.target = c->common.rest.text[0];
     status = status ? status : msg_read_metadata(&c->msg, cmd);
-    status = status ? status : msg_init(&c->msg, cmd, &kind);
+    status = status ? status : msg_init(&c->msg, cmd);
     if (status)
         return status;
     int64_t start_ns = 0;
@@ -49037,8 +49403,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
                           "such as 2026-11-25T12:00:00Z", c->start_at);
     *to = (struct res_config){
         .target = c->common.rest.text, .ntarget = c->common.rest.n,
-        .call = c->msg.call, .kind = kind, .payload = c->msg.payload,
-        .npayload = c->msg.npayload, .header = c->msg.header,
+        .call = (const char *)c->msg.calls.data, .method = c->msg.method,
+        .nmethod = c->msg.nmethod, .header = c->msg.header,
         .nheader = c->msg.nheader, .authority = c->authority,
         .gzip = !strcmp(c->msg.compression, "gzip"), .clients = c->clients,
         .connections = c->connections, .requests_per_client = c->requests,
@@ -49056,8 +49422,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &loadcmd_signal,
-        .reply = c->msg.method.output && strcmp(c->msg.compression, "gzip") ?
-                 &c->parts.reply : NULL,
+        .reply = c->msg.each[0].method.output &&
+                 strcmp(c->msg.compression, "gzip") ? &c->parts.reply : NULL,
     };
     if (!loadcmd_read_errors(c->max_errors, to))
         return opt_misuse(cmd, "--max-errors '%s': takes a number of calls, "
@@ -49316,7 +49682,8 @@ static int loadcmd_note_calls(const struct loadcmd_args *c,
                               struct gp_why *why)
 {
     struct buf file = {0};
-    int e = fig_write_calls(pp, c->msg.call, (double)p->calls);
+    int e = fig_write_calls(pp, (const char *)c->msg.calls.data,
+                            (double)p->calls);
     if (e || (e = pp_write(pp, &file)))
         txt_fail(why, e, "out of memory for it");
     else
@@ -49407,8 +49774,9 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
         to->report.config = plan;
         to->report.result = &r;
         struct loadcmd_parts *p = &c->parts;
+        const struct msg_method *m = &c->msg.each[0];
         if (plan->reply && r.ok && p->reply.len <= LOADCMD_REPLY_BYTES &&
-            !pj_decode(&c->msg.d, c->msg.method.output, mem_slice(&p->reply),
+            !pj_decode(&m->d, m->method.output, mem_slice(&p->reply),
                        &p->reply_json))
             to->report.reply = mem_slice(&p->reply_json);
         to->report.run = run;

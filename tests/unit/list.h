@@ -118,6 +118,7 @@ TEST(res_intervals),
 TEST(res_open),
 TEST(res_judge),
 TEST(res_assert),
+TEST(load_mix),
 TEST(load_failures),
 /* cs.c */
 TEST(cs_talk_split),

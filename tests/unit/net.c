@@ -1024,9 +1024,11 @@ static void test_load_run(void)
     uint64_t all = 0;
     CHECK(!client_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct res_method method = { .call = "helloworld.Greeter/SayHello",
+            .weight = 1, .payload = &hello, .npayload = 1 };
         struct res_config k = { .target = &address, .ntarget = 1,
-            .call = "helloworld.Greeter/SayHello", .payload = &hello,
-            .npayload = 1, .clients = t[i].clients, .requests_per_client = t[i].requests,
+            .call = "helloworld.Greeter/SayHello", .method = &method, .nmethod = 1,
+            .clients = t[i].clients, .requests_per_client = t[i].requests,
             .total = t[i].total, .streams = t[i].streams,
             .threads = t[i].threads, .timeout_ns = 20000000000,
             .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
@@ -1418,7 +1420,9 @@ static void test_fetch_listen(void)
 static void test_res_profile(void)
 {
     static const char *const target[] = { "127.0.0.1:1" };
-    struct res_config k = { .target = target, .ntarget = 1, .call = "a.B/C" };
+    static const struct res_method method = { .call = "a.B/C", .weight = 1 };
+    struct res_config k = { .target = target, .ntarget = 1,
+        .call = "a.B/C", .method = &method, .nmethod = 1 };
     struct res r;
     struct judge_profile p = {
         .seconds = 2, .samples = 100, .effective = 100, .calls = 1000,
@@ -1581,9 +1585,11 @@ static void test_res_open(void)
     struct gp_why why = {{0}};
     CHECK(!client_payload_add(&hello, txt_slice("\x0a\1n"), false));
     for (int i = 0; i < 4; i++) {
+        struct res_method method = { .call = "helloworld.Greeter/SayHello",
+            .weight = 1, .payload = &hello, .npayload = 1 };
         struct res_config k = { .target = &address, .ntarget = 1,
-            .call = "helloworld.Greeter/SayHello", .payload = &hello,
-            .npayload = 1, .clients = 3, .threads = i % 2 ? 2 : 1,
+            .call = "helloworld.Greeter/SayHello", .method = &method, .nmethod = 1,
+            .clients = 3, .threads = i % 2 ? 2 : 1,
             .step = step, .nstep = 2, .timeout_ns = 20000000000,
             .connect_timeout_ns = 5000000000, .drain_ns = 1000000000,
             .warmup_ns = i == 2 ? 20000000 : 0, .max_in_flight = i == 3 ? 2 : 0,
@@ -1603,6 +1609,58 @@ static void test_res_open(void)
     server_free(s);
 }
 
+/* A mix: each method has its share of the calls and its own figures, which are
+ * written, read and merged. */
+static void test_load_mix(void)
+{
+    struct svc_greeter g = {0};
+    struct client_payload none = {0};
+    const char *address;
+    struct gp_server *s = test_load_server(&g, &address);
+    CHECK(!client_payload_add(&none, (struct slice){0}, false));
+    struct res_method m[] = {
+        { "helloworld.Greeter/SayHello", GP_UNARY, 3, &none, 1 },
+        { "helloworld.Greeter/Nope", GP_UNARY, 1, &none, 1 },
+        { "helloworld.Greeter/SayHello", GP_UNARY, 1, &none, 1 } };
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        struct res_config k = { .target = &address, .ntarget = 1,
+            .call = "a mix", .method = m, .nmethod = 3, .clients = 2,
+            .requests_per_client = 100, .threads = threads,
+            .timeout_ns = 20000000000, .connect_timeout_ns = 5000000000,
+            .drain_ns = 1000000000, .max_error_share = -1 };
+        struct res r;
+        struct gp_why why = {{0}};
+        struct lf_saved saved[2];
+        struct buf text = {0};
+        CHECK(!load_run(&k, &r, &why) && r.nmethod == 3);
+        CHECK(r.method[0].ok == 120 && r.method[0].response.n == 120);
+        CHECK(r.method[1].ok == 0 && r.method[1].failed == 40);
+        CHECK(r.method[1].sent == 40 && !r.method[1].response.n);
+        CHECK(r.method[2].ok == 40 && !r.method[2].failed);
+        CHECK(r.ok == 160 && r.failed == 40);
+        struct judge_report t = { .config = &k, .result = &r };
+        lf_put_json(&text, &t);
+        for (size_t i = 0; i < 2; i++)
+            CHECK(!lf_read(&saved[i], mem_slice(&text), &why));
+        CHECK(saved[0].config.nmethod == 3 && saved[0].result.nmethod == 3);
+        CHECK(saved[0].method[0].weight == 3 &&
+              !strcmp(saved[0].method[1].call, m[1].call));
+        CHECK(!lf_unlike(&saved[0].config, &saved[1].config));
+        saved[1].method[1].weight = 2;
+        CHECK(lf_unlike(&saved[0].config, &saved[1].config));
+        lf_saved_merge(&saved[0], &saved[1]);
+        CHECK(saved[0].result.method[0].ok == 240 &&
+              saved[0].result.method[0].response.n == 240 &&
+              saved[0].result.method[1].failed == 80);
+        lf_saved_fini(&saved[0]);
+        lf_saved_fini(&saved[1]);
+        mem_fini(&text);
+        res_fini(&r);
+    }
+    client_payload_fini(&none);
+    server_free(s);
+}
+
 /* Failed calls are failed, whatever else: unknown method, no server. */
 static void test_load_failures(void)
 {
@@ -1611,9 +1669,11 @@ static void test_load_failures(void)
     const char *address;
     struct gp_server *s = test_load_server(&g, &address);
     CHECK(!client_payload_add(&nothing, (struct slice){0}, false));
+    struct res_method method = { .call = "helloworld.Greeter/Nope",
+        .weight = 1, .payload = &nothing, .npayload = 1 };
     struct res_config k = { .target = &address, .ntarget = 1,
-        .call = "helloworld.Greeter/Nope", .clients = 3, .payload = &nothing,
-        .npayload = 1, .requests_per_client = 40, .timeout_ns = 1000000000,
+        .call = "helloworld.Greeter/Nope", .clients = 3, .method = &method,
+        .nmethod = 1, .requests_per_client = 40, .timeout_ns = 1000000000,
         .connect_timeout_ns = 1000000000, .max_error_share = -1 };
     struct res r;
     struct gp_why why = {{0}};
