@@ -1,4 +1,4 @@
-# grpcprof needs gcc or clang, nghttp2, zlib, and nothing else.
+# grpcprof needs gcc or clang, nghttp2 and zlib; with OpenSSL 3 it speaks TLS.
 #   make && make install DESTDIR=/tmp/x prefix=/usr CFLAGS=-O2
 # CFLAGS, CPPFLAGS and LDFLAGS are yours; what the program needs is apart.
 
@@ -19,7 +19,8 @@ INSTALL = install
 NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
 WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
 LINK   = -Wl,--build-id $(LDFLAGS)
-LIBS   = -lnghttp2 -lz -lm -lpthread
+LIBS   = -lnghttp2 -lz -lm -lpthread $(shell sed -n \
+         's/^-DHAVE_OPENSSL$$/-lssl -lcrypto/p' .build/probed 2>/dev/null)
 PROBED = @.build/probed
 FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED) -I. \
          -DSVC_PROTOS='".build/protos.inc"' -DRUN_AGENT='".build/agent.so"'

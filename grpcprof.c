@@ -215,6 +215,11 @@
 #ifndef GRPCPROF_AGENT
 #include <nghttp2/nghttp2.h>
 #include <zlib.h>
+#ifdef HAVE_OPENSSL
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#endif
 #endif
 
 /* The agent uses a part of RING and UNW. */
@@ -730,6 +735,16 @@ enum {
     NET_NETWORK_BYTES = 80,
 };
 
+/* ---- TLS ---- */
+enum {
+    /* Bytes that a session asks the kernel for at once: two records. */
+    TLS_READ_BYTES = 32768,
+
+    /* Names of a certificate that a message or result has. */
+    TLS_NAMES = 5,
+};
+
+/* ---- NET ---- */
 #define NET_LISTENS_NS INT64_C(500000000)       /* time to find them */
 
 #define NET_WAIT_NS INT64_C(60000000000)        /* longest sleep of a loop */
@@ -27433,13 +27448,707 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
 }
 
 /* ================================== 38 TLS ===================================
- * for     TLS on a socket, by OpenSSL where the build finds it
- * uses    nothing
- * owns    contexts and sessions
+ * for     TLS on a socket, by OpenSSL 3 where the build finds it
+ * uses    MEM, TXT, SYS
+ * owns    contexts and sessions; the socket is the caller's
  * spec    RFC 8446, RFC 5246; RFC 7301 (ALPN); [H2] 3.2 and 9.2
  * prefix  tls_
  * runs    a context is shared by threads; a session belongs to its loop
+ *
+ * Invariant  after tls_turn, a session calls recv() at most once; the caller
+ *            reads until EAGAIN, so that nothing stays inside the session.
+ * Does not   resume sessions, renegotiate, or speak TLS 1.0 or 1.1.
  */
+
+struct tls_config {                     /* strings are borrowed */
+    const char *ca;                     /* PEM file: issuers to trust; NULL: the
+                                         * system's; server: ask no client */
+    const char *cert, *key;             /* PEM files; key NULL: it is in cert */
+    const char *name;                   /* to verify; NULL: the target's */
+    bool        insecure;               /* accept any certificate */
+    bool        server;
+    bool        http1;                  /* for HTTP/1.1: no ALPN */
+};
+
+struct tls_facts {                      /* of a session */
+    char version[12];                   /* as TLSv1.3; "": there was none */
+    char cipher[40];
+    char peer[100];                     /* name in its certificate */
+    bool verified;
+};
+
+struct tls_context;
+struct tls;
+
+struct tls_peer {                       /* how to connect to a target */
+    struct tls_context *context;        /* borrowed; NULL: without TLS */
+    char name[256];                     /* of the server, to verify */
+};
+
+/* Set p->name to the host of authority, HOST:PORT or [V6]:PORT. */
+static void tls_peer_name(struct tls_peer *p, const char *authority)
+{
+    bool v6 = *authority == '[';
+    size_t n = v6 ? strcspn(++authority, "]") : strcspn(authority, ":");
+    snprintf(p->name, sizeof p->name, "%.*s", (int)n, authority);
+}
+
+#define TLS_NONE "this grpcprof was built without TLS; install libssl-dev " \
+    "(Debian, Ubuntu), openssl-devel (Fedora) or openssl (Arch), and make it " \
+    "again"
+
+#ifdef HAVE_OPENSSL
+
+struct tls_context {
+    struct tls_config config;
+    SSL_CTX    *ssl;                    /* owned */
+    BIO_METHOD *bio;                    /* owned: calls the functions below */
+    int         keys_fd;                /* owned: SSLKEYLOGFILE; -1: none */
+};
+
+struct tls {
+    struct tls_context *context;        /* borrowed */
+    SSL        *ssl;                    /* owned */
+    int         fd;                     /* borrowed */
+    bool        open;                   /* the handshake is complete */
+    bool        failed;                 /* see why; or error */
+    bool        received;               /* recv() was called since tls_turn */
+    bool        more;                   /* and filled its buffer */
+    bool        eof;                    /* and saw the end */
+    bool        want_write;             /* waits for room in the socket */
+    bool        cert_wanted;            /* the server asked for ours */
+    bool        heard;                  /* it sent data after the handshake */
+    int         error;                  /* errno of the socket; or 0 */
+    uint8_t     first[5];               /* that the peer sent */
+    size_t      nfirst;                 /* bytes in first */
+    int64_t     begin_ns, done_ns;      /* of the handshake */
+    struct gp_why why;                  /* it failed; or empty */
+};
+
+/* Return the version of the library, or NULL without one; static. */
+static const char *tls_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}
+
+/* ---- errors ---- */
+
+/* Append the common name of x, or else all of it. */
+static void tls_put_name(struct buf *b, const X509_NAME *x)
+{
+    char text[100] = "";
+    if (X509_NAME_get_text_by_NID(x, NID_commonName, text, sizeof text) <= 0)
+        X509_NAME_oneline(x, text, sizeof text);
+    txt_put_clean(b, txt_slice(*text ? text : "(no name)"));
+}
+
+/* Append at, or NULL: the present time. */
+static void tls_put_time(struct buf *b, const ASN1_TIME *at)
+{
+    struct tm tm = {0};
+    char text[40] = "";
+    if (ASN1_TIME_to_tm(at, &tm))
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &tm);
+    txt_puts(b, text);
+}
+
+/* Append up to TLS_NAMES of the names that cert is for; return their number. */
+static size_t tls_put_names(struct buf *b, const X509 *cert)
+{
+    GENERAL_NAMES *all = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL,
+                                          NULL);
+    size_t n = 0;
+    for (int i = 0; i < sk_GENERAL_NAME_num(all) && n < TLS_NAMES; i++) {
+        const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+        const uint8_t *p = NULL;
+        int len = 0;
+        char ip[INET6_ADDRSTRLEN] = "";
+        if (g->type == GEN_DNS || g->type == GEN_IPADD) {
+            p = ASN1_STRING_get0_data(g->d.ia5);
+            len = ASN1_STRING_length(g->d.ia5);
+        }
+        if (g->type == GEN_IPADD && (len == 4 || len == 16))
+            inet_ntop(len == 4 ? AF_INET : AF_INET6, p, ip, sizeof ip);
+        struct slice name = { (const char *)p, (size_t)len };
+        name = g->type == GEN_IPADD ? txt_slice(ip) : txt_cut(name, 60);
+        if (!name.n)
+            continue;
+        txt_puts(b, n++ ? ", " : "");
+        txt_put_clean(b, name);
+    }
+    GENERAL_NAMES_free(all);
+    return n;
+}
+
+/* Explain in t->why the error that x has with a certificate of the peer. */
+static void tls_explain_cert(struct tls *t, X509_STORE_CTX *x)
+{
+    static const char trust[] = "; to trust it: --cacert FILE";
+    const struct tls_config *k = &t->context->config;
+    X509 *cert = X509_STORE_CTX_get_current_cert(x);
+    int e = X509_STORE_CTX_get_error(x);
+    bool early = e == X509_V_ERR_CERT_NOT_YET_VALID;
+    struct buf b = {0};
+    txt_puts(&b, "the server's certificate ");
+    if (cert && (e == X509_V_ERR_HOSTNAME_MISMATCH ||
+                 e == X509_V_ERR_IP_ADDRESS_MISMATCH)) {
+        txt_puts(&b, "is for ");
+        if (!tls_put_names(&b, cert))
+            txt_puts(&b, "no DNS name or address");
+        X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(x);
+        const char *host = X509_VERIFY_PARAM_get0_host(p, 0);
+        char *ip = X509_VERIFY_PARAM_get1_ip_asc(p);
+        txt_putf(&b, ", not for %.100s; to expect another name: --server-name "
+                 "NAME", host ? host : ip ? ip : "?");
+        OPENSSL_free(ip);
+    } else if (cert && (early || e == X509_V_ERR_CERT_HAS_EXPIRED)) {
+        ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
+        txt_puts(&b, "(");
+        tls_put_name(&b, X509_get_subject_name(cert));
+        txt_puts(&b, early ? ") is not valid before " : ") expired at ");
+        tls_put_time(&b, early ? X509_get0_notBefore(cert)
+                               : X509_get0_notAfter(cert));
+        txt_puts(&b, "; the clock here says ");
+        tls_put_time(&b, now);
+        ASN1_TIME_free(now);
+    } else if (cert && e == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT) {
+        txt_puts(&b, "(");
+        tls_put_name(&b, X509_get_subject_name(cert));
+        txt_putf(&b, ") is self-signed%s", trust);
+    } else if (cert && (e == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+                        e == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+                        e == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+                        e == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE)) {
+        txt_puts(&b, "is issued by ");
+        tls_put_name(&b, X509_get_issuer_name(cert));
+        txt_putf(&b, ", which is not in %.80s%s",
+                 k->ca ? k->ca : "the system's list of issuers", trust);
+    } else {
+        txt_putf(&b, "is not valid: %s", X509_verify_cert_error_string(e));
+    }
+    txt_fail(&t->why, 0, "%s", mem_string(&b));
+    mem_fini(&b);
+}
+
+/* Look at the verdict of OpenSSL on a certificate of the peer. */
+static int tls_on_verify(int ok, X509_STORE_CTX *x)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(x,
+                   SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *t = SSL_get_app_data(ssl);
+    if (!ok && !t->context->config.insecure && !*t->why.text)
+        tls_explain_cert(t, x);
+    return ok;
+}
+
+/* Causes that the peer told by an alert, or that the library found. */
+static const struct { int reason; const char *text; } tls_reason[] = {
+    { SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "the server requires a client "
+      "certificate: --cert FILE --key FILE" },
+    { SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the server does not trust the issuer of "
+      "the certificate given by --cert" },
+    { SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the server says that the "
+      "certificate given by --cert has expired" },
+    { SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the server refuses the certificate "
+      "given by --cert" },
+    { SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the server refuses the "
+      "certificate given by --cert" },
+    { SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL, "the server does not offer "
+      "HTTP/2: ALPN has no h2, which gRPC needs" },
+    { SSL_R_TLSV1_UNRECOGNIZED_NAME, "the server has no certificate for this "
+      "name; to ask for another: --server-name NAME" },
+    { SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "the server speaks neither TLS 1.2 "
+      "nor 1.3, and HTTP/2 needs one of them" },
+    { SSL_R_UNSUPPORTED_PROTOCOL, "the server speaks neither TLS 1.2 nor 1.3, "
+      "and HTTP/2 needs one of them" },
+    { SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, "the server has no cipher in common "
+      "with gRPC clients: ECDHE with AES-GCM or ChaCha20" },
+};
+
+/* Explain in t->why what failed, unless that was done. */
+static void tls_explain(struct tls *t)
+{
+    unsigned long e = ERR_peek_error();
+    const struct tls_config *k = &t->context->config;
+    const char *text = ERR_reason_error_string(e), *known = NULL;
+    bool plain = t->nfirst && (t->first[0] < 20 || t->first[0] > 23);
+    for (size_t i = 0; i < sizeof tls_reason / sizeof *tls_reason; i++)
+        if (ERR_GET_LIB(e) == ERR_LIB_SSL &&
+            ERR_GET_REASON(e) == tls_reason[i].reason)
+            known = tls_reason[i].text;
+    if (*t->why.text)
+        return;
+    if (plain && !t->open)
+        text = k->http1 ? "the server answered without TLS; use http://"
+             : "the server answered without TLS; leave out --tls, or write "
+               "grpc://";
+    else if (t->cert_wanted && !k->cert && !t->heard)
+        text = tls_reason[0].text;
+    else if (!t->open && (t->eof || t->error == ECONNRESET) && !t->nfirst)
+        text = "the server closed the connection in the TLS handshake; if it "
+               "has no TLS, leave out --tls";
+    else if (!t->open && t->eof)
+        text = "the server closed the connection in the TLS handshake";
+    else if (t->error)
+        text = strerror(t->error);
+    else if (known)
+        text = known;
+    txt_fail(&t->why, 0, "%s%s", text == known || !text ? "" : "TLS: ",
+             text ? text : "TLS failed");
+}
+
+/* Return what failed in t, or "". */
+static const char *tls_why(const struct tls *t)
+{
+    return t ? t->why.text : "";
+}
+
+/* ---- the socket ---- */
+
+/* Receive for OpenSSL, once a turn. */
+static int tls_bio_read(BIO *bio, char *p, int n)
+{
+    struct tls *t = BIO_get_data(bio);
+    ssize_t k = -1;
+    BIO_clear_retry_flags(bio);
+    if (!t->received) {
+        do
+            k = recv(t->fd, p, (size_t)n, 0);
+        while (k < 0 && errno == EINTR);
+        t->more = k == n;
+        if (k < 0 && errno != EAGAIN) {
+            t->error = errno;
+            return -1;
+        }
+    }
+    t->received = true;
+    if (k < 0)
+        BIO_set_retry_read(bio);
+    t->eof |= k == 0;
+    for (ssize_t i = 0; i < k && t->nfirst < sizeof t->first; i++)
+        t->first[t->nfirst++] = (uint8_t)p[i];
+    return (int)k;
+}
+
+/* Send for OpenSSL.  If the peer has gone, wait: what it sent before, such as
+ * an alert, says more than EPIPE. */
+static int tls_bio_write(BIO *bio, const char *p, int n)
+{
+    struct tls *t = BIO_get_data(bio);
+    ssize_t k;
+    BIO_clear_retry_flags(bio);
+    do
+        k = send(t->fd, p, (size_t)n, MSG_NOSIGNAL);
+    while (k < 0 && errno == EINTR);
+    if (k < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET))
+        BIO_set_retry_write(bio);
+    else if (k < 0)
+        t->error = errno;
+    return (int)k;
+}
+
+/* Answer what OpenSSL asks of a BIO. */
+static long tls_bio_control(BIO *bio, int what, long n, void *p)
+{
+    struct tls *t = BIO_get_data(bio);
+    (void)n, (void)p;
+    return what == BIO_CTRL_EOF ? t->eof : what == BIO_CTRL_FLUSH;
+}
+
+/* ---- contexts ---- */
+
+/* Append a line of key material to SSLKEYLOGFILE. */
+static void tls_on_keys(const SSL *ssl, const char *line)
+{
+    const struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    char text[400];
+    int n = snprintf(text, sizeof text, "%s\n", line);
+    if (n > 0 && (size_t)n < sizeof text)
+        (void)sys_write_fd(c->keys_fd, text, (size_t)n);
+}
+
+/* Note that the server asks for a certificate, and have none. */
+static int tls_on_cert_wanted(SSL *ssl, X509 **cert, EVP_PKEY **key)
+{
+    (void)cert, (void)key;
+    ((struct tls *)SSL_get_app_data(ssl))->cert_wanted = true;
+    return 0;
+}
+
+/* Choose h2 of what a client offers by ALPN. */
+static int tls_on_alpn(SSL *ssl, const uint8_t **out, uint8_t *n,
+                       const uint8_t *in, unsigned nin, void *arg)
+{
+    static const uint8_t h2[] = { 2, 'h', '2' };
+    uint8_t *to = NULL;
+    (void)ssl, (void)arg;
+    int r = SSL_select_next_proto(&to, n, h2, sizeof h2, in, nin);
+    *out = to;
+    return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
+                                       : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* Give no passphrase, and note in arg, a bool, that the key wants one. */
+static int tls_on_passphrase(char *to, int size, int writing, void *arg)
+{
+    (void)to, (void)size, (void)writing;
+    *(bool *)arg = true;
+    return -1;
+}
+
+/* Fail: file, of option, cannot be used. */
+static int tls_fail_file(const char *option, const char *file, const char *what,
+                         struct gp_why *why)
+{
+    const char *text = access(file, R_OK) ? strerror(errno) : what;
+    return txt_fail(why, GP_EIO, "%s %.100s: %s", option, file, text);
+}
+
+/* Load c's certificate and key. */
+static int tls_load_cert(struct tls_context *c, struct gp_why *why)
+{
+    const struct tls_config *k = &c->config;
+    const char *cert = k->server ? "--tls-cert" : "--cert";
+    const char *key = k->server ? "--tls-key" : "--key";
+    const char *file = k->key ? k->key : k->cert;
+    bool encrypted = false;
+    if (!k->cert)
+        return GP_OK;
+    SSL_CTX_set_default_passwd_cb(c->ssl, tls_on_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(c->ssl, &encrypted);
+    if (SSL_CTX_use_certificate_chain_file(c->ssl, k->cert) != 1)
+        return tls_fail_file(cert, k->cert, "has no certificate in PEM format",
+                             why);
+    if (SSL_CTX_use_PrivateKey_file(c->ssl, file, SSL_FILETYPE_PEM) == 1 &&
+        SSL_CTX_check_private_key(c->ssl) == 1)
+        return GP_OK;
+    if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
+        ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH)
+        return txt_fail(why, GP_EIO, "the key of %s %.80s does not belong to "
+                        "the certificate of %s %.80s", key, file, cert,
+                        k->cert);
+    if (encrypted)
+        return txt_fail(why, GP_EIO, "%s %.80s: the key is encrypted; to "
+                        "decrypt it: openssl pkey -in FILE -out FILE", key,
+                        file);
+    return tls_fail_file(k->key ? key : cert, file, k->key ? "has no private "
+                         "key in PEM format" : k->server ? "has no private "
+                         "key; give it by --tls-key" : "has no private key; "
+                         "give it by --key", why);
+}
+
+/* Load the issuers that c trusts. */
+static int tls_load_ca(struct tls_context *c, struct gp_why *why)
+{
+    const struct tls_config *k = &c->config;
+    if (!k->ca) {
+        if (!k->server)                 /* without any, verification fails */
+            SSL_CTX_set_default_verify_paths(c->ssl);
+        return GP_OK;
+    }
+    if (SSL_CTX_load_verify_file(c->ssl, k->ca) != 1)
+        return tls_fail_file(k->server ? "--tls-client-ca" : "--cacert", k->ca,
+                             "has no certificate in PEM format", why);
+    if (k->server)
+        SSL_CTX_set_client_CA_list(c->ssl, SSL_load_client_CA_file(k->ca));
+    return GP_OK;
+}
+
+/* Log keys to the file in SSLKEYLOGFILE, if it is set. */
+static int tls_log_keys(struct tls_context *c, struct gp_why *why)
+{
+    const char *path = secure_getenv("SSLKEYLOGFILE");
+    if (!path || !*path)
+        return GP_OK;
+    c->keys_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (c->keys_fd < 0)
+        return txt_fail(why, GP_EIO, "SSLKEYLOGFILE %.100s: %s", path,
+                        strerror(errno));
+    SSL_CTX_set_keylog_callback(c->ssl, tls_on_keys);
+    return GP_OK;
+}
+
+/* Set c's protocol: TLS 1.2 and 1.3 as [H2] 9.2 wants it, with the ciphers of
+ * gRPC in Go, in its order, and like it without resumption. */
+static bool tls_set_up(struct tls_context *c)
+{
+    static const char tls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+    static const char tls13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                                "TLS_CHACHA20_POLY1305_SHA256";
+    static const uint8_t h2[] = { 2, 'h', '2' };
+    const struct tls_config *k = &c->config;
+    SSL_CTX *s = c->ssl;
+    SSL_CTX_set_app_data(s, c);
+    SSL_CTX_set_mode(s, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                        SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(s, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                           SSL_OP_IGNORE_UNEXPECTED_EOF |
+                           (k->server ? SSL_OP_CIPHER_SERVER_PREFERENCE
+                                      : SSL_OP_NO_TICKET));
+    SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_read_ahead(s, 1);
+    SSL_CTX_set_default_read_buffer_len(s, TLS_READ_BYTES);
+    SSL_CTX_set_verify(s, k->server && !k->ca ? SSL_VERIFY_NONE
+                          : k->server ? SSL_VERIFY_PEER |
+                                        SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                          : k->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                       tls_on_verify);
+    if (!SSL_CTX_set_min_proto_version(s, TLS1_2_VERSION) ||
+        !SSL_CTX_set_cipher_list(s, tls12) ||
+        !SSL_CTX_set_ciphersuites(s, tls13))
+        return false;
+    if (!k->server && !k->cert)
+        SSL_CTX_set_client_cert_cb(s, tls_on_cert_wanted);
+    if (k->server) {
+        SSL_CTX_set_alpn_select_cb(s, tls_on_alpn, NULL);
+        SSL_CTX_set_num_tickets(s, 1);
+        return SSL_CTX_set_session_id_context(s, h2, sizeof h2);
+    }
+    return k->http1 || !SSL_CTX_set_alpn_protos(s, h2, sizeof h2);
+}
+
+/* Release c, which no session uses any more; NULL is fine. */
+static void tls_context_free(struct tls_context *c)
+{
+    if (!c)
+        return;
+    SSL_CTX_free(c->ssl);
+    BIO_meth_free(c->bio);
+    if (c->keys_fd >= 0)
+        close(c->keys_fd);
+    mem_free(c);
+}
+
+/* Create a context as config says; its strings stay until the context is freed.
+ * why names the option that is wrong. */
+static int tls_context_new(struct tls_context **out,
+                           const struct tls_config *config, struct gp_why *why)
+{
+    struct tls_context *c = *out = mem_zalloc(sizeof *c);
+    if (!c)
+        return txt_fail(why, GP_ENOMEM, "out of memory for TLS");
+    c->config = *config;
+    c->keys_fd = -1;
+    c->ssl = SSL_CTX_new(config->server ? TLS_server_method()
+                                        : TLS_client_method());
+    c->bio = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
+    int e = c->ssl && c->bio && BIO_meth_set_read(c->bio, tls_bio_read) &&
+            BIO_meth_set_write(c->bio, tls_bio_write) &&
+            BIO_meth_set_ctrl(c->bio, tls_bio_control) && tls_set_up(c)
+          ? GP_OK : txt_fail(why, GP_ENOMEM, "%s cannot be set up: %s",
+                             tls_library(),
+                             ERR_reason_error_string(ERR_peek_error()));
+    e = e ? e : tls_load_cert(c, why);
+    e = e ? e : tls_load_ca(c, why);
+    e = e ? e : tls_log_keys(c, why);
+    ERR_clear_error();
+    if (e) {
+        tls_context_free(c);
+        *out = NULL;
+    }
+    return e;
+}
+
+/* ---- sessions ---- */
+
+/* Expect name, a host name or an address, in the certificate of t's server. */
+static bool tls_expect(struct tls *t, const char *name)
+{
+    X509_VERIFY_PARAM *p = SSL_get0_param(t->ssl);
+    uint8_t ip[16];
+    bool numeric = inet_pton(AF_INET, name, ip) == 1 ||
+                   inet_pton(AF_INET6, name, ip) == 1;
+    X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return numeric ? X509_VERIFY_PARAM_set1_ip_asc(p, name) == 1
+         : X509_VERIFY_PARAM_set1_host(p, name, 0) == 1 &&
+           SSL_set_tlsext_host_name(t->ssl, name) == 1;
+}
+
+/* Release t and, after a complete handshake, say so to the peer; NULL is
+ * fine. */
+static void tls_free(struct tls *t)
+{
+    if (!t)
+        return;
+    if (t->open && !t->failed)
+        SSL_shutdown(t->ssl);           /* without waiting for the peer's */
+    ERR_clear_error();
+    SSL_free(t->ssl);
+    mem_free(t);
+}
+
+/* Create a session of c on the socket fd; for a client, with the server name.
+ * NULL: out of memory. */
+static struct tls *tls_new(struct tls_context *c, int fd, const char *name)
+{
+    struct tls *t = mem_zalloc(sizeof *t);
+    BIO *bio = t ? BIO_new(c->bio) : NULL;
+    if (bio) {
+        BIO_set_data(bio, t);
+        BIO_set_init(bio, 1);
+        t->context = c;
+        t->fd = fd;
+        t->ssl = SSL_new(c->ssl);
+    }
+    if (!bio || !t->ssl) {
+        BIO_free(bio);
+        mem_free(t);
+        return NULL;
+    }
+    SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_app_data(t->ssl, t);
+    if (c->config.server) {
+        SSL_set_accept_state(t->ssl);
+    } else {
+        SSL_set_connect_state(t->ssl);
+        if (!tls_expect(t, c->config.name ? c->config.name : name)) {
+            tls_free(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
+/* Allow t one more recv(): its socket is readable. */
+static inline void tls_turn(struct tls *t)
+{
+    t->received = t->more = false;
+}
+
+/* True if the socket may have more input than t's recv() took. */
+static inline bool tls_more(const struct tls *t)
+{
+    return t->more;
+}
+
+/* True if t waits for room in the socket; then it has to be called again. */
+static inline bool tls_wants_room(const struct tls *t)
+{
+    return t->want_write;
+}
+
+/* Return -1 with errno, EPROTO: see tls_why, or 0 for the peer's end, after a
+ * call of OpenSSL that failed. */
+static int tls_result(struct tls *t)
+{
+    int e = SSL_get_error(t->ssl, 0);
+    if (e == SSL_ERROR_ZERO_RETURN && t->open) {
+        if (t->cert_wanted && !t->heard)
+            tls_explain(t);             /* some close without an alert */
+        return 0;
+    }
+    t->want_write = e == SSL_ERROR_WANT_WRITE;
+    errno = EAGAIN;
+    if (t->want_write || e == SSL_ERROR_WANT_READ)
+        return -1;
+    t->failed = true;
+    tls_explain(t);
+    ERR_clear_error();
+    errno = t->open && t->error ? t->error : EPROTO;
+    return -1;
+}
+
+/* Continue the handshake.  0: it is complete; -1 with errno EAGAIN: call again
+ * when the socket is ready; EPROTO: it failed, see tls_why. */
+static int tls_handshake(struct tls *t)
+{
+    const uint8_t *alpn = NULL;
+    unsigned n = 0;
+    if (!t->begin_ns)
+        t->begin_ns = sys_now_ns();
+    ERR_clear_error();
+    if (SSL_do_handshake(t->ssl) != 1)
+        return tls_result(t);
+    t->done_ns = sys_now_ns();
+    t->open = true;
+    t->want_write = false;
+    SSL_get0_alpn_selected(t->ssl, &alpn, &n);
+    if (t->context->config.http1 || (n == 2 && !memcmp(alpn, "h2", 2)))
+        return 0;
+    txt_fail(&t->why, 0, "the server chose no HTTP/2 by ALPN (h2), so gRPC "
+             "clients refuse it; is its TLS, or a proxy's, set up for HTTP/2?");
+    errno = EPROTO;
+    return -1;
+}
+
+/* Read up to n bytes, as recv(); EPROTO: see tls_why. */
+static ssize_t tls_recv(struct tls *t, void *p, size_t n)
+{
+    size_t got = 0;
+    if (SSL_read_ex(t->ssl, p, n, &got) == 1) {
+        t->want_write = false;
+        t->heard = true;
+        return (ssize_t)got;
+    }
+    return tls_result(t);
+}
+
+/* Write up to n bytes, as send(), in records of up to 16 KiB.  After a part,
+ * write the rest of the same bytes; EPROTO: see tls_why. */
+static ssize_t tls_send(struct tls *t, const void *p, size_t n)
+{
+    size_t sent = 0, k;
+    while (sent < n &&
+           SSL_write_ex(t->ssl, (const char *)p + sent, n - sent, &k) == 1)
+        sent += k;
+    int r = sent < n ? tls_result(t) : 0;
+    return sent ? (ssize_t)sent : r;
+}
+
+/* Return how long t's handshake took; 0: it is not complete. */
+static int64_t tls_handshake_ns(const struct tls *t)
+{
+    return t->done_ns - t->begin_ns;
+}
+
+/* Set *f to the facts of t, whose handshake is complete. */
+static void tls_get_facts(const struct tls *t, struct tls_facts *f)
+{
+    X509 *cert = SSL_get0_peer_certificate(t->ssl);
+    struct buf b = {0};
+    *f = (struct tls_facts){ .verified = !t->context->config.insecure };
+    snprintf(f->version, sizeof f->version, "%s", SSL_get_version(t->ssl));
+    snprintf(f->cipher, sizeof f->cipher, "%s", SSL_get_cipher_name(t->ssl));
+    if (cert && !tls_put_names(&b, cert))
+        tls_put_name(&b, X509_get_subject_name(cert));
+    snprintf(f->peer, sizeof f->peer, "%s", mem_string(&b));
+    mem_fini(&b);
+}
+
+#else
+
+/* Return the version of the library: there is none. */
+static const char *tls_library(void)
+{
+    return NULL;
+}
+
+/* Fail: this build has no TLS. */
+static int tls_context_new(struct tls_context **out,
+                           const struct tls_config *config, struct gp_why *why)
+{
+    (void)config;
+    *out = NULL;
+    return txt_fail(why, GP_EIO, "%s", TLS_NONE);
+}
+
+/* No context was made, so none of these is evaluated. */
+#define tls_context_free(c) ((void)(c))
+#define tls_new(c, fd, name) ((struct tls *)NULL)
+#define tls_free(t) ((void)(t))
+#define tls_turn(t) ((void)(t))
+#define tls_more(t) false
+#define tls_wants_room(t) false
+#define tls_handshake(t) (-1)
+#define tls_recv(t, p, n) ((ssize_t)-1)
+#define tls_send(t, p, n) ((ssize_t)-1)
+#define tls_handshake_ns(t) INT64_C(0)
+#define tls_why(t) ""
+#define tls_get_facts(t, facts) ((void)(t))
+
+#endif
 
 /* =================================== 39 CS ===================================
  * for     a client's HTTP/2 session: frames, streams, windows (HPACK: nghttp2)
@@ -28706,8 +29415,9 @@ static bool flood_midway(const struct flood *f)
 
 /* =================================== 41 H2 ===================================
  * for     one HTTP/2 connection: a server's over nghttp2, a client's over CS
- * uses    MEM, NUM, NET, CS, FLOOD
- * owns    the socket, a server's nghttp2 session and the bytes not yet sent
+ * uses    MEM, NUM, NET, TLS, CS, FLOOD
+ * owns    the socket, its TLS session, a server's nghttp2 session and the bytes
+ *         not yet sent
  * spec    [H2] RFC 9113; RFC 9110 15.5.22 for the answer to HTTP/1.1
  * prefix  h2_
  * runs    on its loop's thread
@@ -28715,8 +29425,8 @@ static bool flood_midway(const struct flood *f)
  *   one turn   recv() -> mem_recv -> callbacks, which only submit -> mem_send
  *              until nothing is left -> one send(); a client: cs_take, cs_pump
  *
- *   server  PREFACE -> OPEN -> LINGER -> GONE     (HTTP1: no preface came)
- *   client  CONNECTING -> OPEN -> GONE
+ *   server  [TLS ->] PREFACE -> OPEN -> LINGER -> GONE  (HTTP1: no preface)
+ *   client  CONNECTING -> [TLS ->] OPEN -> GONE
  *
  * Invariant  on_lost is called once, when the connection ends, while the
  *            session still exists; then on_gone once, after which nothing here
@@ -28732,13 +29442,14 @@ static bool flood_midway(const struct flood *f)
 /* Edge-triggered: the kernel reports new input only, not the rest each turn. */
 #define H2_READ (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
-enum h2_state { H2_CONNECTING, H2_PREFACE, H2_HTTP1, H2_OPEN, H2_LINGER,
-                H2_GONE };
+enum h2_state { H2_CONNECTING, H2_TLS, H2_PREFACE, H2_HTTP1, H2_OPEN,
+                H2_LINGER, H2_GONE };
 
 enum h2_end {                           /* why a connection ended */
     H2_ALIVE,                           /* it did not */
     H2_END_EOF,                         /* the peer closed it */
     H2_END_IO,                          /* a system call failed: see error */
+    H2_END_TLS,                         /* TLS failed: see tls_why */
     H2_END_TIMEOUT,                     /* connect, SETTINGS or a stall */
     H2_END_PROTOCOL,                    /* the peer violated HTTP/2 */
     H2_END_DONE,                        /* after a GOAWAY, all answered */
@@ -28752,8 +29463,9 @@ enum h2_end {                           /* why a connection ended */
 /* Names of enum h2_end, for counters and the text of a GOAWAY. */
 static const char *const h2_end_names[H2_END_FLOOD] = {
     [H2_ALIVE] = "alive", [H2_END_EOF] = "peer", [H2_END_IO] = "io",
-    [H2_END_TIMEOUT] = "timeout", [H2_END_PROTOCOL] = "protocol",
-    [H2_END_DONE] = "done", [H2_END_LOCAL] = "local",
+    [H2_END_TLS] = "tls", [H2_END_TIMEOUT] = "timeout",
+    [H2_END_PROTOCOL] = "protocol", [H2_END_DONE] = "done",
+    [H2_END_LOCAL] = "local",
     [H2_END_IDLE] = "max_idle", [H2_END_AGE] = "max_age",
 };
 
@@ -28791,6 +29503,7 @@ struct h2_kit {                         /* shared, read only; clients need up */
     nghttp2_option *option;             /* owned */
     const struct h2_up *up;             /* borrowed */
     const char *http1;                  /* response to HTTP/1.1; borrowed */
+    struct tls_context *tls;            /* a server's; borrowed; or NULL */
     uint32_t streams;                   /* the peer may have open at once */
     uint32_t headers_bytes;             /* soft limit of a header list */
     int32_t  stream_window, conn_window;        /* bytes */
@@ -28801,6 +29514,7 @@ struct h2_conn {                        /* all zero before h2_accept */
     struct net_loop *loop;              /* borrowed */
     const struct h2_kit *kit;           /* borrowed */
     struct cs       *client;            /* borrowed; NULL: this is a server's */
+    struct tls      *tls;               /* owned; NULL: without TLS */
     nghttp2_session *session;           /* owned; a server's; NULL if unused */
     struct buf       rest;              /* to send; in HTTP1: received */
     size_t           rest_at;           /* bytes of rest already sent */
@@ -28842,11 +29556,12 @@ struct h2_body {                        /* what a stream sends */
 
 /* ---- output ---- */
 
-/* End c at the end of the turn because a system call failed with error. */
+/* End c at the end of the turn because a system call failed with error, or, by
+ * EPROTO, TLS. */
 static void h2_fail(struct h2_conn *c, int error)
 {
-    c->error = error;
-    c->end = H2_END_IO;
+    c->error = error == EPROTO ? 0 : error;
+    c->end = error == EPROTO ? H2_END_TLS : H2_END_IO;
 }
 
 /* Send up to n bytes; return how many were accepted.  An error is in c->end. */
@@ -28854,7 +29569,8 @@ static size_t h2_write_some(struct h2_conn *c, const uint8_t *p, size_t n)
 {
     ssize_t k;
     do
-        k = send(c->io.fd, p, n, MSG_NOSIGNAL);
+        k = c->tls ? tls_send(c->tls, p, n)
+                   : send(c->io.fd, p, n, MSG_NOSIGNAL);
     while (k < 0 && errno == EINTR);
     if (k < 0 && errno != EAGAIN)
         h2_fail(c, errno);
@@ -28870,7 +29586,7 @@ static bool h2_write(struct h2_conn *c, const uint8_t *p, size_t n)
 {
     assert(!c->rest.len);
     size_t sent = h2_write_some(c, p, n);
-    if (sent == n || c->end == H2_END_IO)
+    if (sent == n || c->end)
         return sent == n;
     mem_put(&c->rest, p + sent, n - sent);
     if (c->rest.err || (!c->client &&
@@ -29006,6 +29722,9 @@ static void h2_release(struct h2_conn *c)
     if (c->client)
         cs_fini(c->client);
     mem_fini(&c->rest);
+    if (c->tls)
+        tls_free(c->tls);
+    c->tls = NULL;
     if (c->io.fd >= 0) {
         net_io_del(c->loop, &c->io);
         close(c->io.fd);
@@ -29024,6 +29743,10 @@ static void h2_finish(struct h2_conn *c)
     if (first)
         c->kit->up->on_lost(c);
     bool open = c->end != H2_END_EOF && c->end != H2_END_IO;
+    if (c->tls && first && open && !c->client) {
+        tls_free(c->tls);               /* the rest is read without it */
+        c->tls = NULL;
+    }
     if (!first || !open || c->client || shutdown(c->io.fd, SHUT_WR) ||
         net_timer_arm(c->loop, &c->timer, c->loop->now_ns + H2_LINGER_NS)) {
         h2_release(c);
@@ -29225,33 +29948,88 @@ static void h2_read_preface(struct h2_conn *c, const uint8_t *p, size_t n)
     }
 }
 
+/* Read n bytes, received now, as what c's state expects. */
+static void h2_take(struct h2_conn *c, const uint8_t *in, size_t n)
+{
+    net_add(&c->loop->bytes_in, n);
+    c->input_ns = net_now(c->loop);
+    if (c->state == H2_OPEN)
+        h2_feed(c, in, n);
+    else if (c->state == H2_PREFACE)
+        h2_read_preface(c, in, n);
+    else if (c->state == H2_HTTP1)
+        h2_read_http1(c, in, n);
+}
+
+/* Read what one recv() of c's TLS session brings; again as in h2_receive. */
+static void h2_receive_tls(struct h2_conn *c, bool again)
+{
+    uint8_t *in = c->loop->in;
+    ssize_t n;
+    while ((n = tls_recv(c->tls, in, NET_IO_BYTES)) > 0 && !c->end)
+        h2_take(c, in, (size_t)n);
+    if (c->end)
+        return;
+    if (n == 0)
+        c->end = H2_END_EOF;
+    else if (errno != EAGAIN)
+        h2_fail(c, errno);
+    else if (tls_wants_room(c->tls))
+        net_io_want(c->loop, &c->io, EPOLLOUT | H2_READ);
+    else if (again || tls_more(c->tls))
+        net_io_again(c->loop, &c->io);
+}
+
 /* Read once: epoll reports later input.  If input may be left, or the peer's
  * end was reported with it, c gets another event after other connections. */
 static void h2_receive(struct h2_conn *c, uint32_t events)
 {
     uint8_t *in = c->loop->in;
+    bool again = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    if (c->tls) {
+        tls_turn(c->tls);
+        h2_receive_tls(c, again);
+        return;
+    }
     ssize_t n = recv(c->io.fd, in, NET_IO_BYTES, 0);
-    if (n == NET_IO_BYTES || (n < 0 && errno == EINTR) ||
-        (n > 0 && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))))
+    if (n == NET_IO_BYTES || (n < 0 && errno == EINTR) || (n > 0 && again))
         net_io_again(c->loop, &c->io);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n < 0) {
+    if (n < 0)
         h2_fail(c, errno);
-        return;
-    }
-    if (n == 0) {
+    else if (n == 0)
         c->end = H2_END_EOF;
-        return;
+    else
+        h2_take(c, in, (size_t)n);
+}
+
+/* Begin HTTP/2 on c, which is connected, and secured if it is to be. */
+static void h2_begin(struct h2_conn *c)
+{
+    c->state = c->client ? H2_OPEN : H2_PREFACE;
+    if (c->client && cs_init(c->client, &c->loop->pool))
+        h2_fail(c, ENOMEM);
+}
+
+/* Continue the TLS handshake; after it, read what came with its last bytes. */
+static void h2_secure(struct h2_conn *c, uint32_t events)
+{
+    bool again = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    tls_turn(c->tls);
+    if (!tls_handshake(c->tls)) {
+        net_io_want(c->loop, &c->io, H2_READ);
+        h2_begin(c);
+        if (!c->end)
+            h2_receive_tls(c, again);
+    } else if (errno != EAGAIN) {
+        h2_fail(c, errno);
+    } else {
+        net_io_want(c->loop, &c->io,
+                    H2_READ | (tls_wants_room(c->tls) ? EPOLLOUT : 0u));
+        if (again || tls_more(c->tls))
+            net_io_again(c->loop, &c->io);
     }
-    net_add(&c->loop->bytes_in, (size_t)n);
-    c->input_ns = net_now(c->loop);
-    if (c->state == H2_OPEN)
-        h2_feed(c, in, (size_t)n);
-    else if (c->state == H2_PREFACE)
-        h2_read_preface(c, in, (size_t)n);
-    else if (c->state == H2_HTTP1)
-        h2_read_http1(c, in, (size_t)n);
 }
 
 /* Start the session of a client whose connect has finished, or fail. */
@@ -29266,9 +30044,11 @@ static void h2_connected(struct h2_conn *c)
         return;
     }
     net_io_want(c->loop, &c->io, H2_READ);
-    c->state = H2_OPEN;
-    if (cs_init(c->client, &c->loop->pool))
-        h2_fail(c, ENOMEM);
+    c->state = H2_TLS;
+    if (c->tls)
+        h2_secure(c, 0);
+    else
+        h2_begin(c);
 }
 
 /* Handle epoll's events of the socket. */
@@ -29277,9 +30057,13 @@ static void h2_on_event(struct net_io *io, uint32_t events)
     struct h2_conn *c = io->arg;
     if (c->state == H2_CONNECTING) {
         h2_connected(c);
+    } else if (c->state == H2_TLS) {
+        h2_secure(c, events);
     } else {
         if ((events & EPOLLOUT) && c->rest.len)
             h2_write_rest(c);
+        else if ((events & EPOLLOUT) && c->tls)
+            net_io_want(c->loop, &c->io, H2_READ);
         if (!c->end && (events & EPOLLIN))
             h2_receive(c, events);
         else if (!c->end && (events & (EPOLLERR | EPOLLHUP)))
@@ -29533,17 +30317,18 @@ static void h2_on_time(struct net_timer *t)
     h2_turn(c);
 }
 
-/* Take over the socket fd, which is accepted or, for client, connecting.  On
- * GP_ENOMEM or GP_EIO it is closed and c is gone, without on_gone. */
+/* Take over the socket fd, which is accepted or, for client, connecting, and
+ * its TLS session tls, or NULL.  On GP_ENOMEM or GP_EIO both are closed and c
+ * is gone, without on_gone. */
 static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
-                   struct net_loop *loop, int fd, struct cs *client,
-                   int64_t timeout_ns)
+                   struct net_loop *loop, int fd, struct tls *tls,
+                   struct cs *client, int64_t timeout_ns)
 {
     *c = (struct h2_conn){
         .io = { .fd = fd, .on_event = h2_on_event, .arg = c,
                 .events = client ? EPOLLOUT : H2_READ },
-        .loop = loop, .kit = kit, .client = client,
-        .state = client ? H2_CONNECTING : H2_PREFACE,
+        .loop = loop, .kit = kit, .client = client, .tls = tls,
+        .state = client ? H2_CONNECTING : tls ? H2_TLS : H2_PREFACE,
         .timer = { .on_time = h2_on_time, .arg = c },
         .stall = { .on_time = h2_on_time, .arg = c },
     };
@@ -29551,6 +30336,8 @@ static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
     if (!e && (e = net_io_add(loop, &c->io)))
         net_timer_stop(loop, &c->timer);
     if (e) {
+        tls_free(tls);
+        c->tls = NULL;
         close(fd);
         c->io.fd = -1;
         c->state = H2_GONE;
@@ -29562,18 +30349,29 @@ static int h2_open(struct h2_conn *c, const struct h2_kit *kit,
 static int h2_accept(struct h2_conn *c, const struct h2_kit *kit,
                      struct net_loop *loop, int fd)
 {
-    return h2_open(c, kit, loop, fd, NULL, H2_HELLO_NS);
+    struct tls *tls = kit->tls ? tls_new(kit->tls, fd, NULL) : NULL;
+    if (!kit->tls || tls)
+        return h2_open(c, kit, loop, fd, tls, NULL, H2_HELLO_NS);
+    close(fd);
+    return GP_ENOMEM;
 }
 
-/* Connect to addr for client, prepared for cs_init, released with c.  on_ready
- * or on_lost follows in timeout_ns.  Error: errno in c->error, no callback. */
+/* Connect to addr, by TLS if peer has a context, for client, prepared for
+ * cs_init, released with c.  on_ready or on_lost follows in timeout_ns.  Error:
+ * errno in c->error, no callback. */
 static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
                       struct net_loop *loop, struct cs *client,
-                      const struct net_addr *addr, int64_t timeout_ns)
+                      const struct net_addr *addr, const struct tls_peer *peer,
+                      int64_t timeout_ns)
 {
-    int fd = net_connect(addr);
-    int error = fd < 0 ? errno : ENOMEM;
-    int e = fd < 0 ? GP_EIO : h2_open(c, kit, loop, fd, client, timeout_ns);
+    int fd = net_connect(addr), error = fd < 0 ? errno : ENOMEM;
+    struct tls *tls = fd >= 0 && peer->context
+                    ? tls_new(peer->context, fd, peer->name) : NULL;
+    int e = fd < 0 ? GP_EIO : GP_ENOMEM;
+    if (fd >= 0 && (tls || !peer->context))
+        e = h2_open(c, kit, loop, fd, tls, client, timeout_ns);
+    else if (fd >= 0)
+        close(fd);
     if (e)
         *c = (struct h2_conn){ .io.fd = -1, .kit = kit, .loop = loop,
                                .state = H2_GONE, .error = error };
@@ -29985,7 +30783,7 @@ static bool rpc_meta_binary(struct slice key)
 
 /* ================================= 44 SERVER =================================
  * for     a gRPC server: event loops, connections, calls, methods
- * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, FLOOD, H2, JOB, RPC
+ * uses    MEM, NUM, TXT, SYS, GZ, SMP, REC, NET, TLS, FLOOD, H2, JOB, RPC
  * owns    struct gp_server, its threads and sockets; calls, till streams close
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md, compression.md
  * prefix  server_
@@ -30159,6 +30957,7 @@ struct server_attachment {              /* data of a service */
 
 struct gp_server {
     struct gp_server_config config;     /* with the defaults filled in */
+    struct tls_context *tls;            /* owned; NULL: without TLS */
     struct h2_kit     kit;
     struct arena      arena;            /* methods' paths and listeners */
     struct server_method *method;       /* owned */
@@ -31687,6 +32486,7 @@ static void server_free(struct gp_server *s)
     for (struct server_attachment *k = s->attachments; k; k = k->next)
         k->free(k->arg);
     h2_kit_fini(&s->kit);
+    tls_context_free(s->tls);
     mem_free(s->loop);
     mem_free(s->method);
     mem_index_fini(&s->by_path);
@@ -31717,6 +32517,9 @@ static int server_config_check(struct gp_server_config *c, struct gp_why *why)
     c->idle_ns = server_clamp_ns(c->idle_ns);
     c->max_age_ns = server_clamp_ns(c->max_age_ns);
     c->keepalive_ns = server_clamp_ns(c->keepalive_ns);
+    if ((c->tls_key || c->tls_client_ca) && !c->tls_cert)
+        return txt_fail(why, GP_EUSAGE, "tls_key or tls_client_ca without "
+                        "tls_cert");
     if (c->threads > SERVER_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "%u threads: the limit is %d",
                         c->threads, SERVER_THREADS_MOST);
@@ -31738,8 +32541,13 @@ static int server_new(struct gp_server **out,
     int e = server_config_check(&s->config, why);
     if (e)
         goto out;
+    const struct tls_config tls = {
+        .cert = s->config.tls_cert, .key = s->config.tls_key,
+        .ca = s->config.tls_client_ca, .server = true };
+    if (tls.cert && (e = tls_context_new(&s->tls, &tls, why)))
+        goto out;
     s->kit = (struct h2_kit){
-        .up = &server_h2_up, .http1 = server_http1,
+        .up = &server_h2_up, .http1 = server_http1, .tls = s->tls,
         .streams = s->config.max_streams,
         .headers_bytes = s->config.max_headers,
         .stream_window = H2_SERVER_STREAM_WINDOW,
@@ -32054,7 +32862,7 @@ static uint64_t server_drain(struct gp_server *s, int64_t grace_ns)
 
 /* ================================= 45 CLIENT =================================
  * for     a client's gRPC calls on one connection
- * uses    MEM, NUM, TXT, GZ, NET, CS, H2, RPC
+ * uses    MEM, NUM, TXT, GZ, NET, TLS, CS, H2, RPC
  * owns    the decoder of a compressed reply; all else is the caller's
  * spec    [GRPC] grpc/doc/PROTOCOL-HTTP2.md
  * prefix  client_
@@ -32377,6 +33185,7 @@ static void client_conn_why(const struct client_conn *c, char *text, size_t n)
     static const char *const why[] = {
         [H2_END_EOF] = "the server closed the connection",
         [H2_END_IO] = "connection lost",
+        [H2_END_TLS] = "TLS failed",
         [H2_END_TIMEOUT] = "connection timed out",
         [H2_END_PROTOCOL] = "the server violated HTTP/2",
         [H2_END_DONE] = "the HTTP/2 session ended",
@@ -32384,7 +33193,9 @@ static void client_conn_why(const struct client_conn *c, char *text, size_t n)
     };
     const struct cs *s = &c->session;
     enum h2_end end = c->h2.end;
-    if (end == H2_END_PROTOCOL && s->broken)
+    if (end == H2_END_TLS)
+        snprintf(text, n, "%s: %s", why[end], tls_why(c->h2.tls));
+    else if (end == H2_END_PROTOCOL && s->broken)
         snprintf(text, n, "%s: %s", why[end], s->broken);
     else if (s->goaway && s->goaway_code != NGHTTP2_NO_ERROR)
         snprintf(text, n, "the server's GOAWAY: %s%s%s",
@@ -32440,10 +33251,12 @@ static const struct h2_up client_h2_up = {
     .on_gone = client_on_gone,
 };
 
-/* Connect c, which must not move until on_gone, to addr; on_ready or on_lost
- * follows within timeout_ns.  After an error, errno in c->h2.error, neither. */
+/* Connect c, which must not move until on_gone, to addr, as peer says; on_ready
+ * or on_lost follows within timeout_ns.  After an error, errno in c->h2.error,
+ * neither. */
 static int client_conn_open(struct client_conn *c, struct net_loop *loop,
-                            const struct net_addr *addr, int64_t timeout_ns,
+                            const struct net_addr *addr,
+                            const struct tls_peer *peer, int64_t timeout_ns,
                             const struct client_up *up, void *owner)
 {
     static const struct h2_kit kit = { .up = &client_h2_up };
@@ -32451,7 +33264,8 @@ static int client_conn_open(struct client_conn *c, struct net_loop *loop,
     c->owner = owner;
     c->session = (struct cs){ .up = &client_cs_up,
                                .list_bytes = 4 * RPC_HEADERS_BYTES };
-    return h2_connect(&c->h2, &kit, loop, &c->session, addr, timeout_ns);
+    return h2_connect(&c->h2, &kit, loop, &c->session, addr, peer,
+                      timeout_ns);
 }
 
 /* True if c accepts new calls. */
@@ -32539,13 +33353,14 @@ static void client_request_fini(struct client_request *q)
  * order; client_request_header adds metadata.  timeout_ns, 0: none, is fixed,
  * so that HPACK sends one byte.  nghttp2 never indexes a content-length. */
 static int client_request_init(struct client_request *q, const char *path,
-                               const char *authority, int64_t timeout_ns,
-                               bool gzip)
+                               const char *authority, bool tls,
+                               int64_t timeout_ns, bool gzip)
 {
     char timeout[12] = "";
     const char *const header[][2] = {
-        { ":method", "POST" }, { ":scheme", "http" }, { ":path", path },
-        { ":authority", authority }, { "grpc-timeout", timeout },
+        { ":method", "POST" }, { ":scheme", tls ? "https" : "http" },
+        { ":path", path }, { ":authority", authority },
+        { "grpc-timeout", timeout },
         { "te", "trailers" }, { "content-type", "application/grpc" },
         { "user-agent", "grpc-c-grpcprof/" GP_VERSION },
         { "grpc-encoding", gzip ? "gzip" : "" },
@@ -32590,12 +33405,18 @@ static int client_payload_add(struct client_payload *p, struct slice message,
     return p->frames.err;
 }
 
-/* Explain in why that c, a connection to addr, got no SETTINGS; GP_EIO. */
+/* Explain in why that c, a connection to addr that is lost but not released,
+ * got no SETTINGS; GP_EIO. */
 static int client_connect_fail(const struct client_conn *c, const char *addr,
                                struct gp_why *why)
 {
     int error = c->h2.error;
-    const char *text = c->h2.end == H2_END_TIMEOUT
+    struct slice in = mem_slice(&c->session.part);
+    const char *tls = tls_why(c->h2.tls);
+    const char *text = *tls ? tls
+        : txt_starts(in, "\x15\x03") ? "the server expects TLS; add --tls"
+        : txt_starts(in, "HTTP/") ? "the server speaks HTTP/1, not HTTP/2"
+        : c->h2.end == H2_END_TIMEOUT
         ? "no HTTP/2 answer within the connect timeout"
         : error == EADDRNOTAVAIL ? "local ports used up; wait a minute, or "
                                    "widen net.ipv4.ip_local_port_range"
@@ -32604,9 +33425,12 @@ static int client_connect_fail(const struct client_conn *c, const char *addr,
         : error == ECONNREFUSED ? "refused. Is the server running? 'grpcprof "
                                   "serve' starts one"
         : error ? strerror(error)
-        : c->h2.end == H2_END_EOF
+        : c->h2.end == H2_END_EOF && c->h2.tls
         ? "the server closed the connection before HTTP/2 started"
-        : "the server does not speak HTTP/2 without TLS";
+        : c->h2.end == H2_END_EOF
+        ? "the server closed the connection before HTTP/2 started; if it "
+          "expects TLS, add --tls"
+        : "the server does not speak HTTP/2";
     return txt_fail(why, GP_EIO, "connect %s: %s", addr, text);
 }
 
@@ -35133,7 +35957,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 
 /* ================================ 49 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
- * uses    MEM, TXT, SYS, PB, DSC, NET, H2, RPC, CLIENT
+ * uses    MEM, TXT, SYS, PB, DSC, NET, TLS, H2, RPC, CLIENT
  * owns    a connection while reflect_ask runs
  * spec    grpc.reflection.v1 and v1alpha, reflection.proto
  * prefix  reflect_
@@ -35232,6 +36056,7 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
 {
     struct reflect m = { .chan.h2.state = H2_GONE, .result.kind = CLIENT_LOST };
     struct net_addr addr[NET_ADDRS];
+    struct tls_peer peer = {0};
     struct buf message = {0};
     char path[96];
     size_t n, i = 0;
@@ -35244,14 +36069,15 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
              "ServerReflectionInfo", version);
     pb_put_bytes(&message, number, name.p, name.n);
     e = message.err ? message.err : client_request_init(&m.request, path,
-                          net_authority(target, addr), REFLECT_ASK_NS, false);
+                          net_authority(target, addr), false, REFLECT_ASK_NS,
+                          false);
     e = e ? e : client_payload_add(&m.question, mem_slice(&message), false);
     if (e)
         txt_fail(why, e, "out of memory for the question");
     for (; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
         h2_abort(&m.chan.h2);
         m.ended = false;
-        if (client_conn_open(&m.chan, &m.net, &addr[i], REFLECT_ASK_NS,
+        if (client_conn_open(&m.chan, &m.net, &addr[i], &peer, REFLECT_ASK_NS,
                              &reflect_up, &m))
             reflect_on_lost(&m.chan);
         while (!m.ended && sys_now_ns() < until)
@@ -36302,7 +37128,7 @@ static void fetch_end(struct fetch_profile *p)
 /* ================================== 52 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
- * uses    MEM, HDR, RPC, CLIENT, FETCH
+ * uses    MEM, HDR, TLS, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
@@ -36352,6 +37178,9 @@ struct res_config {                     /* what a run does */
     const struct res_header *header;    /* borrowed; fills {{}} for each call */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
+    struct tls_context *tls;            /* borrowed; of TLS; or NULL */
+    const char *server_name;            /* to verify; NULL: the authority's */
+    bool        insecure;               /* TLS accepts any certificate */
     bool        gzip;                   /* compress payloads, accept gzip */
     uint64_t    clients;
     uint64_t    connections;            /* shared by clients; 0: one each */
@@ -36449,6 +37278,8 @@ struct res {
     struct hdr connect;                 /* ns, until SETTINGS; before the run */
     struct res_calls *method;           /* owned; of a mix, in config's order */
     size_t   nmethod;                   /* of method; 0: there is one method */
+    struct hdr handshake;               /* ns, the part of it that TLS took */
+    struct tls_facts tls;               /* of the first connection */
     struct res_intervals intervals;
     int64_t  start_unix_ns, elapsed_ns; /* measuring */
     uint64_t bytes_in, bytes_out;       /* while measuring */
@@ -36706,6 +37537,7 @@ static const struct res_field res_field[] = {
     RES_R(LATENCY, "first_byte", ANY_TIMES, SUM, first),
     RES_R(LATENCY, "message", ANY_TIMES, SUM, message),
     RES_R(CONNECT, "settings", TIMES, SUM, connect),
+    RES_R(CONNECT, "tls_handshake", ANY_TIMES, SUM, handshake),
     RES_R(CONNECT, "reconnects", WHOLE, SUM, reconnects),
     RES_R(CONNECT, "goaways", WHOLE, SUM, goaways),
     RES_R(CONNECT, "lost", WHOLE, SUM, lost),
@@ -36844,6 +37676,9 @@ static void res_add(struct res *r, const struct res *f)
     res_merge(r, f, RES_WINDOW, RES_TOP);
     for (size_t i = 0; i < r->nmethod && i < f->nmethod; i++)
         res_merge(&r->method[i], &f->method[i], RES_METHOD, RES_METHOD);
+    bool verified = f->tls.verified && (r->tls.verified || !*r->tls.version);
+    r->tls = *r->tls.version ? r->tls : f->tls;
+    r->tls.verified = *f->tls.version ? verified : r->tls.verified;
     for (size_t i = 0; i < RPC_STATUSES; i++)
         r->status[i] += f->status[i];
     for (size_t i = 0; i < f->nerror; i++)
@@ -37368,7 +38203,7 @@ static int judge_assert(const struct judge_report *t, struct judge_assert *a,
 
 /* ================================ 54 LOADFILE ================================
  * for     the result of a load run as JSON, both ways, and merged
- * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, RPC, CLIENT, RES, JUDGE
+ * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, TLS, RPC, CLIENT, RES, JUDGE
  * owns    nothing
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  lf_
@@ -37526,7 +38361,44 @@ static void lf_js_config(struct js *j, const struct judge_report *t)
     js_close(j, '}');
 }
 
-/* Write the members from window to connect. */
+/* Write the member tls: null without TLS. */
+static void lf_js_tls(struct js *j, const struct tls_facts *f)
+{
+    js_key(j, "tls");
+    if (!*f->version) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    js_field_text(j, "version", f->version);
+    js_field_text(j, "cipher", f->cipher);
+    js_field_text(j, "peer", f->peer);
+    js_field_bool(j, "verified", f->verified);
+    js_close(j, '}');
+}
+
+/* Read the member tls of v. */
+static void lf_read_tls(struct tls_facts *f, const struct js_value *v)
+{
+    struct js_value m = js_member(v, "tls"), one;
+    struct buf b = {0};
+    const struct { const char *key; char *to; size_t size; } text[] = {
+        { "version", f->version, sizeof f->version },
+        { "cipher", f->cipher, sizeof f->cipher },
+        { "peer", f->peer, sizeof f->peer } };
+    for (size_t i = 0; m.kind == JS_OBJECT && i < 3; i++) {
+        one = js_member(&m, text[i].key);
+        b.len = 0;
+        if (one.kind == JS_STRING)
+            js_get_string(one.text, &b);
+        snprintf(text[i].to, text[i].size, "%s", mem_string(&b));
+    }
+    one = m.kind == JS_OBJECT ? js_member(&m, "verified") : m;
+    f->verified = txt_equal(one.text, txt_slice("true"));
+    mem_fini(&b);
+}
+
+/* Write the members from window to connect, and tls. */
 static void lf_js_figures(struct js *j, const struct judge_report *t)
 {
     const struct res *r = t->result;
@@ -37543,6 +38415,7 @@ static void lf_js_figures(struct js *j, const struct judge_report *t)
             js_field_text(j, "ended", res_ended_name[r->ended]);
         js_close(j, '}');
     }
+    lf_js_tls(j, &r->tls);
 }
 
 /* Write the member intervals. */
@@ -38195,6 +39068,8 @@ static int lf_read_result(struct lf_saved *s, const struct js_value *v,
         if (!strcmp(ended, res_ended_name[i]))
             r->ended = (enum res_ended)i;
     lf_read_lists(s, v);
+    lf_read_tls(&r->tls, v);
+    s->config.insecure = *r->tls.version && !r->tls.verified;
     for (enum res_group g = RES_WINDOW; g <= RES_TOP && !e; g++) {
         struct js_value m = g == RES_TOP ? *v : js_member(v, res_group_name[g]);
         e = lf_read_group(&m, g, r, why);
@@ -38394,7 +39269,7 @@ static void lf_append(struct res *r, struct res *f)
 
 /* ================================== 55 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, HDR, NET, CS, H2, RPC, CLIENT, RES, FETCH
+ * uses    MEM, TXT, SYS, HDR, NET, TLS, CS, H2, RPC, CLIENT, RES, FETCH
  * owns    its threads, connections and calls while load_run runs
  * spec    none
  * prefix  load_
@@ -38444,6 +39319,7 @@ struct load_conn {
 struct load_target {
     struct net_addr     addr[NET_ADDRS];
     size_t              n;              /* of addr; > 0 */
+    struct tls_peer     peer;
     struct client_request *request;     /* owned; one for each method */
 };
 
@@ -39393,6 +40269,11 @@ static void load_on_ready(struct client_conn *ch)
         return;
     }
     hdr_add(&w->sum.connect, w->net.now_ns - n->begin_ns);
+    if (ch->h2.tls) {
+        hdr_add(&w->sum.handshake, tls_handshake_ns(ch->h2.tls));
+        if (!*w->sum.tls.version)
+            tls_get_facts(ch->h2.tls, &w->sum.tls);
+    }
     if (w->next < w->nclient && !(w->run->config->connect_rate > 0))
         (void)load_client_later(&w->client[w->next++], 0);
     if (++w->ready == w->nclient)
@@ -39481,7 +40362,8 @@ static void load_client_connect(struct load_client *c)
         n->begin_ns = net_now(&w->net);
         n->chan.gzip = r->config->gzip;
         if (!client_conn_open(&n->chan, &w->net, &c->target->addr[c->addr],
-                              r->config->connect_timeout_ns, &load_up, n)) {
+                              &c->target->peer, r->config->connect_timeout_ns,
+                              &load_up, n)) {
             mem_link_init(&n->of_worker);
             mem_link_append(&w->conns, &n->of_worker);
             c->conn = n;
@@ -39828,6 +40710,15 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
+/* Return the :authority of calls to the address text, parsed to addr; as in
+ * gRPC, the name to verify by TLS is one if none is given. */
+static const char *load_authority(const struct res_config *k, const char *text,
+                                  const struct net_addr *addr)
+{
+    return k->authority ? k->authority : k->server_name ? k->server_name
+         : net_authority(text, addr);
+}
+
 /* Make q the headers of calls of method at the address text, t's. */
 static int load_request_init(struct client_request *q,
                              const struct res_method *method,
@@ -39838,9 +40729,8 @@ static int load_request_init(struct client_request *q,
     int e = load_path(method->call, path, sizeof path, why);
     if (e)
         return e;
-    const char *host = k->authority ? k->authority
-                                    : net_authority(text, t->addr);
-    e = client_request_init(q, path, host, k->timeout_ns, k->gzip);
+    e = client_request_init(q, path, load_authority(k, text, t->addr),
+                            t->peer.context != NULL, k->timeout_ns, k->gzip);
     for (size_t i = 0; !e && i < k->nheader; i++)
         e = client_request_header(q, k->header[i].name, k->header[i].value);
     if (e == GP_ELIMIT)
@@ -39856,6 +40746,8 @@ static int load_target_init(struct load_target *t, const char *text,
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
     if (e)
         return e;
+    t->peer.context = k->tls;
+    tls_peer_name(&t->peer, load_authority(k, text, t->addr));
     t->request = mem_zalloc(k->nmethod * sizeof *t->request);
     if (!t->request)
         e = txt_fail(why, GP_ENOMEM, "out of memory for the requests");
@@ -43228,8 +44120,8 @@ static int foreign_folded(struct buf *b, const struct pp *p,
 
 /* ================================ 59 LOADDOC =================================
  * for     documents of load: text, CSV, HTML, Prometheus
- * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES, JUDGE, LOADFILE, LOAD,
- *         DOC
+ * uses    MEM, TXT, HDR, STAT, ANL, TLS, RPC, CLIENT, RES, JUDGE, LOADFILE,
+ *         LOAD, DOC
  * owns    nothing: writers append to the caller's buf
  * spec    Prometheus text format 0.0.4; RFC 4180 for CSV
  * prefix  loaddoc_
@@ -43300,7 +44192,9 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
         txt_puts(b, i ? ", " : "");
         txt_put_clean(b, txt_slice(k->target[i]));
     }
-    doc_plural(b, " (h2c)\nplan      ", k->clients, "client");
+    txt_puts(b, k->insecure ? " (TLS, server not verified: --insecure)"
+                : k->tls ? " (TLS)" : " (h2c)");
+    doc_plural(b, "\nplan      ", k->clients, "client");
     if (k->requests_per_client) {
         doc_plural(b, " x ", k->requests_per_client, "call");
         txt_puts(b, k->clients > 1 ? " each" : "");
@@ -43325,6 +44219,25 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
     mem_put_byte(b, '\n');
     if (k->requests_per_client && k->clients > 1)
         txt_puts(b, "          (-n is per client; -N is the total)\n");
+}
+
+/* Append the line on TLS: what was agreed with whom, and how long it took. */
+static void loaddoc_tls(struct buf *b, const struct res *r)
+{
+    const struct tls_facts *f = &r->tls;
+    double n = (double)r->handshake.n;
+    if (!*f->version)
+        return;
+    txt_puts(b, "  tls       ");
+    txt_put_clean(b, txt_slice(f->version));
+    txt_puts(b, "   ");
+    txt_put_clean(b, txt_cut(txt_slice(f->peer), 30));
+    txt_puts(b, f->verified ? ", verified" : ", NOT VERIFIED (--insecure)");
+    if (r->handshake.n) {
+        doc_time(b, "   handshake mean ", r->handshake.sum / n, "   max ");
+        doc_time(b, "", (double)r->handshake.max, "");
+    }
+    mem_put_byte(b, '\n');
 }
 
 /* Append the lines on calls, rates, messages and connections. */
@@ -43357,6 +44270,7 @@ static void loaddoc_counts(struct buf *b, const struct res *r)
     doc_plural(b, "  connect   ", n, "connection");
     doc_time(b, "   mean ", n ? r->connect.sum / (double)n : 0, "   max ");
     doc_time(b, "", (double)r->connect.max, "   (not part of latency)\n");
+    loaddoc_tls(b, r);
     if (r->reconnects || r->goaways || r->lost || r->resent) {
         doc_plural(b, "  resent    ", r->resent, "call");
         doc_plural(b, " not processed before   ", r->reconnects, "reconnect");
@@ -43964,6 +44878,10 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
         txt_puts(b, "\r\n");
     }
     txt_putf(b, "verdict,%s\r\n", judge_limit_name[t->verdict.limit][1]);
+    if (*t->result->tls.version)
+        txt_putf(b, "tls_version,%s\r\ntls_verified,%s\r\n",
+                 t->result->tls.version,
+                 t->result->tls.verified ? "true" : "false");
     loaddoc_figures(t, b, loaddoc_csv_figure);
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < t->npercent; k++)
@@ -44011,6 +44929,9 @@ static void loaddoc_prometheus_info(struct buf *b, const struct judge_report *t)
     txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
              "\"%s\",call=\"", judge_limit_name[t->verdict.limit][1]);
     loaddoc_prometheus_text(b, txt_slice(t->config->call));
+    if (*t->result->tls.version)
+        txt_putf(b, "\",tls=\"%s\",tls_verified=\"%s", t->result->tls.version,
+                 t->result->tls.verified ? "true" : "false");
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = lf_label(t->label[i], &value);
         txt_puts(b, "\",label_");
@@ -44511,8 +45432,6 @@ struct opt_command {
 
 #define OPT_HOUR_NS UINT64_C(3600000000000)
 
-#define OPT_NO_TLS "there is no TLS here. Use the server's plaintext port, " \
-    "or a proxy: nghttpx -f'127.0.0.1,50051;no-tls' -b'HOST,443;;tls;proto=h2'"
 #define OPT_PROTOSET "protoc --include_imports --descriptor_set_out=" \
     "x.protoset x.proto"
 
@@ -44526,13 +45445,15 @@ static const struct {
     { "l", "concurrency workers vus u", "-c 100, concurrent clients" },
     { "l", "z max-duration", "-d 30s" },
     { "l", "iterations", "-N 10000 in all, or -n 100 per client" },
-    { "l", "cacert cert key tls insecure cname skipTLS skip-tls k sni "
-      "server-name", OPT_NO_TLS },
-    { "s", "tls cert key tls-cert tls-key tls-client-ca", "there is no TLS "
-      "here. Put a proxy in front: nghttpx -f'*,443' "
-      "-b'127.0.0.1,50051;;proto=h2' KEY CERT" },
+    { "l", "cname sni servername tls-server-name", "--server-name NAME" },
+    { "l", "skipTLS skip-tls k tls-skip-verify insecure-skip-tls-verify",
+      "--insecure, with --tls" },
+    { "l", "ca cafile", "--cacert FILE" },
+    { "s", "cert tls", "--tls-cert FILE --tls-key FILE" },
+    { "s", "key", "--tls-key FILE" },
+    { "s", "cacert client-ca mtls", "--tls-client-ca FILE" },
     { "l", "plaintext h2c http2 http2-prior-knowledge", "leave it out: load "
-      "always speaks HTTP/2 without TLS" },
+      "speaks HTTP/2 without TLS unless --tls is given" },
     { "l", "proto import-path import-paths i I", ".proto sources are not read. "
       "Make a descriptor set, then use --protoset x.protoset: " OPT_PROTOSET },
     { "l", "list", "to list services: grpcurl -plaintext HOST:PORT list" },
@@ -45165,6 +46086,7 @@ struct serve_args {                     /* options, and what runs */
     const char *timer, *clock;          /* of SERVE_TIMERS; cpu or wall */
     const char *out, *svg;              /* files; svg "none": none */
     const char *debug;                  /* address, "off"; NULL: the default */
+    const char *tls_cert, *tls_key, *tls_client_ca;     /* files; or NULL */
     bool exit, interop;
 
     struct gp_server *server;           /* owned while serve_run runs */
@@ -45196,6 +46118,14 @@ static const struct opt serve_options[] = {
       OPT_UINT, SERVE_AT(threads), 1, SERVER_THREADS_MOST },
     { 0, "interop", NULL, NULL, "also serve grpc.testing.TestService",
       OPT_FLAG, SERVE_AT(interop), 0, 0 },
+    OPT_GROUP("TLS"),
+    { 0, "tls-cert", "FILE", "(without TLS)", "serve by TLS, with the "
+      "certificate and its chain in FILE (PEM)",
+      OPT_TEXT, SERVE_AT(tls_cert), 0, 0 },
+    { 0, "tls-key", "FILE", "(in --tls-cert)", "private key of the certificate "
+      "(PEM)", OPT_TEXT, SERVE_AT(tls_key), 0, 0 },
+    { 0, "tls-client-ca", "FILE", NULL, "require a client certificate from an "
+      "issuer in FILE (PEM)", OPT_TEXT, SERVE_AT(tls_client_ca), 0, 0 },
     OPT_GROUP("Profile"),
     { 0, "profile", "DUR", "(off)", "sample for DUR from the start, then write "
       "the files", OPT_DURATION, SERVE_AT(profile_ns), 10000000,
@@ -45520,7 +46450,8 @@ static int serve_listen(struct serve_args *c, struct gp_why *why)
         .max_headers = (uint32_t)c->max_headers,
         .max_connections = (uint32_t)c->max_connections,
         .idle_ns = c->idle_ns, .max_age_ns = c->max_age_ns,
-        .keepalive_ns = c->keepalive_ns };
+        .keepalive_ns = c->keepalive_ns, .tls_cert = c->tls_cert,
+        .tls_key = c->tls_key, .tls_client_ca = c->tls_client_ca };
     int e;
     sys_raise_file_limit();
     c->greeter.work = c->work;
@@ -45578,6 +46509,9 @@ static int serve_run(const struct opt_command *cmd)
     int status;
     if (serve_read_clock(c, cmd, &c->sampling) || serve_check_files(c, cmd))
         return EXIT_USAGE;
+    if ((c->tls_key || c->tls_client_ca) && !c->tls_cert)
+        return opt_misuse(cmd, "--tls-%s needs --tls-cert",
+                          c->tls_key ? "key" : "client-ca");
     if (c->profile_ns &&
         (sys_write_check(c->out, &why) ||
          (strcmp(c->svg, "none") && sys_write_check(c->svg, &why))))
@@ -49013,8 +49947,8 @@ static void msg_fini(struct msg *c)
 
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, FETCH, RES,
- *         JUDGE, LOADFILE, LOAD, LOADDOC, SAY, OPT, MSG
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, TLS, FETCH,
+ *         RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -49032,15 +49966,16 @@ struct loadcmd_args {
             interval_ns, keepalive_ns;
     const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
                *authority, *max_errors, *format, *out, *percentiles, *log,
-               *compare, *profile, *profile_out;
+               *compare, *profile, *profile_out, *ca, *cert, *key, *server_name;
     struct opt_list label, assert;
-    bool no_reconnect, strict;
+    bool no_reconnect, strict, tls, insecure;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
         struct res_step step[RES_STEPS_MOST];
         unsigned cpu[LOAD_CPUS_MOST];
         size_t nstep, ncpu;
         struct buf reply, reply_json;   /* to the first call */
+        struct tls_context *tls;        /* owned; NULL: without TLS */
     } parts;
 };
 
@@ -49138,6 +50073,20 @@ static const struct opt loadcmd_options[] = {
       LOADCMD_AT(no_reconnect), 0, 0 },
     { 0, "authority", "NAME", "(the target)", ":authority header of each call",
       OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
+    OPT_GROUP("TLS"),
+    { 0, "tls", NULL, NULL, "call by TLS, 1.2 or 1.3", OPT_FLAG,
+      LOADCMD_AT(tls), 0, 0 },
+    { 0, "cacert", "FILE", "(the system's)", "trust the issuers in FILE (PEM) "
+      "instead", OPT_TEXT, LOADCMD_AT(ca), 0, 0 },
+    { 0, "cert", "FILE", NULL, "send the client certificate in FILE (PEM)",
+      OPT_TEXT, LOADCMD_AT(cert), 0, 0 },
+    { 0, "key", "FILE", "(in --cert)", "private key of --cert (PEM)",
+      OPT_TEXT, LOADCMD_AT(key), 0, 0 },
+    { 0, "server-name", "NAME", "(of --authority or the target)", "name that "
+      "the server's certificate must have, sent as SNI and :authority",
+      OPT_TEXT, LOADCMD_AT(server_name), 0, 0 },
+    { 0, "insecure", NULL, NULL, "accept any certificate; every result says "
+      "so", OPT_FLAG, LOADCMD_AT(insecure), 0, 0 },
     OPT_GROUP("Server CPU"),
     { 0, "profile", "URL", "(off; URL 127.0.0.1:6060)", "take the server's CPU "
       "profile of the measured time from the endpoint at URL, of grpcprof run "
@@ -49334,9 +50283,6 @@ static int loadcmd_check_target(const char *target,
                                 const struct opt_command *cmd)
 {
     const char *host = strstr(target, "://"), *slash;
-    if (!strncasecmp(target, "https://", 8) ||
-        !strncasecmp(target, "grpcs://", 8))
-        return opt_misuse(cmd, "'%s': " OPT_NO_TLS, target);
     if (!strncasecmp(target, "grpc://", 7))
         return opt_misuse(cmd, "'%s': write it without grpc://: grpcprof load "
                           "%s", target, host + 3);
@@ -49379,6 +50325,26 @@ static int loadcmd_defaults(struct loadcmd_args *c,
     return EXIT_OK;
 }
 
+/* Check the options of TLS, and create its context. */
+static int loadcmd_tls(struct loadcmd_args *c, const struct opt_command *cmd)
+{
+    const struct tls_config k = { .ca = c->ca, .cert = c->cert, .key = c->key,
+                                  .name = c->server_name,
+                                  .insecure = c->insecure };
+    const char *given = c->ca ? "cacert" : c->cert ? "cert" : c->key ? "key"
+                      : c->server_name ? "server-name"
+                      : c->insecure ? "insecure" : NULL;
+    struct gp_why why = {{0}};
+    if (given && !c->tls)
+        return opt_misuse(cmd, "--%s is of TLS: add --tls", given);
+    if (c->key && !c->cert)
+        return opt_misuse(cmd, "--key without --cert: give both");
+    if (c->ca && c->insecure)
+        return opt_misuse(cmd, "--cacert and --insecure: only one of them");
+    return !c->tls ? EXIT_OK
+         : say_why(tls_context_new(&c->parts.tls, &k, &why), &why);
+}
+
 /* Fill *to, the run that c asks for. */
 static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
                         struct res_config *to)
@@ -49392,6 +50358,7 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     int status = loadcmd_defaults(c, cmd);
     status = status ? status : loadcmd_read_schedule(c, cmd);
     status = status ? status : loadcmd_read_cpus(c, cmd);
+    status = status ? status : loadcmd_tls(c, cmd);
     c->msg.target = c->common.rest.text[0];
     status = status ? status : msg_read_metadata(&c->msg, cmd);
     status = status ? status : msg_init(&c->msg, cmd);
@@ -49406,6 +50373,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .call = (const char *)c->msg.calls.data, .method = c->msg.method,
         .nmethod = c->msg.nmethod, .header = c->msg.header,
         .nheader = c->msg.nheader, .authority = c->authority,
+        .tls = c->parts.tls, .server_name = c->server_name,
+        .insecure = c->insecure,
         .gzip = !strcmp(c->msg.compression, "gzip"), .clients = c->clients,
         .connections = c->connections, .requests_per_client = c->requests,
         .total = c->total, .duration_ns = c->duration_ns,
@@ -49886,6 +50855,7 @@ static int loadcmd_run(const struct opt_command *cmd)
         status = EXIT_FAILED;
     lf_saved_fini(&to.old);
     msg_fini(&c->msg);
+    tls_context_free(c->parts.tls);
     mem_fini(&c->parts.reply);
     mem_fini(&c->parts.reply_json);
     return status;
@@ -51073,7 +52043,7 @@ static int report_run(const struct opt_command *cmd)
 
 /* ================================== 70 CLI ===================================
  * for     the commands and their help, and main
- * uses    MEM, TXT, SYS, SAY, OPT, SERVE, RUNCMD, LOADCMD, REPORT
+ * uses    MEM, TXT, SYS, TLS, SAY, OPT, SERVE, RUNCMD, LOADCMD, REPORT
  * owns    the exit status
  * spec    none
  * prefix  cli_
@@ -51084,7 +52054,7 @@ static int report_run(const struct opt_command *cmd)
 
 static const struct opt_command cli_commands[] = {
     { "serve", "", "answer gRPC calls, and profile the server itself",
-      "Answer helloworld.Greeter/SayHello over gRPC, without TLS.  With "
+      "Answer helloworld.Greeter/SayHello over gRPC.  With "
       "--profile, sample the server's own CPU time, write the profile and a "
       "flame graph, and go on serving.\n\n"
       "SIGINT or SIGTERM: finish the calls in flight, write the profile so far "
@@ -51129,7 +52099,7 @@ static const struct opt_command cli_commands[] = {
       CLI_TABLE(runcmd_attach_options), runcmd_attach, &runcmd_attach_args,
       1 },
     { "load", "[TARGET...]", "call a gRPC server, and measure",
-      "Call a method of a gRPC server, without TLS, and print how many calls "
+      "Call a method of a gRPC server and print how many calls "
       "were ok, their latency, why others failed, and whether the server or "
       "the client was the limit.\n\n"
       "Each of -c clients sends its next call when the last one is answered "
@@ -51276,7 +52246,8 @@ static int cli_help(const struct opt_command *c, int argc, char **argv)
     else if (!strcmp(word, "--bash"))
         opt_put_bash(&b, cli_commands, CLI_COMMANDS);
     else if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-        txt_puts(&b, "grpcprof " GP_VERSION "\n");
+        txt_putf(&b, "grpcprof " GP_VERSION "\nTLS by %s\n",
+                 tls_library() ? tls_library() : "no library: " TLS_NONE);
     else
         return cli_find(word) ? EXIT_OK : EXIT_USAGE;
     int status = say_print(&b);

@@ -199,6 +199,11 @@ struct gp_server_config {
     int64_t  max_age_ns;        /* GOAWAY at this age; 0: never */
     int64_t  keepalive_ns;      /* PING after this time without input;
                                  * 0: 2 h */
+    const char *tls_cert;       /* PEM file: certificate and chain; NULL:
+                                 * without TLS.  Needs HAVE_OPENSSL */
+    const char *tls_key;        /* PEM file; NULL: in tls_cert */
+    const char *tls_client_ca;  /* PEM file: require clients' certificates from
+                                 * these issuers; NULL: ask for none */
 };
 
 /* Make a server without addresses or methods; *s is owned by the caller. */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # setup.sh build|test|fuzz -- installs what is missing, and says what before it
 # does.
-#   build   what `make` needs: a compiler, libc, nghttp2, zlib and protoc
+#   build   what `make` needs: a compiler, libc, nghttp2, zlib and protoc; and
+#           OpenSSL, without which the program has no TLS
 #   test    that, and the foreign programs that the tests use as judges
 #   fuzz    that of build, and clang with libFuzzer
 # Nothing is installed where nothing is missing, and then this takes no time.
@@ -50,6 +51,7 @@ chromium_packaged()
 look_build()
 {
     have protoc || lack protobuf-compiler protobuf-compiler protobuf
+    header openssl/ssl.h || extra="$extra libssl-dev"
     if have "${cc%% *}"; then :; else
         lack "${cc%% *}" "${cc%% *}" "${cc%% *}"
         cc=cpp

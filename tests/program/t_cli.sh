@@ -98,7 +98,8 @@ other_tools() {
     refuses 'ghz --rps'           2 '-r 1000'                load --rps=5
     refuses 'ghz --concurrency'   2 '-c 100'                 load --concurrency 5
     refuses 'oha -z'              2 '-d 30s'                 load -z 30s
-    refuses 'ghz --cacert'        2 "$no_tls"                load --cacert x
+    refuses 'ghz --cname'         2 '--server-name NAME'     load --cname x
+    refuses '--cacert, no --tls'  2 'add --tls'              load --cacert x
     refuses 'grpcurl --plaintext' 2 'leave it out'           load --plaintext
     refuses 'ghz --proto'         2 'protoc --include_imports' load --proto x
     refuses 'grpcurl -list'       2 'grpcurl -plaintext'     load --list
