@@ -35972,6 +35972,12 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
  * Invariant  every question is answered or fails within REFLECT_ASK_NS.
  */
 
+struct reflect_peer {                   /* the server to ask; all borrowed */
+    const char *target;                 /* its address */
+    const char *authority;              /* NULL: the target's */
+    struct tls_context *tls;            /* NULL: without TLS */
+};
+
 struct reflect {                        /* one question, one answer */
     struct net_loop net;
     struct client_conn chan;
@@ -35981,6 +35987,8 @@ struct reflect {                        /* one question, one answer */
     struct buf      answer;
     struct client_result result;        /* of the call; text is copied */
     char            text[128];
+    const char     *addr;               /* that is being tried; borrowed */
+    struct gp_why   lost;               /* why it got no SETTINGS */
     bool            asked, ended;
 };
 
@@ -36017,6 +36025,8 @@ static void reflect_on_nothing(struct client_conn *ch)
 static void reflect_on_lost(struct client_conn *ch)
 {
     struct reflect *m = ch->owner;
+    if (!m->asked)
+        client_connect_fail(ch, m->addr, &m->lost);
     if (!m->ended) {
         m->result.kind = CLIENT_LOST;
         snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
@@ -36033,11 +36043,10 @@ static const struct client_up reflect_up = {
 
 /* Explain in why that m, which asked for name, has no answer; GP_EIO. */
 static int reflect_fail(const struct reflect *m, const char *target,
-                        const struct net_addr *addr, struct slice name,
-                        struct gp_why *why)
+                        struct slice name, struct gp_why *why)
 {
     if (m->ended && !m->asked)
-        return client_connect_fail(&m->chan, addr->text, why);
+        return txt_fail(why, GP_EIO, "%s", m->lost.text);
     if (m->result.status == GP_STATUS_UNIMPLEMENTED)
         return txt_fail(why, GP_EIO, "%s: no server reflection; give the "
                         "descriptors with --protoset FILE", target);
@@ -36048,35 +36057,38 @@ static int reflect_fail(const struct reflect *m, const char *target,
                     : rpc_status_name(m->result.status));
 }
 
-/* Ask target, by reflection of version, "v1" or "v1alpha", with name in field
+/* Ask p, by reflection of version, "v1" or "v1alpha", with name in field
  * number.  *answer gets the response, *status the grpc status. */
-static int reflect_ask(const char *target, const char *version, uint32_t number,
-                       struct slice name, struct buf *answer, int *status,
-                       struct gp_why *why)
+static int reflect_ask(const struct reflect_peer *p, const char *version,
+                       uint32_t number, struct slice name, struct buf *answer,
+                       int *status, struct gp_why *why)
 {
     struct reflect m = { .chan.h2.state = H2_GONE, .result.kind = CLIENT_LOST };
     struct net_addr addr[NET_ADDRS];
-    struct tls_peer peer = {0};
+    struct tls_peer peer = { .context = p->tls };
     struct buf message = {0};
     char path[96];
     size_t n, i = 0;
     int64_t until = sys_now_ns() + REFLECT_ASK_NS;
-    int e = net_addr_parse(target, true, addr, &n, why);
+    int e = net_addr_parse(p->target, true, addr, &n, why);
     if (e || (e = net_loop_init(&m.net, why)))
         return e;
+    const char *host = p->authority ? p->authority
+                                    : net_authority(p->target, addr);
+    tls_peer_name(&peer, host);
     answer->len = 0;
     snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
              "ServerReflectionInfo", version);
     pb_put_bytes(&message, number, name.p, name.n);
     e = message.err ? message.err : client_request_init(&m.request, path,
-                          net_authority(target, addr), false, REFLECT_ASK_NS,
-                          false);
+                                      host, p->tls, REFLECT_ASK_NS, false);
     e = e ? e : client_payload_add(&m.question, mem_slice(&message), false);
     if (e)
         txt_fail(why, e, "out of memory for the question");
     for (; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
         h2_abort(&m.chan.h2);
         m.ended = false;
+        m.addr = addr[i].text;
         if (client_conn_open(&m.chan, &m.net, &addr[i], &peer, REFLECT_ASK_NS,
                              &reflect_up, &m))
             reflect_on_lost(&m.chan);
@@ -36085,7 +36097,7 @@ static int reflect_ask(const char *target, const char *version, uint32_t number,
     }
     *status = m.result.status;
     if (!e && (!m.ended || m.result.kind != CLIENT_OK || m.answer.err))
-        e = reflect_fail(&m, target, &addr[i ? i - 1 : 0], name, why);
+        e = reflect_fail(&m, p->target, name, why);
     h2_abort(&m.chan.h2);
     mem_put(answer, m.answer.data, m.answer.len);
     client_request_fini(&m.request);
@@ -36106,15 +36118,15 @@ static bool reflect_alike(struct slice a, struct slice b)
     return strcasestr(u, v) || strcasestr(v, u);
 }
 
-/* Explain in why that target lacks want, and list what it has, similar names
- * first; GP_EIO. */
-static int reflect_no_service(const char *target, const char *version,
+/* Explain in why that p lacks want, and list what it has, similar names first;
+ * GP_EIO. */
+static int reflect_no_service(const struct reflect_peer *p, const char *version,
                               struct slice want, struct gp_why *why)
 {
     struct buf all = {0}, list = {0};
     struct slice one, first = {0};
     int status;
-    (void)reflect_ask(target, version, 7, txt_slice("*"), &all, &status, NULL);
+    (void)reflect_ask(p, version, 7, txt_slice("*"), &all, &status, NULL);
     for (int alike = 1; alike >= 0; alike--) {
         struct pb_in in = pb_of(dsc_bytes(mem_slice(&all), 6));
         while (dsc_next(&in, 1, &one)) {
@@ -36127,7 +36139,7 @@ static int reflect_no_service(const char *target, const char *version,
             mem_put(&list, name.p, name.n);
         }
     }
-    txt_fail(why, GP_EIO, "%s: no service %.*s%s%.*s%s%.*s%s", target,
+    txt_fail(why, GP_EIO, "%s: no service %.*s%s%.*s%s%.*s%s", p->target,
              want.n < 60 ? (int)want.n : 60, want.p,
              list.len ? ". It has " : "", (int)list.len,
              list.data ? (const char *)list.data : "",
@@ -36190,25 +36202,25 @@ static bool reflect_missing(const struct buf *set, struct slice *name)
     return false;
 }
 
-/* Ask target, by reflection v1 or else v1alpha, for the files of service and
- * all their imports, and append them to set, a FileDescriptorSet. */
-static int reflect_service(const char *target, struct slice service,
+/* Ask p, by reflection v1 or else v1alpha, for the files of service and all
+ * their imports, and append them to set, a FileDescriptorSet. */
+static int reflect_service(const struct reflect_peer *p, struct slice service,
                            struct buf *set, struct gp_why *why)
 {
     const char *version = "v1";
     struct buf answer = {0}, name = {0};
     struct slice missing, asked = service;
     int status = 0;
-    int e = reflect_ask(target, version, 4, service, &answer, &status, why);
+    int e = reflect_ask(p, version, 4, service, &answer, &status, why);
     if (e && status == GP_STATUS_UNIMPLEMENTED) {
         version = "v1alpha";
-        e = reflect_ask(target, version, 4, service, &answer, &status, why);
+        e = reflect_ask(p, version, 4, service, &answer, &status, why);
     }
     struct slice error = dsc_bytes(mem_slice(&answer), 7);
     if (!e && dsc_varint(error, 1, 0) == GP_STATUS_NOT_FOUND)
-        e = reflect_no_service(target, version, service, why);
+        e = reflect_no_service(p, version, service, why);
     for (int files = 0; !e && files < REFLECT_FILES; files++) {
-        e = reflect_take(mem_slice(&answer), target, asked, set, why);
+        e = reflect_take(mem_slice(&answer), p->target, asked, set, why);
         if (e || !reflect_missing(set, &missing))
             break;
         name.len = 0;                   /* missing points into set */
@@ -36218,7 +36230,7 @@ static int reflect_service(const char *target, struct slice service,
             break;
         }
         asked = mem_slice(&name);
-        e = reflect_ask(target, version, 3, asked, &answer, &status, why);
+        e = reflect_ask(p, version, 3, asked, &answer, &status, why);
     }
     mem_fini(&answer);
     mem_fini(&name);
@@ -49508,7 +49520,8 @@ struct msg_method {                     /* one to call */
 
 struct msg {
     /* options */
-    const char *target, *call, *data, *binary, *protoset, *compression, *mix;
+    const char *call, *data, *binary, *protoset, *compression, *mix;
+    struct reflect_peer server;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
     int64_t interval_ns;
     struct opt_list metadata;
@@ -49659,7 +49672,7 @@ static int msg_find_method(const struct msg *c, struct msg_method *m)
             return EXIT_OK;
     }
     if (!e && !c->protoset)
-        e = reflect_service(c->target, (struct slice){ path + 1,
+        e = reflect_service(&c->server, (struct slice){ path + 1,
                             (size_t)(slash - path) - 1 }, &m->set, &why);
     e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, mem_slice(&m->set),
                                                   &why);
@@ -49947,8 +49960,8 @@ static void msg_fini(struct msg *c)
 
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, TLS, FETCH,
- *         RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY, OPT, MSG
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, TLS,
+ *         REFLECT, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -50359,7 +50372,9 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     status = status ? status : loadcmd_read_schedule(c, cmd);
     status = status ? status : loadcmd_read_cpus(c, cmd);
     status = status ? status : loadcmd_tls(c, cmd);
-    c->msg.target = c->common.rest.text[0];
+    c->msg.server = (struct reflect_peer){
+        .target = c->common.rest.text[0], .tls = c->parts.tls,
+        .authority = c->authority ? c->authority : c->server_name };
     status = status ? status : msg_read_metadata(&c->msg, cmd);
     status = status ? status : msg_init(&c->msg, cmd);
     if (status)
