@@ -37271,6 +37271,11 @@ struct res_calls {                      /* those of one method of a mix */
     struct hdr response;                /* as struct res's */
 };
 
+struct res_drain {                      /* what ended after measuring */
+    int64_t  ns;                        /* until the last counted call ended */
+    uint64_t ok, failed, messages_in, messages_out;
+};
+
 struct res {
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* calls that were not processed */
@@ -37293,7 +37298,8 @@ struct res {
     struct hdr handshake;               /* ns, the part of it that TLS took */
     struct tls_facts tls;               /* of the first connection */
     struct res_intervals intervals;
-    int64_t  start_unix_ns, elapsed_ns; /* measuring */
+    int64_t  start_unix_ns, elapsed_ns; /* measuring, without the drain */
+    struct res_drain drain;             /* of the counts above: after it */
     uint64_t bytes_in, bytes_out;       /* while measuring */
     uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least that a server allowed on a
@@ -37317,6 +37323,20 @@ struct res {
 static double res_ratio(double a, double b)
 {
     return b > 0 ? a / b : (double)NAN;
+}
+
+/* Return events per second of r's measuring: all, less those of the drain; NAN
+ * if it took no time. */
+static double res_rate(const struct res *r, uint64_t all, uint64_t drain)
+{
+    return res_ratio((double)(all > drain ? all - drain : 0),
+                     (double)r->elapsed_ns / 1e9);
+}
+
+/* Return the time from the start of r's measuring to its last call's end. */
+static double res_whole_ns(const struct res *r)
+{
+    return (double)r->elapsed_ns + (double)r->drain.ns;
 }
 
 /* ---- figures of a config ---- */
@@ -37414,21 +37434,21 @@ static void res_interval_add(struct res_interval *to,
         to->count[i] += from->count[i];
 }
 
-/* Make each interval of t twice as long. */
-static void res_intervals_double(struct res_intervals *t)
+/* Make each interval of t k times as long; k > 0. */
+static void res_intervals_widen(struct res_intervals *t, size_t k)
 {
     for (size_t i = 0; i < t->n; i++) {
-        if (i % 2) {
-            res_interval_add(&t->v[i / 2], &t->v[i]);
-            t->v[i / 2].in_flight = t->v[i].in_flight;
-        } else if (i) {
-            t->v[i / 2] = t->v[i];
-        }
+        struct res_interval *to = &t->v[i / k];
+        if (i % k)
+            res_interval_add(to, &t->v[i]);
+        else if (i)
+            *to = t->v[i];
+        to->in_flight = t->v[i].in_flight;
     }
-    size_t n = (t->n + 1) / 2;
+    size_t n = t->n / k + (t->n % k > 0);
     memset(&t->v[n], 0, (t->n - n) * sizeof *t->v);
     t->n = n;
-    t->ns *= 2;
+    t->ns *= (int64_t)k;
 }
 
 /* Return the interval of t that at_ns after the start falls into, and start it
@@ -37438,7 +37458,7 @@ static struct res_interval *res_intervals_at(struct res_intervals *t,
 {
     size_t i = at_ns > 0 ? (size_t)(at_ns / t->ns) : 0;
     while (i >= RES_INTERVALS) {
-        res_intervals_double(t);
+        res_intervals_widen(t, 2);
         i = (size_t)(at_ns / t->ns);
     }
     for (; t->n <= i; t->n++)
@@ -37447,19 +37467,29 @@ static struct res_interval *res_intervals_at(struct res_intervals *t,
     return &t->v[i];
 }
 
-/* Add from's series to to's; the result has the longer intervals. */
-static void res_intervals_merge(struct res_intervals *to,
+/* Add from's series to to's.  Both get the shortest intervals that are whole
+ * multiples of theirs; false: there are none shorter than the series. */
+static bool res_intervals_merge(struct res_intervals *to,
                                 struct res_intervals *from)
 {
-    while (to->ns < from->ns)
-        res_intervals_double(to);
-    while (from->ns < to->ns)
-        res_intervals_double(from);
+    int64_t a = to->ns, b = from->ns;
+    while (b) {                         /* Euclid: a becomes their divisor */
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    size_t more = to->n > from->n ? to->n : from->n;
+    size_t k = (size_t)(from->ns / a), m = (size_t)(to->ns / a);
+    if (k > 1 && m > 1 && (k > more || m > more))
+        return false;
+    res_intervals_widen(to, k);
+    res_intervals_widen(from, m);
     for (size_t i = 0; i < from->n; i++) {
         res_interval_add(&to->v[i], &from->v[i]);
         to->v[i].in_flight += from->v[i].in_flight;
     }
     to->n = from->n > to->n ? from->n : to->n;
+    return true;
 }
 
 /* Make t ready; GP_ENOMEM. */
@@ -37473,7 +37503,7 @@ static int res_intervals_init(struct res_intervals *t, int64_t ns)
 /* ---- figures of a result: a row each, to write, read and merge them ---- */
 
 enum res_group {                        /* members of grpcprof.load/1 */
-    RES_WINDOW, RES_COUNTS, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
+    RES_WINDOW, RES_COUNTS, RES_DRAIN, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
     RES_CLIENT, RES_TOP,                /* all of struct res; TOP: not nested */
     RES_PLAN, RES_LIMITS,               /* of struct res_config, one member */
     RES_THREAD,                         /* of struct res_thread */
@@ -37481,7 +37511,7 @@ enum res_group {                        /* members of grpcprof.load/1 */
 };
 
 static const char *const res_group_name[] = {
-    [RES_WINDOW] = "window", [RES_COUNTS] = "counts",
+    [RES_WINDOW] = "window", [RES_COUNTS] = "counts", [RES_DRAIN] = "drain",
     [RES_THROUGHPUT] = "throughput", [RES_LATENCY] = "latency",
     [RES_CONNECT] = "connect", [RES_CLIENT] = "client", [RES_PLAN] = "config",
     [RES_METHOD] = "methods",
@@ -37538,6 +37568,11 @@ static const struct res_field res_field[] = {
     RES_R(COUNTS, "cut_off", WHOLE, SUM, cut_off),
     RES_R(COUNTS, "not_sent", WHOLE, SUM, not_sent),
     RES_R(COUNTS, "retried_after_goaway", WHOLE, SUM, resent),
+    RES_R(DRAIN, "ns", WHOLE, SUM, drain.ns),
+    RES_R(DRAIN, "ok", WHOLE, SUM, drain.ok),
+    RES_R(DRAIN, "failed", WHOLE, SUM, drain.failed),
+    RES_R(DRAIN, "messages_in", WHOLE, SUM, drain.messages_in),
+    RES_R(DRAIN, "messages_out", WHOLE, SUM, drain.messages_out),
     RES_R(THROUGHPUT, "bytes_in", WHOLE, SUM, bytes_in),
     RES_R(THROUGHPUT, "bytes_out", WHOLE, SUM, bytes_out),
     RES_R(THROUGHPUT, "messages_in", WHOLE, SUM, messages_in),
@@ -37820,7 +37855,7 @@ static struct judge_behind judge_behind(const struct res_config *k,
     if (r->planned)
         b.rest = (double)(r->planned - r->ok) / (double)r->planned;
     if (most_ns > 0)
-        b.over = fmax((double)r->elapsed_ns / most_ns - 1, 0);
+        b.over = fmax(res_whole_ns(r) / most_ns - 1, 0);
     b.late = res_open(k) && (r->not_sent || b.rest > RES_BEHIND_SHARE ||
                              b.over > RES_BEHIND_SHARE);
     return b;
@@ -37895,7 +37930,7 @@ static bool judge_down(struct judge_verdict *v, const struct res_config *k,
 static void judge_path(struct judge_verdict *v, const struct res_config *k,
                        const struct res *r)
 {
-    double wall = (double)r->elapsed_ns * r->threads;
+    double wall = res_whole_ns(r) * r->threads;
     double per = (double)res_streams(k) * (double)k->clients /
                  (double)res_connections(k);
     if (res_open(k))
@@ -38109,10 +38144,10 @@ static double judge_percentile(const struct hdr *h, double percent)
          ? (double)hdr_percentile(h, percent) : (double)NAN;
 }
 
-/* Return calls per second of r's measuring; NAN if it took no time. */
-static double judge_rate(const struct res *r, uint64_t calls)
+/* Return r's ok calls per second. */
+static double judge_rate(const struct res *r)
 {
-    return res_ratio((double)calls, (double)r->elapsed_ns / 1e9);
+    return res_rate(r, r->ok, r->drain.ok);
 }
 
 /* Set the value and unit of a to t's figure of that name, NAN if not known, or
@@ -38148,7 +38183,7 @@ static bool judge_figure(const struct judge_report *t, struct slice name,
             return true;
         }
     a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
-    a->value = judge_rate(r, r->ok);
+    a->value = judge_rate(r);
     if (txt_equal(name, txt_slice("rps")) && !share)
         return true;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
@@ -38417,8 +38452,9 @@ static void lf_js_figures(struct js *j, const struct judge_report *t)
     for (enum res_group g = RES_WINDOW; g <= RES_CONNECT; g++) {
         js_field_open(j, res_group_name[g], '{');
         if (g == RES_THROUGHPUT) {
-            js_field_num(j, "rps_ok", judge_rate(r, r->ok));
-            js_field_num(j, "rps_all", judge_rate(r, r->ok + r->failed));
+            js_field_num(j, "rps_ok", judge_rate(r));
+            js_field_num(j, "rps_all", res_rate(r, r->ok + r->failed,
+                                           r->drain.ok + r->drain.failed));
         } else if (g == RES_CONNECT) {
             js_field_count(j, "ok", r->connect.n);
         }
@@ -38647,8 +38683,8 @@ static void lf_changes(const struct judge_report *t, void *arg,
     const struct res *r = t->result, *old = t->old;
     const struct judge_profile *p = t->profile, *q = t->old_profile;
     char name[24];
-    put(arg, &(struct lf_change){ "req/s", .v = { judge_rate(old, old->ok),
-                                                   judge_rate(r, r->ok) } });
+    put(arg, &(struct lf_change){ "req/s", .v = { judge_rate(old),
+                                                  judge_rate(r) } });
     put(arg, &(struct lf_change){ "failed", .v = { (double)old->failed,
                                                     (double)r->failed } });
     for (size_t i = 0; i < t->npercent; i++) {
@@ -39137,28 +39173,48 @@ static bool lf_same_methods(const struct res_config *a,
     return same;
 }
 
-/* Return how runs of a and b differ, as the middle of "RUN is of another call
- * than RUN"; NULL if they can be compared. */
+/* True if the schedules of a and b change at other times or, with rates, to
+ * other rates. */
+static bool lf_schedules_differ(const struct res_config *a,
+                                const struct res_config *b, bool rates)
+{
+    if (a->nstep != b->nstep || a->poisson != b->poisson)
+        return true;
+    for (size_t i = 0; i < a->nstep; i++) {
+        const struct res_step *s = &a->step[i], *t = &b->step[i];
+        double gap = fabs(s->from - t->from) + fabs(s->to - t->to);
+        if (s->ns != t->ns || (rates && gap > 1e-9 * (s->from + s->to)))
+            return true;
+    }
+    return false;
+}
+
+/* Return how the runs of a and b differ, as the middle of "RUN is of another
+ * call than RUN"; NULL: they can be compared or, with sum, be one run.  Sums
+ * may be of different rates, but not of different lengths. */
 static const char *lf_unlike(const struct res_config *a,
-                             const struct res_config *b)
+                             const struct res_config *b, bool sum)
 {
     return !lf_same_methods(a, b) ? "is of another call than"
          : res_open(a) != res_open(b)
          ? "has another kind of loop, open or closed, than"
-         : a->timeout_ns != b->timeout_ns ? "has another timeout than" : NULL;
+         : lf_schedules_differ(a, b, !sum) ? "has another schedule than"
+         : sum && res_length_ns(a) != res_length_ns(b)
+         ? "has another duration than" : NULL;
 }
 
-/* Return how b differs from a, if merging them means little; else NULL. */
+/* Return how b differs from a, if their sum is right but needs a note; else
+ * NULL. */
 static const char *lf_saved_unlike(const struct lf_saved *a,
                                    const struct lf_saved *b)
 {
     const struct res *r = &a->result, *f = &b->result;
     int64_t end = r->start_unix_ns + r->elapsed_ns;
     int64_t other = f->start_unix_ns + f->elapsed_ns;
-    const char *unlike = lf_unlike(&a->config, &b->config);
-    if (!unlike && (f->start_unix_ns > end || r->start_unix_ns > other))
-        unlike = "ran at another time than";
-    return unlike;
+    return f->start_unix_ns > end || r->start_unix_ns > other
+         ? "ran at another time than"
+         : a->config.timeout_ns != b->config.timeout_ns
+         ? "has another timeout than" : NULL;
 }
 
 /* Drop to's labels that from does not have. */
@@ -39229,7 +39285,7 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
                                                         : f->start_unix_ns;
     int64_t apart = llabs(r->start_unix_ns - f->start_unix_ns);
     bool together = r->intervals.n && f->intervals.n &&
-                    apart < r->intervals.ns / 4;
+                    apart < r->intervals.ns / 4 && apart < f->intervals.ns / 4;
     if (to->config.requests_per_client != from->config.requests_per_client) {
         to->config.total = res_planned(&to->config);
         to->config.requests_per_client = 0;
@@ -39251,10 +39307,12 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
     r->elapsed_ns = (end > other ? end : other) - start;
     r->start_unix_ns = start;
     res_threads_add(r, f);
+    int64_t drain_ns = r->drain.ns > f->drain.ns ? r->drain.ns : f->drain.ns;
     res_add(r, f);
-    if (together)
-        res_intervals_merge(&r->intervals, &from->result.intervals);
-    else
+    r->drain.ns = drain_ns;             /* at one time, as the window */
+    together = together && res_intervals_merge(&r->intervals,
+                                               &from->result.intervals);
+    if (!together)
         r->intervals.n = 0;             /* the series are not aligned */
 }
 
@@ -39390,6 +39448,8 @@ struct load_worker {
     _Atomic uint64_t    nother;         /* ended, but begun before measuring */
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls start later; 0: no limit */
+    int64_t             close_ns;       /* measuring ends, the drain begins; 0:
+                                         * it ends with the last call */
     int64_t             turn_most_ns;   /* longest turn of the loop */
     struct res_thread   use;            /* at the start; then the difference */
     uint64_t            bytes_in, bytes_out;    /* likewise */
@@ -39453,6 +39513,16 @@ static double load_when(const struct res_config *k, double x)
         begin += T;
     }
     return (double)INFINITY;
+}
+
+/* Return how long k measures, if its options or its schedule say so; else 0. */
+static int64_t load_length_ns(const struct res_config *k)
+{
+    int64_t most_ns = res_length_ns(k);
+    double when = res_open(k) && res_planned(k) && !k->poisson
+        ? load_when(k, (double)res_planned(k)) : (double)INFINITY;
+    int64_t ns = when < 1e9 ? (int64_t)(when * 1e9) : 0;
+    return ns && (!most_ns || ns < most_ns) ? ns : most_ns;
 }
 
 /* Return a random number in (0, 1), from w's own sequence (splitmix64). */
@@ -39575,11 +39645,18 @@ static struct res_calls *load_calls_of(struct load_worker *w,
                           : NULL;
 }
 
+/* True if w's measuring is over, and calls in flight drain. */
+static bool load_worker_drains(const struct load_worker *w)
+{
+    return w->close_ns && w->net.now_ns >= w->close_ns;
+}
+
 /* Count k, which ended with r, and free its slot. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct client_result *r)
 {
     int64_t now_ns = w->net.now_ns, timeout_ns = w->run->config->timeout_ns;
+    bool drains = load_worker_drains(w);
     if (r->kind == CLIENT_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
         r = &load_late;                 /* before its timer could fire */
     if (k->counted) {
@@ -39604,11 +39681,13 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
                 pace->ns += now_ns - k->sent_ns;
             }
             net_add(&w->nok, 1);
+            w->sum.drain.ok += drains;
             v->ok++;
             v->count[res_coarse(now_ns - k->start_ns)]++;
         } else {
             hdr_add(&w->sum.failed_latency, now_ns - k->start_ns);
             net_add(&w->nfailed, 1);
+            w->sum.drain.failed += drains;
             v->failed++;
             res_error_add(&w->sum, &(struct res_error){
                 .kind = r->kind, .status = r->status, .detail = r->detail,
@@ -39683,13 +39762,14 @@ static bool load_client_can_start(const struct load_client *c)
            (!w->end_ns || w->net.now_ns < w->end_ns);
 }
 
-/* Add the time since c->lost_ns, during which c had no connection. */
-static void load_client_add_down(struct load_client *c)
+/* Return how long c has had no connection that it needed: those lost in the
+ * drain are not replaced. */
+static int64_t load_client_down_ns(const struct load_client *c)
 {
-    struct load_worker *w = c->worker;
+    const struct load_worker *w = c->worker;
     int64_t from_ns = c->lost_ns > w->start_ns ? c->lost_ns : w->start_ns;
-    if (w->measuring && w->net.now_ns > from_ns)
-        w->sum.down_ns += w->net.now_ns - from_ns;
+    int64_t to_ns = load_worker_drains(w) ? w->close_ns : w->net.now_ns;
+    return w->measuring && to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
 /* End w's measuring, after its last call, and stop its loop. */
@@ -39699,16 +39779,16 @@ static void load_worker_finish(struct load_worker *w)
         struct load_client *c = &w->client[i];
         bool lost = !c->dead && (!c->conn || !c->conn->ready) &&
                     (w->run->open || c->left || !w->run->counted);
-        if (c->dead || lost)
-            load_client_add_down(c);
-        w->sum.gave_up += lost && w->net.now_ns - c->lost_ns > LOAD_LOST_NS;
+        int64_t down_ns = c->dead || lost ? load_client_down_ns(c) : 0;
+        w->sum.down_ns += down_ns;
+        w->sum.gave_up += lost && down_ns > LOAD_LOST_NS;
     }
     load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
         w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
     for (struct link *at = w->conns.next; at != &w->conns; at = at->next)
         load_conn_tcp(w, MEM_OF(at, struct load_conn, of_worker));
-    if (w->measuring)
+    if (w->measuring && !w->ended)
         load_worker_use(w);
     w->net.stop = true;
     net_loop_post_wait(&w->run->net, load_run_done, w->run);
@@ -39912,6 +39992,13 @@ static void load_conn_retire(struct load_conn *n)
         (void)load_client_later(n->client, 0);
 }
 
+/* Count n messages that w sent. */
+static void load_messages_out(struct load_worker *w, size_t n)
+{
+    w->sum.messages_out += n;
+    w->sum.drain.messages_out += load_worker_drains(w) ? n : 0;
+}
+
 /* Send k on c's connection, which has room; false: no stream or memory left. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
@@ -39941,7 +40028,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     n->in_flight++;
     w->sum.tx_blocked += n->chan.h2.rest.len > 0;
     if (k->counted)
-        w->sum.messages_out += wait ? 1 : k->payload->n;
+        load_messages_out(w, wait ? 1 : k->payload->n);
     if (wait && k->payload->n > 1)
         (void)net_timer_arm(&w->net, &k->pace,
                             w->net.now_ns + config->message_interval_ns);
@@ -39985,7 +40072,8 @@ static void load_on_pace(struct net_timer *t)
     struct load_worker *w = k->client->worker;
     if (mem_link_alone(&k->by_age) || load_call_waits(k))
         return;
-    w->sum.messages_out += k->counted;
+    if (k->counted)
+        load_messages_out(w, 1);
     if (client_call_send_next(&k->rpc, k->payload))
         (void)net_timer_arm(&w->net, t, t->due_ns +
                             w->run->config->message_interval_ns);
@@ -39997,6 +40085,10 @@ static void load_on_pace(struct net_timer *t)
 /* Start no more calls, and let those in flight end within drain_ns. */
 static void load_worker_end(struct load_worker *w, int64_t drain_ns)
 {
+    if (w->measuring)
+        load_worker_use(w);
+    if (!w->close_ns)
+        w->close_ns = w->net.now_ns;
     w->ended = true;
     net_timer_stop(&w->net, &w->arrival);
     for (uint64_t i = 0; i < w->nclient; i++)
@@ -40034,6 +40126,8 @@ static void load_worker_measure(struct load_worker *w)
     if (w->run->open)
         w->start_ns = w->run->go_ns + k->warmup_ns;
     w->last_ns = w->start_ns;
+    int64_t length_ns = load_length_ns(k);
+    w->close_ns = length_ns ? w->start_ns + length_ns : 0;
     if (!most_ns)
         return;
     w->end_ns = w->start_ns + most_ns;
@@ -40138,6 +40232,7 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     if (!k->counted)
         return;
     w->sum.messages_in++;
+    w->sum.drain.messages_in += load_worker_drains(w);
     if (k->method->kind == GP_UNARY)
         return;
     int64_t at_ns = k->heard_ns;
@@ -40275,7 +40370,7 @@ static void load_on_ready(struct client_conn *ch)
     }
     n->ready = true;
     if (w->going) {
-        load_client_add_down(c);
+        w->sum.down_ns += load_client_down_ns(c);
         w->sum.reconnects++;
         (void)load_client_later(c, 0);
         return;
@@ -40512,6 +40607,8 @@ static void load_worker_stop(void *arg)
     int64_t ns = w->run->config->drain_ns;
     if (ns > LOAD_STOP_DRAIN_NS)
         ns = LOAD_STOP_DRAIN_NS;
+    if (!load_worker_drains(w))
+        w->close_ns = w->net.now_ns;
     if (w->going && !w->ended)
         load_worker_end(w, ns);
     else if (w->ended && !w->net.stop && w->phase.due_ns > w->net.now_ns + ns)
@@ -40965,12 +41062,32 @@ static int load_check_targets(const struct res_config *k, struct gp_why *why)
     return e;
 }
 
+/* Set how long to, r's result, was measured: until the duration or schedule
+ * ends, or the last reply of a number of calls.  first is the start, last when
+ * the last call ended, close when the last worker began to drain, or 0. */
+static void load_run_window(const struct load_run *r, struct res *to,
+                            int64_t first, int64_t last, int64_t close)
+{
+    const struct res_config *k = r->config;
+    int64_t length_ns = load_length_ns(k), now_ns = sys_now_ns();
+    bool early = length_ns && r->ended == RES_COUNT &&
+                 to->sent < res_planned(k);
+    int64_t end = r->ended == RES_SIGNAL ? r->stop_ns
+                : to->gave_up || early ? now_ns /* all may have given up */
+                : r->ended == RES_DURATION ? first + length_ns
+                : r->open && close ? close : last;
+    if (length_ns && end - first > length_ns)
+        end = first + length_ns;
+    to->elapsed_ns = end > first ? end - first : 0;
+    to->drain.ns = last > end ? last - end : 0;
+}
+
 /* Make *to the result of the run, from the workers' sums. */
 static int load_run_result(const struct load_run *r, struct res *to,
                            struct gp_why *why)
 {
     const struct res_config *k = r->config;
-    int64_t first = INT64_MAX, last = 0;
+    int64_t first = INT64_MAX, last = 0, close = 0;
     if (res_init(to, k->interval_ns) || res_init_methods(to, k->nmethod))
         return txt_fail(why, GP_ENOMEM, "out of memory for the result");
     for (unsigned i = 0; i < r->threads; i++) {
@@ -40984,30 +41101,15 @@ static int load_run_result(const struct load_run *r, struct res *to,
         w->sum.threads = 1;
         res_add(to, &w->sum);
         res_threads_add(to, &w->sum);
-        res_intervals_merge(&to->intervals, &w->sum.intervals);
+        (void)res_intervals_merge(&to->intervals, &w->sum.intervals);
         if (w->measuring) {
             first = w->start_ns < first ? w->start_ns : first;
             last = w->last_ns > last ? w->last_ns : last;
+            if (w->ended && w->close_ns > close)
+                close = w->close_ns;
         }
     }
-    /* Measuring lasts until the duration or schedule ends, replies or not. */
-    double when = r->open && r->counted && !k->poisson
-        ? load_when(k, (double)res_planned(k)) : (double)INFINITY;
-    int64_t length_ns = res_length_ns(k);
-    int64_t most_ns = r->ended == RES_DURATION ? length_ns
-                    : r->ended == RES_SIGNAL ? r->stop_ns - first
-                    : when < 1e9 ? (int64_t)(when * 1e9) : 0;
-    if (length_ns && most_ns > length_ns)
-        most_ns = length_ns;
-    bool gave_up = to->gave_up && r->ended != RES_SIGNAL;
-    if (gave_up || (length_ns && r->ended == RES_COUNT &&
-                    to->sent < res_planned(k))) {
-        int64_t ran_ns = sys_now_ns() - first;  /* all may have given up */
-        most_ns = length_ns && length_ns < ran_ns ? length_ns : ran_ns;
-    }
-    to->elapsed_ns = last > first ? last - first : 0;
-    if (to->elapsed_ns < most_ns)
-        to->elapsed_ns = most_ns;
+    load_run_window(r, to, first, last, close);
     to->runs = 1;
     to->log_errno = r->log_errno;
     to->start_unix_ns = r->unix_ns;
@@ -44263,7 +44365,7 @@ static void loaddoc_counts(struct buf *b, const struct res *r)
     doc_count(b, "", (double)r->not_sent, " not sent\n");
     doc_time(b, "  elapsed   ", (double)r->elapsed_ns, "         ");
     if (s > 0) {
-        loaddoc_put_rate(b, (double)r->ok / s);
+        loaddoc_put_rate(b, judge_rate(r));
         txt_puts(b, " req/s   in ");
         txt_put_bytes(b, (double)r->bytes_in / s);
         txt_puts(b, "/s   out ");
@@ -44274,9 +44376,11 @@ static void loaddoc_counts(struct buf *b, const struct res *r)
     }
     if (r->message.n && s > 0) {
         doc_count(b, "  messages  ", (double)r->messages_in, " in, ");
-        loaddoc_put_rate(b, (double)r->messages_in / s);
+        loaddoc_put_rate(b, res_rate(r, r->messages_in,
+                                     r->drain.messages_in));
         doc_count(b, "/s   ", (double)r->messages_out, " out, ");
-        loaddoc_put_rate(b, (double)r->messages_out / s);
+        loaddoc_put_rate(b, res_rate(r, r->messages_out,
+                                     r->drain.messages_out));
         txt_puts(b, "/s\n");
     }
     doc_plural(b, "  connect   ", n, "connection");
@@ -44451,7 +44555,8 @@ static void loaddoc_notes(struct buf *b, const struct judge_report *t)
 {
     const struct res *r = t->result;
     double cpu = 0, user = 0, sys = 0, wait = 0, wall = 0;
-    double done = (double)r->ok + (double)r->failed;
+    uint64_t drained = r->drain.ok + r->drain.failed;
+    double done = (double)(r->ok + r->failed - drained);
     for (unsigned i = 0; i < r->threads; i++) {
         cpu += (double)r->thread[i].cpu_ns;
         user += (double)r->thread[i].user_ns;
@@ -44496,6 +44601,11 @@ static void loaddoc_notes(struct buf *b, const struct judge_report *t)
                                  "reached, or the time was over\n"
                                : " not sent: --max-in-flight reached, or the "
                                  "time was over\n");
+    }
+    if (drained && res_whole_ns(r) > 1.01 * (double)r->elapsed_ns) {
+        doc_plural(b, "  note      ", drained, "call");
+        doc_time(b, " ended in the drain of ", (double)r->drain.ns,
+                 ", which is not part of req/s\n");
     }
     if (r->ended == RES_SIGNAL)
         txt_puts(b, "  note      interrupted: these are the results so far\n");
@@ -44793,8 +44903,8 @@ static void loaddoc_figures(const struct judge_report *t, struct buf *b,
                                         const struct loaddoc_figure *f))
 {
     const struct res *r = t->result;
-    double s = (double)r->elapsed_ns / 1e9, cpu = 0;
-    double done = (double)(r->ok + r->failed);
+    double cpu = 0;
+    double done = (double)(r->ok + r->failed - r->drain.ok - r->drain.failed);
     const struct judge_profile none = {0}, *p = t->profile ? t->profile : &none;
     for (unsigned i = 0; i < r->threads; i++)
         cpu += (double)r->thread[i].cpu_ns;
@@ -44804,7 +44914,7 @@ static void loaddoc_figures(const struct judge_report *t, struct buf *b,
         { "cut_off", (double)r->cut_off }, { "not_sent", (double)r->not_sent },
         { "retried_after_goaway", (double)r->resent },
         { "elapsed_ns", (double)r->elapsed_ns },
-        { "rps_ok", s > 0 ? (double)r->ok / s : (double)NAN },
+        { "rps_ok", judge_rate(r) },
         { "bytes_in", (double)r->bytes_in },
         { "bytes_out", (double)r->bytes_out },
         { "messages_in", (double)r->messages_in },
@@ -45096,7 +45206,7 @@ static void loaddoc_page_bins(struct buf *b, const struct hdr *h)
 static size_t loaddoc_page_intervals(const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
-    int64_t last_ns = r->elapsed_ns - ((int64_t)v->n - 1) * v->ns;
+    int64_t last_ns = r->elapsed_ns + r->drain.ns - ((int64_t)v->n - 1) * v->ns;
     return v->n > 1 && last_ns < v->ns / 10 * 9 ? v->n - 1 : v->n;
 }
 
@@ -50528,7 +50638,9 @@ static void loadcmd_note_unlike(const struct opt_common *c, const char *path,
                                 const struct res_config *old,
                                 const struct res_config *now)
 {
-    const char *unlike = lf_unlike(old, now);
+    const char *unlike = lf_unlike(old, now, false);
+    if (!unlike && old->timeout_ns != now->timeout_ns)
+        unlike = "has another timeout than";
     SAY_NOTE(c->quiet || !unlike, "%s %s what it is compared with", path,
              unlike);
 }
@@ -50712,9 +50824,8 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
         int e = load_run(plan, &one, why);
         if (e)
             return e;
-        double s = (double)one.elapsed_ns / 1e9;
         run[*n] = (struct judge_spread){
-            .rps = s > 0 ? (double)one.ok / s : 0,
+            .rps = judge_rate(&one),
             .p50 = judge_percentile(&one.response, 50),
             .p99 = judge_percentile(&one.response, 99) };
         lf_append(r, &one);
@@ -51811,6 +51922,14 @@ static int report_read_results(const struct report_args *c,
             if (opt_same_file(list->text[i], list->text[k]))
                 SAY_NOTE(c->common.quiet, "%s is given twice: its calls count "
                          "twice", list->text[i]);
+        const char *other = status || !i ? NULL
+            : lf_unlike(&all->config, &one.config, true);
+        if (other) {
+            say_error("%s %s %s: results of unlike runs have no sum; to "
+                      "compare them: --base", list->text[i], other,
+                      list->text[0]);
+            status = EXIT_FAILED;
+        }
         if (!status && i) {
             const char *unlike = lf_saved_unlike(all, &one);
             SAY_NOTE(!unlike || c->common.quiet, "%s %s the results before it; "

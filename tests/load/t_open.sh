@@ -77,7 +77,8 @@ too_slow() {
         -d 1s --drain 300ms -c 4 -o "$T/over.json" "$TO"
     holds 'a short drain: what is in flight at its end is cut off' \
         "$T/over.json" 'r["counts"]["planned"] == 1000 and 0 <
-            r["counts"]["ok"] <= 2 + r["window"]["elapsed_ns"] / 10e6 and
+            r["counts"]["ok"] <= 2 + (r["window"]["elapsed_ns"] +
+            r["drain"]["ns"]) / 10e6 and
             r["counts"]["ok"] + r["counts"]["cut_off"] == 1000'
     check 'a closed loop, a slow server' 0 "$BIN" load -c 20 -d 2s \
         -o "$T/closed.json" "$TO"
@@ -97,6 +98,22 @@ stragglers() {
     holds 'a call in flight at the end of --drain: it is cut off' "$T/cut.json" \
         '(r["counts"]["ok"], r["counts"]["cut_off"]) == (0, 1)'
     stop_stall
+    # The server stands still from 500 ms on: what it answers after -d is in the
+    # drain, which is no time of the run.
+    for mode in '-m 5' '-r 2000 -m 5' '-r 2000 -N 2000'; do
+        stall "stragglers, $mode" -s 100 -b 500 -l 1500 -e 90000 || return
+        # shellcheck disable=SC2086 # options and their values
+        check "stragglers, $mode" 0 "$BIN" load -c 1 -d 1s $mode \
+            -o "$T/late.json" "$TO"
+        holds "stragglers, $mode: the drain is no time of the run" \
+            "$T/late.json" 'r["window"]["elapsed_ns"] == 10**9 and
+            r["drain"]["ns"] > 0 and r["drain"]["ok"] > 0 and
+            r["throughput"]["rps_ok"] == r["counts"]["ok"] - r["drain"]["ok"]'
+        holds "stragglers, $mode: CPU and waiting are of the run alone" \
+            "$T/late.json" 'all(t["wall_ns"] < 1.4e9
+            for t in r["client"]["threads"])'
+        stop_stall
+    done
 }
 
 busy_client() {

@@ -367,9 +367,13 @@ unlike() {
         --label odd=2 -o "$T/first.json" "$to"
     check 'merged, of other labels' 0 "$BIN" load -r 50 -N 20 --label run=1 \
         -p 50,90,50 -o "$T/second.json" "$to"
-    check 'merged, unlike' 0 "$BIN" report -f json "$T/first.json" \
+    check 'merged, unlike' 1 "$BIN" report -f json "$T/first.json" \
         "$T/second.json"
     one_line 'merged, unlike, said' 'second.json has another kind of loop'
+    check 'merged, of other labels, closed' 0 "$BIN" load -n 30 --label run=1 \
+        -o "$T/third.json" "$to"
+    check 'merged, like' 0 "$BIN" report -f json "$T/first.json" \
+        "$T/third.json"
     has 'merged, the label of both' "$OUT" '"labels": ?\{"run": ?"1"\}'
     has 'merged, the reply of the first' "$OUT" '"reply": ?\{.*Hello'
     check 'compared, unlike' 0 "$BIN" load -n 20 \

@@ -1493,6 +1493,53 @@ static void test_res_intervals(void)
     CHECK(t.ns == 8000 && u.ns == 8000);
     mem_free(t.v);
     mem_free(u.v);
+    /* 2 and 3 have intervals of 6 in common; 1,000,003 and 1,000,000 none that
+     * are shorter than the series. */
+    static const int64_t width[][3] = { { 2, 3, 6 }, { 6, 4, 12 }, { 5, 5, 5 },
+        { 3, 12, 12 }, { 1000003, 1000000, 0 } };
+    for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
+        CHECK(!res_intervals_init(&t, width[i][0] * 1000));
+        CHECK(!res_intervals_init(&u, width[i][1] * 1000));
+        for (int64_t at = 0; at < 60000 * width[i][0]; at += 1000) {
+            res_intervals_at(&t, at, 1)->ok++;
+            res_intervals_at(&u, at, 2)->ok += 2;
+            if (at > 200000)
+                break;
+        }
+        bool both = res_intervals_merge(&t, &u);
+        CHECK(both == (width[i][2] > 0));
+        for (size_t k = 0; both && k + 1 < t.n; k++)
+            CHECK(t.ns == width[i][2] * 1000 &&
+                  t.v[k].ok == 3 * (uint64_t)width[i][2]);
+        CHECK(!both || t.v[0].in_flight == 3);
+        mem_free(t.v);
+        mem_free(u.v);
+    }
+}
+
+/* Results that are one run together, and those that are not. */
+static void test_res_unlike(void)
+{
+    static const struct res_step step[][2] = {
+        { { 100, 100, 1000 }, { 200, 200, 1000 } },
+        { { 300, 300, 1000 }, { 200, 200, 1000 } },
+        { { 100, 100, 2000 }, { 200, 200, 1000 } } };
+    struct res_config a = { .call = "a.B/C", .step = step[0], .nstep = 2 }, b;
+    static const char *const want[][2] = { { NULL, NULL }, { "call", "call" },
+        { "kind", "kind" }, { "schedule", NULL }, { "schedule", "schedule" },
+        { "schedule", "schedule" }, { NULL, "duration" } };
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        for (int sum = 0; sum < 2; sum++) {
+            b = a;
+            b.call = i == 1 ? "a.B/D" : b.call;
+            b.nstep = i == 2 ? 0 : b.nstep;
+            b.step = i == 3 ? step[1] : i == 4 ? step[2] : b.step;
+            b.poisson = i == 5;
+            b.duration_ns = i == 6 ? 500 : 0;
+            const char *got = lf_unlike(&a, &b, sum);
+            CHECK(!got == !want[i][sum]);
+            CHECK(!got || strstr(got, want[i][sum]));
+        }
 }
 
 /* The verdict: each limit by its own evidence, the client above the others, and
