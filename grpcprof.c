@@ -39199,7 +39199,7 @@ static const char *lf_unlike(const struct res_config *a,
          : res_open(a) != res_open(b)
          ? "has another kind of loop, open or closed, than"
          : lf_schedules_differ(a, b, !sum) ? "has another schedule than"
-         : sum && res_length_ns(a) != res_length_ns(b)
+         : sum && res_open(a) && res_length_ns(a) != res_length_ns(b)
          ? "has another duration than" : NULL;
 }
 
@@ -39214,7 +39214,9 @@ static const char *lf_saved_unlike(const struct lf_saved *a,
     return f->start_unix_ns > end || r->start_unix_ns > other
          ? "ran at another time than"
          : a->config.timeout_ns != b->config.timeout_ns
-         ? "has another timeout than" : NULL;
+         ? "has another timeout than"
+         : res_length_ns(&a->config) != res_length_ns(&b->config)
+         ? "has another duration than" : NULL;
 }
 
 /* Drop to's labels that from does not have. */
