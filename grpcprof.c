@@ -37268,6 +37268,7 @@ struct res_pace { uint64_t n; int64_t ns; };    /* ok calls; service time */
 
 struct res_calls {                      /* those of one method of a mix */
     uint64_t sent, ok, failed, cut_off;
+    uint64_t drained;                   /* of ok: after measuring */
     struct hdr response;                /* as struct res's */
 };
 
@@ -37612,6 +37613,7 @@ static const struct res_field res_field[] = {
     RES_M(METHOD, "ok", WHOLE, SUM, ok),
     RES_M(METHOD, "failed", WHOLE, SUM, failed),
     RES_M(METHOD, "cut_off", WHOLE, SUM, cut_off),
+    RES_M(METHOD, "ok_in_drain", WHOLE, SUM, drained),
     RES_M(METHOD, "response", TIMES, SUM, response),
 };
 
@@ -38558,7 +38560,8 @@ static void lf_js_methods(struct js *j, const struct judge_report *t)
         js_open(j, '{');
         js_field_text(j, "call", t->config->method[i].call);
         js_field_count(j, "weight", t->config->method[i].weight);
-        js_field_num(j, "rps_ok", judge_rate(r, r->method[i].ok));
+        js_field_num(j, "rps_ok", res_rate(r, r->method[i].ok,
+                                          r->method[i].drained));
         lf_js_group(j, t, RES_METHOD, &r->method[i]);
         js_close(j, '}');
     }
@@ -39670,6 +39673,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         if (one) {
             one->ok += r->kind == CLIENT_OK;
             one->failed += r->kind != CLIENT_OK;
+            one->drained += drains && r->kind == CLIENT_OK;
         }
         if (r->kind == CLIENT_OK) {
             hdr_add(&w->sum.response, now_ns - k->start_ns);
@@ -44500,7 +44504,7 @@ static void loaddoc_methods(struct buf *b, const struct judge_report *t)
     for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
         const struct res_calls *m = &r->method[i];
         struct buf rate = {0};
-        loaddoc_put_rate(&rate, judge_rate(r, m->ok));
+        loaddoc_put_rate(&rate, res_rate(r, m->ok, m->drained));
         txt_puts(b, "        ");
         loaddoc_put_count(b, m->ok, 11);
         loaddoc_put_count(b, m->failed, 11);
@@ -44972,7 +44976,7 @@ static void loaddoc_csv_methods(struct buf *b, const struct judge_report *t)
         const struct loaddoc_figure figure[] = {
             { "sent", (double)m->sent }, { "ok", (double)m->ok },
             { "failed", (double)m->failed }, { "cut_off", (double)m->cut_off },
-            { "rps_ok", judge_rate(r, m->ok) },
+            { "rps_ok", res_rate(r, m->ok, m->drained) },
             { "response_p50_ns", judge_percentile(&m->response, 50) },
             { "response_p99_ns", judge_percentile(&m->response, 99) } };
         for (size_t k = 0; k < sizeof figure / sizeof *figure; k++) {

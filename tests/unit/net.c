@@ -1692,9 +1692,9 @@ static void test_load_mix(void)
         CHECK(saved[0].config.nmethod == 3 && saved[0].result.nmethod == 3);
         CHECK(saved[0].method[0].weight == 3 &&
               !strcmp(saved[0].method[1].call, m[1].call));
-        CHECK(!lf_unlike(&saved[0].config, &saved[1].config));
+        CHECK(!lf_unlike(&saved[0].config, &saved[1].config, false));
         saved[1].method[1].weight = 2;
-        CHECK(lf_unlike(&saved[0].config, &saved[1].config));
+        CHECK(lf_unlike(&saved[0].config, &saved[1].config, false));
         lf_saved_merge(&saved[0], &saved[1]);
         CHECK(saved[0].result.method[0].ok == 240 &&
               saved[0].result.method[0].response.n == 240 &&
