@@ -722,7 +722,12 @@ enum {
      * so that the fill level is checked only between frames. */
     NET_SLACK_BYTES = 32768,
 
-    NET_ADDRS = 8,              /* tried of a host name; others are ignored */
+    NET_ADDRS = 8,              /* used of a host name; others are ignored */
+
+    NET_AUTHORITY_BYTES = 300,  /* a host name of at most 255, and a port */
+
+    /* Attempts to find a port that is free at every address of a name. */
+    NET_LISTEN_TRIES = 10,
 
     /* Where processes listen: their sockets, the bytes of each table of the
      * kernel, and addresses; the rest is not looked at.  A process opens its
@@ -1052,6 +1057,7 @@ enum {
     RES_RUNS_MOST = 100,
     RES_STEPS_MOST = 64,
     RES_LABELS_MOST = 64,
+    RES_TARGETS_MOST = 64,
 
     /* Methods of a mix, and the largest weight of one; more are refused.  The
      * order of a mix is a table of the sum of the weights. */
@@ -1101,7 +1107,6 @@ enum {
     /* Bounds of options; more is an error that names the option. */
     LOAD_CLIENTS_MOST = 1000000,
     LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
-    LOAD_TARGETS_MOST = 64,
     LOAD_CPUS_MOST = 256,               /* to pin threads to */
     LOAD_MESSAGE_MOST = 64 << 20,       /* bytes of a message from a file */
 
@@ -26636,7 +26641,9 @@ struct net_addr {
         struct sockaddr_un  un;
     };
     socklen_t len;                      /* bytes of the address */
-    char      text[160];                /* host:port, [v6]:port, unix:/path */
+    bool      tls;                      /* its scheme asks for TLS */
+    char      text[160];                /* host:port, [v6]:port, unix:/path,
+                                         * unix-abstract:name */
 };
 
 /* Add n to a counter that only this thread writes and others may read. */
@@ -26664,10 +26671,14 @@ static inline int64_t net_now(struct net_loop *l)
 static void net_addr_name(struct net_addr *a)
 {
     char host[INET6_ADDRSTRLEN + 20] = "?", port[8] = "?";
-    if (a->sa.sa_family == AF_UNIX) {
+    size_t path = offsetof(struct sockaddr_un, sun_path);
+    if (a->sa.sa_family == AF_UNIX && !a->un.sun_path[0])
+        snprintf(a->text, sizeof a->text, "unix-abstract:%.*s",
+                 (int)(a->len - path - 1), a->un.sun_path + 1);
+    else if (a->sa.sa_family == AF_UNIX)
         snprintf(a->text, sizeof a->text, "unix:%s", a->un.sun_path);
+    if (a->sa.sa_family == AF_UNIX)
         return;
-    }
     getnameinfo(&a->sa, a->len, host, sizeof host, port, sizeof port,
                 NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(a->text, sizeof a->text,
@@ -26683,48 +26694,103 @@ static bool net_addr_is_loopback(const struct net_addr *a)
            IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
 }
 
-/* Set *a to the socket file path; text is the address that the user wrote. */
-static int net_addr_unix(const char *text, const char *path,
+/* How an address may begin. */
+static const struct net_scheme {
+    const char *name;                   /* "": HOST:PORT, or a port alone */
+    int      family;                    /* of what follows; AF_UNSPEC: any */
+    uint16_t port;                      /* if none is written; 0: refused */
+    bool     abstract;                  /* a name, not the path of a file */
+    bool     url;                       /* may end with a '/' */
+    bool     tls;                       /* needs TLS */
+    bool     listen;                    /* also to listen on */
+} net_schemes[] = {
+    { .name = "unix:", .family = AF_UNIX, .listen = true },
+    { .name = "unix-abstract:", .family = AF_UNIX, .abstract = true,
+      .listen = true },
+    { .name = "dns:", .port = 443 },
+    { .name = "ipv4:", .family = AF_INET, .port = 443 },
+    { .name = "ipv6:", .family = AF_INET6, .port = 443 },
+    { .name = "grpc://", .url = true },
+    { .name = "grpcs://", .url = true, .tls = true, .port = 443 },
+    { .name = "http://", .url = true, .port = 80 },
+    { .name = "https://", .url = true, .tls = true, .port = 443 },
+    { .name = "", .listen = true },
+};
+
+/* Return the scheme of the address text, and set *rest to what follows it. */
+static const struct net_scheme *net_scheme_of(const char *text,
+                                              const char **rest)
+{
+    const struct net_scheme *f = net_schemes;
+    while (strncasecmp(text, f->name, strlen(f->name)))
+        f++;
+    *rest = text + strlen(f->name);
+    /* Naming of gRPC has an authority, as a DNS server; no client uses it. */
+    if (*f->name && !f->url && !strncmp(*rest, "///", 3))
+        *rest += f->family == AF_UNIX ? 2 : 3;
+    return f;
+}
+
+/* True if the address text is that of a Unix socket. */
+static bool net_is_local(const char *text)
+{
+    const char *rest;
+    return net_scheme_of(text, &rest)->family == AF_UNIX;
+}
+
+/* Set *a to the socket with the path, or the abstract name; text is the address
+ * that the user wrote. */
+static int net_addr_unix(const char *text, const char *path, bool abstract,
                          struct net_addr *a, struct gp_why *why)
 {
-    if (!strncmp(path, "//", 2))        /* unix:///path, as in gRPC naming */
-        path += 2;
-    if (!*path)
-        return txt_fail(why, GP_EUSAGE, "address '%s': no path after 'unix:'",
-                        text);
-    if (strlen(path) >= sizeof a->un.sun_path)
-        return txt_fail(why, GP_EUSAGE, "address '%.60s...': path longer than "
-                        "%zu bytes", text, sizeof a->un.sun_path - 1);
+    size_t n = strlen(path), most = sizeof a->un.sun_path - 1;
+    if (!n)
+        return txt_fail(why, GP_EUSAGE, "address '%s': no %s after '%s'",
+                        text, abstract ? "name" : "path",
+                        abstract ? "unix-abstract:" : "unix:");
+    if (n > most)
+        return txt_fail(why, GP_EUSAGE, "address '%.60s...': %s longer than "
+                        "%zu bytes", text, abstract ? "name" : "path", most);
     *a = (struct net_addr){ .len = sizeof a->un };
     a->un.sun_family = AF_UNIX;
-    memcpy(a->un.sun_path, path, strlen(path));
+    memcpy(a->un.sun_path + abstract, path, n);
+    if (abstract)                       /* its length is part of the name */
+        a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
     net_addr_name(a);
     return GP_OK;
 }
 
-/* Copy the host in s into host[size], "" if s is a port alone, and point *port
- * at the port.  Return NULL, or what is wrong with s. */
-static const char *net_addr_split(const char *s, char *host, size_t size,
-                                  const char **port)
+/* Copy the host in s, of the scheme f, into host[size], "" if s is a port
+ * alone, and point *port at the port, or at "" if it may be left out.  Return
+ * NULL, or what is wrong with s. */
+static const char *net_addr_split(const char *s, const struct net_scheme *f,
+                                  char *host, size_t size, const char **port)
 {
-    const char *colon = strrchr(s, ':'), *first = s, *end = colon;
+    const char *colon = strrchr(s, ':'), *first = s, *end;
+    bool digits = *s && !s[strspn(s, "0123456789")];
+    if (digits && !*f->name) {
+        *port = s;
+        host[0] = 0;
+        return NULL;
+    }
     if (*s == '[') {
         first = s + 1;
         end = strchr(s, ']');
-        if (!end || end[1] != ':')
+        if (!end || (end[1] && end[1] != ':'))
             return "write an IPv6 address as [::1]:50051";
-        colon = end + 1;
-    } else if (!colon && s[strspn(s, "0123456789")] == 0 && *s) {
-        *port = s;                      /* a bare port */
-        host[0] = 0;
-        return NULL;
-    } else if (!colon) {
-        return "no port; write HOST:PORT";
-    } else if (strchr(s, ':') != colon) {
-        return "write an IPv6 address as [::1]:50051";
+        colon = end[1] ? end + 1 : NULL;
+    } else {
+        if (f->family == AF_INET6)      /* its colons are in the address */
+            colon = NULL;
+        else if (colon && strchr(s, ':') != colon)
+            return "write an IPv6 address as [::1]:50051";
+        end = colon ? colon : s + strlen(s);
     }
     size_t n = (size_t)(end - first);
-    *port = colon + 1;
+    if (!colon && (!f->port || !n || digits))
+        return digits || !n ? "no host; write HOST:PORT"
+                            : "no port; write HOST:PORT";
+    *port = colon ? colon + 1 : "";
     if (n >= size)
         return "host name too long";
     memcpy(host, first, n);
@@ -26736,75 +26802,113 @@ static const char *net_addr_split(const char *s, char *host, size_t size,
     return NULL;
 }
 
-/* Look up host and port: *n addresses into a, at most NET_ADDRS.  text is the
- * address that the user wrote; host "" is the loopback address. */
-static int net_addr_lookup(const char *text, const char *host, uint64_t port,
-                           struct net_addr *a, size_t *n, struct gp_why *why)
+/* Look up host, of the scheme f, and port: append the addresses that a lacks,
+ * *n grows to at most NET_ADDRS.  text is the address that the user wrote; host
+ * "" is the loopback address. */
+static int net_addr_lookup(const char *text, const struct net_scheme *f,
+                           const char *host, uint64_t port, struct net_addr *a,
+                           size_t *n, struct gp_why *why)
 {
     struct addrinfo hint = { .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICSERV }, *list = NULL;
+                             .ai_family = f->family,
+                             .ai_flags = AI_NUMERICSERV |
+                                         (f->family ? AI_NUMERICHOST : 0) };
+    struct addrinfo *list = NULL;
     char digits[8];
     snprintf(digits, sizeof digits, "%" PRIu64, port);
     int e = getaddrinfo(*host ? host : "127.0.0.1", digits, &hint, &list);
+    if (e && f->family)
+        return txt_fail(why, GP_EUSAGE, "address '%s': '%s' is not an IPv%d "
+                        "address; for a name: dns:///NAME:PORT", text, host,
+                        f->family == AF_INET ? 4 : 6);
     if (e)
         return txt_fail(why, GP_EIO, "address '%s': %s", text,
                         e == EAI_SYSTEM ? strerror(errno) : gai_strerror(e));
-    *n = 0;
     for (struct addrinfo *i = list; i && *n < NET_ADDRS; i = i->ai_next) {
-        if (i->ai_addrlen > sizeof a->any)
+        struct net_addr *to = &a[*n];
+        size_t k = 0;
+        if (i->ai_addrlen > sizeof to->any)
             continue;
-        a[*n] = (struct net_addr){ .len = i->ai_addrlen };
-        memcpy(&a[*n].any, i->ai_addr, i->ai_addrlen);
-        net_addr_name(&a[(*n)++]);
+        *to = (struct net_addr){ .len = i->ai_addrlen, .tls = f->tls };
+        memcpy(&to->any, i->ai_addr, i->ai_addrlen);
+        net_addr_name(to);
+        while (strcmp(a[k].text, to->text))     /* files may list it twice */
+            k++;
+        *n += k == *n;
     }
     freeaddrinfo(list);
     return *n ? GP_OK : txt_fail(why, GP_EIO, "address '%s': no address", text);
 }
 
-/* Parse an address to listen on or, with remote, to connect to (dns:/// and
- * http:// are allowed, port 0 is not) into a: *n addresses, 1 to NET_ADDRS. */
+/* Append the addresses of s, a host and a port in the scheme f, to a. */
+static int net_addr_host(const char *text, const struct net_scheme *f,
+                         const char *s, bool remote, struct net_addr *a,
+                         size_t *n, struct gp_why *why)
+{
+    char host[256];
+    const char *port = NULL, *wrong = net_addr_split(s, f, host, sizeof host,
+                                                     &port);
+    uint64_t number = f->port;
+    if (wrong)
+        return txt_fail(why, GP_EUSAGE, "address '%s': %s", text, wrong);
+    if ((*port || !f->port) && txt_number(port, remote ? 1 : 0, 65535, &number))
+        return txt_fail(why, GP_EUSAGE, "address '%s': '%s' is not a port "
+                        "(%d to 65535)", text, port, remote ? 1 : 0);
+    return net_addr_lookup(text, f, host, number, a, n, why);
+}
+
+/* Parse an address to listen on or, with remote, to connect to (more schemes
+ * are allowed, port 0 is not) into a: *n addresses, 1 to NET_ADDRS, which are
+ * to be tried in turn.  ipv4: and ipv6: take several, separated by commas. */
 static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
                           size_t *n, struct gp_why *why)
 {
-    char host[256], copy[512];
-    const char *s = text, *port = NULL;
+    char copy[512], *item = copy;
+    const char *s;
+    const struct net_scheme *f = net_scheme_of(text, &s);
+    size_t len = strlen(s), name = strlen(f->name);
+    int e = GP_OK;
     if (strlen(text) >= sizeof copy)
         return txt_fail(why, GP_EUSAGE, "address '%.60s...': too long", text);
-    if (!strncmp(s, "https://", 8))
-        return txt_fail(why, GP_EUSAGE, "address '%s': TLS is not supported; "
-                        "use http:// or put a proxy in front", text);
-    if (!remote && !strncmp(s, "http://", 7))
+    if (!remote && !f->listen)
         return txt_fail(why, GP_EUSAGE, "address '%s': write the address to "
-                        "listen on without http://", text);
-    if (remote && (!strncmp(s, "http://", 7) || !strncmp(s, "dns:///", 7))) {
-        snprintf(copy, sizeof copy, "%s", s + 7);
-        size_t len = strlen(copy);
-        if (*s == 'h' && len && copy[len - 1] == '/')
-            copy[len - 1] = 0;
-        s = copy;
+                        "listen on without %s", text, f->name);
+    if (name && !f->url && s == text + name && !strncmp(s, "//", 2))
+        return txt_fail(why, GP_EUSAGE, "address '%s': after %s, write /// or "
+                        "no slash; a DNS server cannot be chosen", text,
+                        f->name);
+    *n = f->family == AF_UNIX;
+    if (*n)
+        return net_addr_unix(text, s, f->abstract, a, why);
+    memcpy(copy, s, len + 1);
+    if (f->url && len && copy[len - 1] == '/')
+        copy[len - 1] = 0;
+    while (item && !e) {
+        char *next = f->family ? strchr(item, ',') : NULL;
+        if (next)
+            *next++ = 0;
+        e = net_addr_host(text, f, item, remote, a, n, why);
+        item = next;
     }
-    *n = 1;
-    if (!strncmp(s, "unix:", 5))
-        return net_addr_unix(text, s + 5, a, why);
-    const char *wrong = net_addr_split(s, host, sizeof host, &port);
-    if (wrong)
-        return txt_fail(why, GP_EUSAGE, "address '%s': %s", text, wrong);
-    uint64_t number;
-    if (txt_number(port, remote ? 1 : 0, 65535, &number))
-        return txt_fail(why, GP_EUSAGE, "address '%s': '%s' is not a port "
-                        "(%d to 65535)", text, port, remote ? 1 : 0);
-    return net_addr_lookup(text, host, number, a, n, why);
+    return e;
 }
 
-/* Return the :authority, host and port, of the address text, parsed to addr. */
-static const char *net_authority(const char *text, const struct net_addr *addr)
+/* Write the :authority of the address text, parsed to addr, into to, and return
+ * it: the host and port as written, the first in a list; gRPC's clients send
+ * localhost to a Unix socket. */
+static const char *net_authority(const char *text, const struct net_addr *addr,
+                                 char to[NET_AUTHORITY_BYTES])
 {
-    const char *last = strrchr(text, '/');
-    if (addr->sa.sa_family == AF_UNIX)
-        return "localhost";
-    if (last)
-        return last[1] ? last + 1 : addr->text;
-    return strchr(text, ':') > text ? text : addr->text;
+    const char *s;
+    const struct net_scheme *f = net_scheme_of(text, &s);
+    bool bare = f->family == AF_INET6 && *s != '[';
+    if (f->family == AF_UNIX)
+        s = "localhost";
+    else if (!bare && (*s == ':' || !s[strspn(s, "0123456789")]))
+        s = addr->text;                 /* a port alone */
+    snprintf(to, NET_AUTHORITY_BYTES, bare ? "[%.*s]" : "%.*s",
+             (int)strcspn(s, f->family ? ",/" : "/"), s);
+    return to;
 }
 
 /* ---- where processes listen ----
@@ -27082,7 +27186,9 @@ static int net_listen_fail(const struct net_addr *a, int error,
 {
     const char *fix = "";
     bool local = a->sa.sa_family == AF_UNIX;
-    if (error == EADDRINUSE && local)
+    if (error == EADDRINUSE && local && !a->un.sun_path[0])
+        fix = "; another program listens there: choose another name";
+    else if (error == EADDRINUSE && local)
         fix = net_unix_is(a->un.sun_path)
             ? "; another program listens there: choose another path"
             : "; the path exists and is not a socket: choose another one";
@@ -27108,13 +27214,13 @@ static int net_socket(const struct net_addr *a)
     return fd;
 }
 
-/* Return a socket that listens on *a, owned by the caller, or a negative
- * gp_err.  Sets *a to the address bound, which differs if the port was 0. */
-static int net_listen(struct net_addr *a, struct gp_why *why)
+/* Return a socket that listens on *a, owned by the caller, or -1 with errno.
+ * Sets *a to the address bound, which differs if the port was 0. */
+static int net_listen_one(struct net_addr *a)
 {
     int fd = net_socket(a);
     if (fd < 0)
-        return net_listen_fail(a, errno, why);
+        return -1;
     bool local = a->sa.sa_family == AF_UNIX;
     if (!local)
         net_sock_set(fd, SOL_SOCKET, SO_REUSEADDR);
@@ -27127,7 +27233,8 @@ static int net_listen(struct net_addr *a, struct gp_why *why)
     if (r || listen(fd, NET_BACKLOG)) {
         int error = errno;
         close(fd);
-        return net_listen_fail(a, error, why);
+        errno = error;
+        return -1;
     }
     if (!local) {
         a->len = sizeof a->any;
@@ -27135,6 +27242,48 @@ static int net_listen(struct net_addr *a, struct gp_why *why)
         net_addr_name(a);
     }
     return fd;
+}
+
+/* Return where the port of a, an IPv4 or IPv6 address, is stored. */
+static in_port_t *net_port(struct net_addr *a)
+{
+    return a->sa.sa_family == AF_INET6 ? &a->v6.sin6_port : &a->v4.sin_port;
+}
+
+/* Listen on the *n addresses a of one name, all with the same port: sets fd[0]
+ * to fd[*n - 1], owned by the caller, and a to the addresses bound.  One that
+ * this machine does not have is left out, if it has another. */
+static int net_listen(struct net_addr *a, size_t *n, int fd[NET_ADDRS],
+                      struct gp_why *why)
+{
+    struct net_addr to[NET_ADDRS];
+    bool any = a->sa.sa_family != AF_UNIX && !*net_port(a);
+    size_t k;
+    int error, e;
+    for (int tries = 1; ; tries++) {
+        e = GP_OK;
+        k = 0;
+        for (size_t i = 0; i < *n && !e; i++) {
+            to[k] = a[i];
+            if (k)
+                *net_port(&to[k]) = *net_port(&to[0]);
+            fd[k] = net_listen_one(&to[k]);
+            error = fd[k] < 0 ? errno : 0;
+            bool lacks = error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
+            if (error && (!lacks || (!k && i + 1 == *n)))
+                e = net_listen_fail(&to[k], error, why);
+            k += !error;
+        }
+        if (!e)
+            break;
+        while (k)
+            close(fd[--k]);
+        if (!any || error != EADDRINUSE || tries == NET_LISTEN_TRIES)
+            return e;
+    }
+    memcpy(a, to, k * sizeof *a);
+    *n = k;
+    return GP_OK;
 }
 
 /* Return a socket that connects to a, owned by the caller: once it is writable,
@@ -32659,12 +32808,13 @@ static bool server_has_service(const struct gp_server *s, struct slice service)
     return false;
 }
 
-/* Listen on address, before the start; *bound, if not NULL, becomes the bound
- * address, borrowed from s. */
+/* Listen on address, all of those that a name has, before the start; *bound, if
+ * not NULL, becomes the first address bound, borrowed from s. */
 static int server_listen(struct gp_server *s, const char *address,
                          const char **bound, struct gp_why *why)
 {
     struct net_addr a[NET_ADDRS];
+    int fd[NET_ADDRS];
     size_t n;
     if (s->started)
         return txt_fail(why, GP_ESTATE, "listen on %s: the server has started",
@@ -32672,18 +32822,19 @@ static int server_listen(struct gp_server *s, const char *address,
     int e = net_addr_parse(address, false, a, &n, why);
     if (e)
         return e;
-    struct server_listener *p = mem_arena_alloc(&s->arena, sizeof *p);
+    struct server_listener *p = mem_arena_alloc(&s->arena, n * sizeof *p);
     if (!p)
         return txt_fail(why, GP_ENOMEM, "out of memory for a listener");
-    int fd = net_listen(&a[0], why);
-    if (fd < 0)
-        return fd;
-    *p = (struct server_listener){
-        .io = { .fd = fd, .events = EPOLLIN, .arg = p,
-                .on_event = server_listener_on_event },
-        .addr = a[0], .pause = { .on_time = server_listener_on_time, .arg = p },
-        .server = s, .next = s->listener };
-    s->listener = p;
+    if ((e = net_listen(a, &n, fd, why)))
+        return e;
+    for (size_t i = 0; i < n; i++) {
+        p[i] = (struct server_listener){
+            .io = { .fd = fd[i], .events = EPOLLIN, .arg = &p[i],
+                    .on_event = server_listener_on_event },
+            .addr = a[i], .server = s, .next = s->listener,
+            .pause = { .on_time = server_listener_on_time, .arg = &p[i] } };
+        s->listener = &p[i];
+    }
     if (bound)
         *bound = p->addr.text;
     return GP_OK;
@@ -34322,9 +34473,10 @@ struct gp_debug {
     struct net_loop    builder;         /* only runs tasks */
     void             (*on_built)(void *build);  /* task of loop */
     atomic_bool        stopping;        /* build no more profiles */
-    struct net_io      listener;        /* owns its descriptor */
+    struct net_io      listener[NET_ADDRS];     /* own their descriptors */
     struct net_timer   pause;           /* armed while it does not accept */
-    struct net_addr    addr;            /* bound */
+    struct net_addr    addr[NET_ADDRS]; /* bound */
+    size_t             nlisten;         /* listeners and their addresses */
     struct link        conns;           /* owned; by last input, oldest first */
     unsigned           nconns, nwindows;
     atomic_uint        unanswered;      /* see web_finish */
@@ -34801,9 +34953,13 @@ static void web_put_listen(const struct gp_debug *w, struct js *j,
         js_put_str(j, txt_slice(text));
     if (!s)
         net_listens_init(&l, pid, n);
-    while ((text = net_listens_next(&l, text)))
-        if (w->config.program.pids || strcmp(text, w->addr.text))
+    while ((text = net_listens_next(&l, text))) {
+        bool own = false;
+        for (size_t i = 0; i < w->nlisten; i++)
+            own |= !strcmp(text, w->addr[i].text);
+        if (w->config.program.pids || !own)
             js_put_str(j, txt_slice(text));
+    }
     js_close(j, ']');
     net_listens_fini(&l);
 }
@@ -35069,20 +35225,37 @@ static void web_index(struct web_conn *c)
                  web_routes[i].path, web_routes[i].query, web_routes[i].path,
                  web_routes[i].about);
     txt_putf(&b, "</dl>\n<p>In a terminal: <code>go tool pprof http://%s/debug/"
-             "pprof/profile?seconds=5</code></html>\n", c->web->addr.text);
+             "pprof/profile?seconds=5</code></html>\n", c->web->addr[0].text);
     web_answer(c, 200, "text/html; charset=utf-8", "", &b);
 }
 
-/* True if host, from a Host header with or without a port, names this listener:
- * by its address or, on the loopback, by any of its names.  This stops DNS
- * rebinding: a web page whose own name resolves to this address. */
+/* True if name, which was in [], is a name of the address a: it is its text or,
+ * on the loopback, any of the loopback's. */
+static bool web_host_names(const struct net_addr *a, const char *name,
+                           bool bracket)
+{
+    struct in6_addr any;
+    bool literal = inet_pton(bracket ? AF_INET6 : AF_INET, name, &any) == 1;
+    bool all = a->sa.sa_family == AF_INET
+        ? a->v4.sin_addr.s_addr == htonl(INADDR_ANY)
+        : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+    size_t length = strlen(name);
+    if (all && literal)
+        return true;
+    if (all || net_addr_is_loopback(a))
+        return !strcasecmp(name, "localhost") || !strcmp(name, "::1") ||
+               (literal && !strncmp(name, "127.", 4));
+    return !strncmp(a->text + bracket, name, length) &&
+           strchr("]:", a->text[bracket + length]) != NULL;
+}
+
+/* True if host, from a Host header with or without a port, names a listener of
+ * w.  This stops DNS rebinding: a web page whose own name resolves to it. */
 static bool web_host_ours(const struct gp_debug *w, struct slice host)
 {
     char name[128];
     size_t n = 0;
-    const struct net_addr *a = &w->addr;
-    struct in6_addr any;
-    if (a->sa.sa_family == AF_UNIX)
+    if (w->addr[0].sa.sa_family == AF_UNIX)
         return true;
     bool bracket = host.n && host.p[0] == '[';
     while (n < host.n && host.p[n] != (bracket ? ']' : ':'))
@@ -35094,18 +35267,10 @@ static bool web_host_ours(const struct gp_debug *w, struct slice host)
     for (size_t k = n + bracket; k < host.n; k++)       /* tunnels: any port */
         if (host.p[k] != ':' && (host.p[k] < '0' || host.p[k] > '9'))
             return false;
-    bool literal = inet_pton(bracket ? AF_INET6 : AF_INET, name, &any) == 1;
-    bool all = a->sa.sa_family == AF_INET
-        ? a->v4.sin_addr.s_addr == htonl(INADDR_ANY)
-        : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
-    size_t length = strlen(name);
-    if (!strcasecmp(name, w->host) || (all && literal))
-        return true;
-    if (all || net_addr_is_loopback(a))
-        return !strcasecmp(name, "localhost") || !strcmp(name, "::1") ||
-               (literal && !strncmp(name, "127.", 4));
-    return !strncmp(a->text + bracket, name, length) &&
-           strchr("]:", a->text[bracket + length]) != NULL;
+    bool ours = !strcasecmp(name, w->host);
+    for (size_t i = 0; i < w->nlisten; i++)
+        ours |= web_host_names(&w->addr[i], name, bracket);
+    return ours;
 }
 
 /* True if no web page of another site sent q; else answer c with an error. */
@@ -35504,7 +35669,8 @@ static void web_on_accept(struct net_io *io, uint32_t events)
 static void web_on_pause(struct net_timer *t)
 {
     struct gp_debug *w = t->arg;
-    net_io_want(&w->loop, &w->listener, EPOLLIN);
+    for (size_t i = 0; i < w->nlisten; i++)
+        net_io_want(&w->loop, &w->listener[i], EPOLLIN);
 }
 
 /* ---- start and stop ---- */
@@ -35562,9 +35728,9 @@ static void web_free(struct gp_debug *w)
         net_tasks_run(&w->loop);        /* free bodies not yet delivered */
     while (!mem_link_alone(&w->claim))
         web_window_free(MEM_OF(w->claim.next, struct web_window, of_claim));
-    if (w->listener.fd >= 0)
-        close(w->listener.fd);
-    net_unix_unlink(&w->addr);
+    for (size_t i = 0; i < w->nlisten; i++)
+        close(w->listener[i].fd);
+    net_unix_unlink(&w->addr[0]);
     net_loop_fini(&w->builder);
     net_loop_fini(&w->loop);
     fig_notes_fini(&w->notes);
@@ -35575,37 +35741,35 @@ static void web_free(struct gp_debug *w)
 static int web_new(struct gp_debug **out, const struct web_config *config,
                    struct gp_why *why)
 {
-    struct net_addr a[NET_ADDRS];
-    const char *port;
-    size_t n;
+    const char *port, *rest;
+    int fd[NET_ADDRS];
     *out = NULL;
-    int e = net_addr_parse(config->address, false, a, &n, why);
-    if (e)
-        return e;
     struct gp_debug *w = mem_zalloc(sizeof *w);
     if (!w)
         return txt_fail(why, GP_ENOMEM, "out of memory for the endpoint");
     w->config = *config;
     mem_link_init(&w->conns);
     mem_link_init(&w->claim);
-    w->listener = (struct net_io){ .fd = -1, .events = EPOLLIN, .arg = w,
-                                   .on_event = web_on_accept };
     w->source = (struct rec_source){ .calls = server_method_calls,
                                      .server = config->server,
                                      .notes = &w->notes };
-    (void)net_addr_split(config->address, w->host, sizeof w->host, &port);
+    const struct net_scheme *f = net_scheme_of(config->address, &rest);
+    (void)net_addr_split(rest, f, w->host, sizeof w->host, &port);
     w->pause = (struct net_timer){ .on_time = web_on_pause, .arg = w };
     w->on_built = web_build_done;
-    if (!(e = net_loop_init(&w->loop, why)) &&
-        !(e = net_loop_init(&w->builder, why)))
-        w->listener.fd = net_listen(&a[0], why);
-    if (!e && w->listener.fd < 0)
-        e = w->listener.fd;
-    if (!e)
-        w->addr = a[0];
-    if (!e && net_io_add(&w->loop, &w->listener))
-        e = txt_fail(why, GP_EIO, "cannot watch %s: %s", w->addr.text,
-                     strerror(errno));
+    size_t n = 0;
+    int e = net_addr_parse(config->address, false, w->addr, &n, why);
+    if (!e && !(e = net_loop_init(&w->loop, why)) &&
+        !(e = net_loop_init(&w->builder, why)) &&
+        !(e = net_listen(w->addr, &n, fd, why)))
+        w->nlisten = n;
+    for (size_t i = 0; i < w->nlisten; i++) {
+        w->listener[i] = (struct net_io){ .fd = fd[i], .events = EPOLLIN,
+                                          .on_event = web_on_accept, .arg = w };
+        if (!e && net_io_add(&w->loop, &w->listener[i]))
+            e = txt_fail(why, GP_EIO, "cannot watch %s: %s", w->addr[i].text,
+                         strerror(errno));
+    }
     if (e)
         web_free(w);
     else
@@ -35789,7 +35953,7 @@ int gp_debug_new(struct gp_debug **d, const char *address,
     int e = d ? gp_profiler_want(config, &c.sampling, &c.server, why)
               : txt_fail(why, GP_EUSAGE, "the endpoint pointer is NULL");
     if (!e && !(e = web_new(d, &c, why)) && bound)
-        *bound = (*d)->addr.text;
+        *bound = (*d)->addr[0].text;
     return e;
 }
 
@@ -36067,14 +36231,14 @@ static int reflect_ask(const struct reflect_peer *p, const char *version,
     struct net_addr addr[NET_ADDRS];
     struct tls_peer peer = { .context = p->tls };
     struct buf message = {0};
-    char path[96];
+    char path[96], name[NET_AUTHORITY_BYTES];
     size_t n, i = 0;
     int64_t until = sys_now_ns() + REFLECT_ASK_NS;
     int e = net_addr_parse(p->target, true, addr, &n, why);
     if (e || (e = net_loop_init(&m.net, why)))
         return e;
     const char *host = p->authority ? p->authority
-                                    : net_authority(p->target, addr);
+                                    : net_authority(p->target, addr, name);
     tls_peer_name(&peer, host);
     answer->len = 0;
     snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
@@ -36089,7 +36253,8 @@ static int reflect_ask(const struct reflect_peer *p, const char *version,
         h2_abort(&m.chan.h2);
         m.ended = false;
         m.addr = addr[i].text;
-        if (client_conn_open(&m.chan, &m.net, &addr[i], &peer, REFLECT_ASK_NS,
+        if (client_conn_open(&m.chan, &m.net, &addr[i], &peer,
+                             (until - sys_now_ns()) / (int64_t)(n - i),
                              &reflect_up, &m))
             reflect_on_lost(&m.chan);
         while (!m.ended && sys_now_ns() < until)
@@ -36292,7 +36457,7 @@ static const char *fetch_name(const struct fetch_url *u,
 {
     bool cut = strlen(u->path) > 60;
     snprintf(text, FETCH_NAME_BYTES, "%s%.70s%.*s%s",
-             strncmp(u->host, "unix:", 5) ? "http://" : "", u->host,
+             net_is_local(u->host) ? "" : "http://", u->host,
              cut ? 57 : 60, u->path[1] ? u->path : "", cut ? "..." : "");
     return text;
 }
@@ -36340,7 +36505,7 @@ static int fetch_url_parse(struct fetch_url *u, const char *text,
                            struct gp_why *why)
 {
     bool http = !strncasecmp(text, "http://", 7);
-    bool file = !strncmp(text, "unix:", 5);
+    bool file = net_is_local(text);
     *u = (struct fetch_url){0};
     if (!strncasecmp(text, "https://", 8))
         return fetch_refuse_tls(text, false, why);
@@ -36691,7 +36856,7 @@ static int fetch_exchange(struct fetch_answer *r, struct fetch_wait *w,
     struct buf request = {0};
     char name[FETCH_NAME_BYTES];
     int error = 0, fd = -1;
-    bool file = !strncmp(r->url.host, "unix:", 5);
+    bool file = net_is_local(r->url.host);
     txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
              "Accept-Encoding: gzip\r\nUser-Agent: grpcprof/" GP_VERSION
              "\r\n\r\n", r->url.path, file ? "localhost" : r->url.host);
@@ -37317,7 +37482,7 @@ struct res {
     bool     apart;                     /* merged from different times */
     int      log_errno;                 /* of writing the log; or 0 */
     enum res_ended ended;
-    char     target[160];               /* address of the first target */
+    char     target[160];               /* address used of the first target */
 };
 
 /* Return a / b; NAN, not known, unless b is positive. */
@@ -38383,6 +38548,10 @@ static void lf_js_config(struct js *j, const struct judge_report *t)
     k.interval_ns = t->result->intervals.ns;
     js_field_open(j, res_group_name[RES_PLAN], '{');
     js_field_text(j, "target", k.target[0]);
+    js_field_open(j, "targets", '[');
+    for (size_t i = 0; i < k.ntarget; i++)
+        js_put_str(j, txt_slice(k.target[i]));
+    js_close(j, ']');
     js_field_text(j, "address", t->result->target);
     js_field_text(j, "call", k.call);
     js_field_text(j, "kind", res_kind_of(&k));
@@ -38777,7 +38946,7 @@ struct lf_saved {                      /* results read, and merged */
     struct res         result;
     struct res_step    step[RES_STEPS_MOST];    /* of config */
     struct res_method  method[RES_METHODS_MOST];        /* of config */
-    const char        *target;          /* of config */
+    const char        *target[RES_TARGETS_MOST];        /* of config */
     const char        *label[RES_LABELS_MOST];  /* "key=value" */
     size_t             nlabel;
     struct arena       text;            /* of config and labels */
@@ -39012,16 +39181,45 @@ static void lf_read_labels(struct lf_saved *s, const struct js_value *c)
     }
 }
 
+/* Add target, borrowed, to s's, unless it is there. */
+static void lf_add_target(struct lf_saved *s, const char *target)
+{
+    struct res_config *k = &s->config;
+    for (size_t i = 0; i < k->ntarget; i++)
+        if (!strcmp(s->target[i], target))
+            return;
+    if (k->ntarget < RES_TARGETS_MOST)
+        s->target[k->ntarget++] = target;
+}
+
+/* Read the targets of c, the member config; old results have the first only. */
+static void lf_read_targets(struct lf_saved *s, const struct js_value *c)
+{
+    struct js_members m = lf_list(c, "targets");
+    struct js_value one;
+    struct slice key;
+    lf_add_target(s, lf_read_text(s, c, "target"));
+    while (s->config.ntarget < RES_TARGETS_MOST &&
+           js_next_member(&m, &key, &one)) {
+        struct buf b = {0};
+        if (one.kind == JS_STRING)
+            js_get_string(one.text, &b);
+        if (b.len && !b.err)
+            lf_add_target(s, lf_keep_text(s, mem_slice(&b)).p);
+        mem_fini(&b);
+    }
+}
+
 /* Read the member config of v. */
 static void lf_read_config(struct lf_saved *s, const struct js_value *v)
 {
     struct js_value c = js_member(v, res_group_name[RES_PLAN]);
     struct res_config *k = &s->config;
-    s->target = lf_read_text(s, &c, "target");
-    *k = (struct res_config){ .target = &s->target, .ntarget = 1,
-        .call = lf_read_text(s, &c, "call"), .max_error_share = -1,
-        .method = s->method, .nmethod = 1 };
+    *k = (struct res_config){ .target = s->target, .max_error_share = -1,
+        .call = lf_read_text(s, &c, "call"), .method = s->method,
+        .nmethod = 1 };
     s->method[0] = (struct res_method){ .call = k->call, .weight = 1 };
+    lf_read_targets(s, &c);
     (void)lf_read_group(&c, RES_PLAN, k, NULL);        /* no histograms */
     (void)lf_read_group(&c, RES_LIMITS, k, NULL);
     if (k->requests_per_client)
@@ -39304,6 +39502,8 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
         to->step[i].from += from->step[i].from;
         to->step[i].to += from->step[i].to;
     }
+    for (size_t i = 0; i < from->config.ntarget; i++)
+        lf_add_target(to, lf_keep_text(to, txt_slice(from->target[i])).p);
     lf_labels_merge(to, from);
     lf_profile_merge(to, from);
     if (f->ended == RES_SIGNAL)
@@ -40795,9 +40995,19 @@ static int load_check(const struct res_config *k, struct gp_why *why)
     if (k->threads > RES_THREADS_MOST)
         return txt_fail(why, GP_EUSAGE, "%u threads: use at most %d",
                         k->threads, RES_THREADS_MOST);
-    if (!k->ntarget || k->ntarget > LOAD_TARGETS_MOST)
+    if (!k->ntarget || k->ntarget > RES_TARGETS_MOST)
         return txt_fail(why, GP_EUSAGE, "%zu targets: give 1 to %d",
-                        k->ntarget, LOAD_TARGETS_MOST);
+                        k->ntarget, RES_TARGETS_MOST);
+    if (res_connections(k) < k->ntarget)
+        return txt_fail(why, GP_EUSAGE, "%" PRIu64 " connection%s for %zu "
+                        "targets, of which some would get no calls: raise %s",
+                        res_connections(k), res_connections(k) > 1 ? "s" : "",
+                        k->ntarget, k->connections ? "--connections" : "-c");
+    if (res_planned(k) && res_planned(k) < k->ntarget)
+        return txt_fail(why, GP_EUSAGE, "%" PRIu64 " call%s for %zu targets, "
+                        "of which some would get none: raise the number of "
+                        "calls", res_planned(k), res_planned(k) > 1 ? "s" : "",
+                        k->ntarget);
     int e = load_check_calls(k, why);
     uint64_t files = sys_raise_file_limit(), need = res_connections(k) + 64;
     if (!e && need > files)
@@ -40825,13 +41035,14 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* Return the :authority of calls to the address text, parsed to addr; as in
- * gRPC, the name to verify by TLS is one if none is given. */
+/* Return the :authority of calls to the address text, parsed to addr, perhaps in
+ * to; as in gRPC, the name to verify by TLS is one if none is given. */
 static const char *load_authority(const struct res_config *k, const char *text,
-                                  const struct net_addr *addr)
+                                  const struct net_addr *addr,
+                                  char to[NET_AUTHORITY_BYTES])
 {
     return k->authority ? k->authority : k->server_name ? k->server_name
-         : net_authority(text, addr);
+         : net_authority(text, addr, to);
 }
 
 /* Make q the headers of calls of method at the address text, t's. */
@@ -40840,11 +41051,11 @@ static int load_request_init(struct client_request *q,
                              const struct load_target *t, const char *text,
                              const struct res_config *k, struct gp_why *why)
 {
-    char path[512];
+    char path[512], name[NET_AUTHORITY_BYTES];
     int e = load_path(method->call, path, sizeof path, why);
     if (e)
         return e;
-    e = client_request_init(q, path, load_authority(k, text, t->addr),
+    e = client_request_init(q, path, load_authority(k, text, t->addr, name),
                             t->peer.context != NULL, k->timeout_ns, k->gzip);
     for (size_t i = 0; !e && i < k->nheader; i++)
         e = client_request_header(q, k->header[i].name, k->header[i].value);
@@ -40858,11 +41069,12 @@ static int load_request_init(struct client_request *q,
 static int load_target_init(struct load_target *t, const char *text,
                             const struct res_config *k, struct gp_why *why)
 {
+    char name[NET_AUTHORITY_BYTES];
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
     if (e)
         return e;
     t->peer.context = k->tls;
-    tls_peer_name(&t->peer, load_authority(k, text, t->addr));
+    tls_peer_name(&t->peer, load_authority(k, text, t->addr, name));
     t->request = mem_zalloc(k->nmethod * sizeof *t->request);
     if (!t->request)
         e = txt_fail(why, GP_ENOMEM, "out of memory for the requests");
@@ -41063,8 +41275,12 @@ static int load_check_targets(const struct res_config *k, struct gp_why *why)
     struct net_addr addr[NET_ADDRS];
     size_t n;
     int e = GP_OK;
-    for (size_t i = 0; i < k->ntarget && !e; i++)
+    for (size_t i = 0; i < k->ntarget && !e; i++) {
         e = net_addr_parse(k->target[i], true, addr, &n, why);
+        if (!e && addr[0].tls && !k->tls)
+            e = txt_fail(why, GP_EUSAGE, "'%s' asks for TLS: add --tls",
+                         k->target[i]);
+    }
     return e;
 }
 
@@ -41125,7 +41341,8 @@ static int load_run_result(const struct load_run *r, struct res *to,
     to->ended = r->ended;
     if (r->ended == RES_COUNT && to->not_sent && k->duration_ns)
         to->ended = RES_DURATION;
-    snprintf(to->target, sizeof to->target, "%s", r->target[0].addr[0].text);
+    snprintf(to->target, sizeof to->target, "%s",
+             r->target[0].addr[r->client[0].addr].text);
     assert(res_adds_up(to));
     assert(to->response.n == to->ok && to->failed_latency.n == to->failed);
     assert(!r->open || to->service.n == to->ok);
@@ -45329,6 +45546,18 @@ static TXT_FORMAT_1 void say_error(const char *fmt, ...)
 /* Print one line on stderr, unless quiet: what is worth knowing. */
 #define SAY_NOTE(quiet, ...) ((quiet) ? (void)0 : say_error(__VA_ARGS__))
 
+/* Print on stderr how to reach the debug endpoint at address, as bound. */
+static void say_endpoint(const char *address)
+{
+    const char *name = strchr(address, ':');
+    if (!strncmp(address, "unix", 4))
+        say_error("debug endpoint: curl --%sunix-socket %s "
+                  "http://localhost/debug/pprof/",
+                  address[4] == '-' ? "abstract-" : "", name + 1);
+    else
+        say_error("debug endpoint on http://%s/debug/pprof/", address);
+}
+
 /* Print b on stderr. */
 static void say_buf(const struct buf *b)
 {
@@ -46238,8 +46467,9 @@ static struct serve_args serve_args = { .pending_fd = -1 };
 static const struct opt serve_options[] = {
     OPT_GROUP("Server"),
     { 'l', "listen", "ADDR", "(127.0.0.1:50051)", "listen on HOST:PORT, "
-      "[IPv6]:PORT, unix:/PATH, or a port number alone, which is of 127.0.0.1; "
-      "repeatable; port 0: any free port", OPT_LIST, SERVE_AT(listen), 0, 0 },
+      "[IPv6]:PORT, unix:/PATH, unix-abstract:NAME, or a port number alone, "
+      "which is of 127.0.0.1; repeatable; port 0: any free port",
+      OPT_LIST, SERVE_AT(listen), 0, 0 },
     { 'w', "work", "N", "50000", "CPU work of each SayHello: iterations of "
       "sum += i * i", OPT_UINT, SERVE_AT(work), 0, 1000000000000 },
     { 't', "threads", "N", "(usable CPUs)", "event loops, a thread each",
@@ -46559,11 +46789,8 @@ static int serve_debug(struct serve_args *c, struct gp_why *why)
     gp_debug_note(c->endpoint, "listen", c->bound[0]);
     if ((e = gp_debug_start(c->endpoint, why)))
         return e;
-    if (!c->common.quiet && !strncmp(bound, "unix:", 5))
-        say_error("debug endpoint: curl --unix-socket %s "
-                  "http://localhost/debug/pprof/", bound + 5);
-    else if (!c->common.quiet)
-        say_error("debug endpoint on http://%s/debug/pprof/", bound);
+    if (!c->common.quiet)
+        say_endpoint(bound);
     return GP_OK;
 }
 
@@ -46606,8 +46833,11 @@ static int serve_listen(struct serve_args *c, struct gp_why *why)
         (e = serve_debug(c, why)))
         return e;
     struct buf b = {0};
-    for (size_t i = 0; i < c->listen.n; i++)
-        txt_putf(&b, "listening on %s\n", c->bound[i]);
+    size_t n = 0;
+    while (server_address(c->server, n))
+        n++;
+    while (n)                           /* the last one is the first */
+        txt_putf(&b, "listening on %s\n", server_address(c->server, --n));
     (void)say_print(&b);
     mem_fini(&b);
     return GP_OK;
@@ -49317,8 +49547,7 @@ static int runcmd_debug(struct runcmd_args *c, struct gp_why *why)
     int e = web_new(&c->endpoint, &w, why);
     e = e ? e : web_start(c->endpoint, why);
     if (!e && !c->common.quiet)
-        say_error("debug endpoint on http://%s/debug/pprof/",
-                  c->endpoint->addr.text);
+        say_endpoint(c->endpoint->addr[0].text);
     return e;
 }
 
@@ -50151,7 +50380,7 @@ static const struct opt loadcmd_options[] = {
     { 0, "message-interval", "DUR", "0s", "time between the messages of a "
       "stream", OPT_DURATION, LOADCMD_AT(msg.interval_ns), 0, OPT_HOUR_NS },
     OPT_GROUP("How much load"),
-    { 'c', "clients", "N", "1", "concurrent clients",
+    { 'c', "clients", "N", "(1; one per target)", "concurrent clients",
       OPT_UINT, LOADCMD_AT(clients), 1, LOAD_CLIENTS_MOST },
     { 'n', "requests", "N", "(200; unlimited with -d)", "calls per client, not "
       "in all", OPT_UINT, LOADCMD_AT(requests), 1, UINT32_MAX },
@@ -50412,10 +50641,8 @@ static int loadcmd_check_target(const char *target,
                                 const struct opt_command *cmd)
 {
     const char *host = strstr(target, "://"), *slash;
-    if (!strncasecmp(target, "grpc://", 7))
-        return opt_misuse(cmd, "'%s': write it without grpc://: grpcprof load "
-                          "%s", target, host + 3);
-    if (!strncasecmp(target, "http://", 7) &&
+    if ((!strncasecmp(target, "http://", 7) ||
+         !strncasecmp(target, "grpc://", 7)) &&
         (slash = strchr(host + 3, '/')) && slash[1])
         return opt_misuse(cmd, "'%s': a target has no path; the method is "
                           "--call: grpcprof load --call %s %.*s", target,
@@ -50449,6 +50676,7 @@ static int loadcmd_defaults(struct loadcmd_args *c,
     c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
     if (!c->common.rest.n)
         c->common.rest.text[c->common.rest.n++] = "127.0.0.1:50051";
+    c->clients = c->clients ? c->clients : c->common.rest.n;
     if (!c->requests && !c->total && !c->duration_ns && !c->schedule)
         c->requests = 200;
     return EXIT_OK;
@@ -52247,8 +52475,11 @@ static const struct opt_command cli_commands[] = {
       "earlier calls are pending (open loop).\n\n"
       "-n counts calls per client: -c 100 -n 50 makes 5,000 calls.  In hey, "
       "oha, ghz and h2load -n is the total; here the total is -N.\n\n"
-      "TARGET is host:port, [v6]:port, dns:///host:port, http://host:port or "
-      "unix:/path (127.0.0.1:50051).  Several are used in turn, by connection.",
+      "TARGET is host:port, [v6]:port, unix:/path, unix-abstract:name or, as "
+      "in gRPC's naming, dns:///host:port, ipv4:a:port,b:port, ipv6:[a]:port; "
+      "also grpc://host:port and http://host:port (127.0.0.1:50051).  The "
+      "addresses of one target are tried in turn.  Several targets share the "
+      "connections evenly.",
       "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"

@@ -93,7 +93,6 @@ bad_values() {
 
 # What users of other tools type: the answer says what to type here.
 other_tools() {
-    local no_tls='no TLS here.*nghttpx'
     refuses 'hey --qps'           2 '-r 1000'                load --qps 5
     refuses 'ghz --rps'           2 '-r 1000'                load --rps=5
     refuses 'ghz --concurrency'   2 '-c 100'                 load --concurrency 5
@@ -107,8 +106,8 @@ other_tools() {
     refuses 'ghz -d is data'      2 "message is --data '\{"  load -d '{"a":1}'
     refuses 'no unit'             2 'no unit.*: -d 30s$'     load -d 30
     refuses 'no unit, long'       2 'no unit.*--timeout 5s$' load --timeout 5
-    refuses 'https://'            2 "$no_tls"           load https://h:443
-    refuses 'grpcs://'            2 "$no_tls"           load grpcs://h:443
+    refuses 'https://'            2 'add --tls$'        load https://127.0.0.1:1
+    refuses 'grpcs://'            2 'add --tls$'        load grpcs://127.0.0.1
     refuses 'pprof -http'         2 '-f html'                report -http=:1 x
     refuses 'pprof -top'          2 '-f top'                 report -top x
     refuses 'pprof -svg'          2 '-f svg'                 report -svg x
@@ -147,9 +146,10 @@ other_tools() {
         load --metadata '{"a":"b"}'
     refuses 'ghz -t is timeout'   2 'a timeout is --timeout 20s' load -t 20s
     refuses 'a method as target'  2 '--call a\.B/C HOST:PORT' load a.B/C
-    refuses 'grpc://'             2 'grpcprof load h:1$'     load grpc://h:1
     refuses 'a path in a target'  2 'grpcprof load --call a.B/C h:1$' \
         load http://h:1/a.B/C
+    refuses 'a path in a target, grpc' 2 'grpcprof load --call a.B/C h:1$' \
+        load grpc://h:1/a.B/C
     refuses 'no --profile'        2 "cpu_per_call<8us' needs --profile" \
         load --assert 'cpu_per_call<8us'
     refuses '--profile ADDR'      2 'written with =: --profile=127.0.0.1:1' \

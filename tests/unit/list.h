@@ -78,6 +78,8 @@ TEST(import_names_formats),
 TEST(import_limits),
 /* net.c */
 TEST(net_addr),
+TEST(net_authority),
+TEST(net_listen),
 TEST(net_listens_text),
 TEST(net_listens),
 TEST(net_listens_elsewhere),

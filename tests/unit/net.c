@@ -18,6 +18,23 @@ static void test_net_addr(void)
         { "http://127.0.0.1:65535", true, "127.0.0.1:65535" },
         { "http://127.0.0.1:9/", true, "127.0.0.1:9" },
         { "dns:///[::1]:2", true, "[::1]:2" },
+        { "unix:///tmp/a,b", false, "unix:/tmp/a,b" },
+        { "unix:////x", false, "unix://x" },
+        { "unix-abstract:a b/c", false, "unix-abstract:a b/c" },
+        { "UNIX-Abstract:///x", true, "unix-abstract:/x" },
+        { "dns:127.0.0.1:1", true, "127.0.0.1:1" },
+        { "dns:[::1]", true, "[::1]:443" },
+        { "ipv4:127.0.0.1:1", true, "127.0.0.1:1" },
+        { "ipv4:127.0.0.1", true, "127.0.0.1:443" },
+        { "ipv4:///127.0.0.1:7", true, "127.0.0.1:7" },
+        { "ipv6:[::1]:1", true, "[::1]:1" },
+        { "ipv6:::1", true, "[::1]:443" }, { "ipv6:[::1]", true, "[::1]:443" },
+        { "grpc://127.0.0.1:1", true, "127.0.0.1:1" },
+        { "GRPC://127.0.0.1:1/", true, "127.0.0.1:1" },
+        { "grpcs://127.0.0.1", true, "127.0.0.1:443" },
+        { "https://[::1]", true, "[::1]:443" },
+        { "https://127.0.0.1:1", true, "127.0.0.1:1" },
+        { "http://127.0.0.1", true, "127.0.0.1:80" },
     };
     static const struct { const char *in; bool remote; } bad[] = {
         { "", false }, { ":", false }, { "localhost", false },
@@ -27,8 +44,20 @@ static void test_net_addr(void)
         { "::1:80", false }, { "[::1]", false }, { "[::1]80", false },
         { "[::1:80", false }, { "a b:1", false }, { "a/b:1", false },
         { "unix:", false }, { "http://127.0.0.1:1", false },
-        { "https://127.0.0.1:1", true }, { "http://127.0.0.1:1/x", true },
+        { "http://127.0.0.1:1/x", true }, { "http://127.0.0.1:1//", true },
         { "dns:///", true }, { "-1", false }, { "+1", false },
+        { "unix-abstract:", false }, { "unix:", true },
+        { "unix://x", true }, { "unix-abstract://x", true },
+        { "dns://127.0.0.1/h:1", true }, { "dns:50051", true },
+        { "ipv4:localhost:1", true }, { "ipv4:[::1]:1", true },
+        { "ipv4:::1", true }, { "ipv6:127.0.0.1:1", true },
+        { "ipv4:", true }, { "ipv4:127.0.0.1:1,", true },
+        { "ipv4:,127.0.0.1:1", true }, { "ipv4:127.0.0.1:0", true },
+        { "dns:///127.0.0.1:1,127.0.0.1:2", true }, { "grpc://", true },
+        { "grpc://127.0.0.1", true }, { "grpcs:127.0.0.1:1", true },
+        { "https://u@127.0.0.1", true }, { "dns:127.0.0.1:1", false },
+        { "ipv4:127.0.0.1:1", false }, { "https://127.0.0.1:1", false },
+        { "grpc://127.0.0.1:1", false },
     };
     struct net_addr a[NET_ADDRS];
     struct gp_why why;
@@ -45,6 +74,89 @@ static void test_net_addr(void)
     char path[200] = "unix:/";
     memset(path + 6, 'x', 120);
     CHECK(net_addr_parse(path, false, a, &n, &why) == GP_EUSAGE);
+    memcpy(path, "unix-abstract:", 14);
+    CHECK(net_addr_parse(path, false, a, &n, &why) == GP_EUSAGE);
+    path[14 + 107] = 0;                 /* the longest */
+    CHECK(!net_addr_parse(path, false, a, &n, &why));
+    CHECK(a[0].len == sizeof a->un && !strcmp(a[0].text, path));
+    /* A list: each once, in order, and no more than there is room for. */
+    CHECK(!net_addr_parse("ipv4:127.0.0.1:1,127.0.0.2,127.0.0.1:1,127.0.0.3:4",
+                          true, a, &n, &why));
+    CHECK(n == 3 && !strcmp(a[0].text, "127.0.0.1:1") &&
+          !strcmp(a[1].text, "127.0.0.2:443") &&
+          !strcmp(a[2].text, "127.0.0.3:4") && !a[2].tls);
+    CHECK(!net_addr_parse("ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,"
+                          "127.0.0.1:4,127.0.0.1:5,127.0.0.1:6,127.0.0.1:7,"
+                          "127.0.0.1:8,127.0.0.1:9", true, a, &n, &why));
+    CHECK(n == NET_ADDRS && !strcmp(a[NET_ADDRS - 1].text, "127.0.0.1:8"));
+    CHECK(!net_addr_parse("ipv6:[::1]:1,::2", true, a, &n, &why));
+    CHECK(n == 2 && !strcmp(a[1].text, "[::2]:443"));
+    CHECK(!net_addr_parse("grpcs://127.0.0.1:1", true, a, &n, &why));
+    CHECK(a[0].tls);
+}
+
+/* The :authority: as gRPC's clients send it for each form of an address. */
+static void test_net_authority(void)
+{
+    static const struct { const char *in, *out; } cases[] = {
+        { "127.0.0.1:50051", "127.0.0.1:50051" }, { "[::1]:80", "[::1]:80" },
+        { "50051", "127.0.0.1:50051" }, { ":8080", "127.0.0.1:8080" },
+        { "unix:/tmp/x:y", "localhost" }, { "unix:///tmp/x", "localhost" },
+        { "unix-abstract:x", "localhost" }, { "dns:127.0.0.1:1", "127.0.0.1:1" },
+        { "dns:///127.0.0.1", "127.0.0.1" }, { "dns:///[::1]:2", "[::1]:2" },
+        { "ipv4:127.0.0.1:1", "127.0.0.1:1" },
+        { "ipv4:///127.0.0.1,127.0.0.2:5", "127.0.0.1" },
+        { "ipv6:[::1]:1,[::2]:3", "[::1]:1" }, { "ipv6:::1", "[::1]" },
+        { "grpc://127.0.0.1:1/", "127.0.0.1:1" },
+        { "https://127.0.0.1", "127.0.0.1" },
+        { "http://127.0.0.1:80", "127.0.0.1:80" },
+    };
+    struct net_addr a[NET_ADDRS];
+    char host[NET_AUTHORITY_BYTES];
+    struct gp_why why;
+    size_t n;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK(!net_addr_parse(cases[i].in, true, a, &n, &why));
+        CHECK(!strcmp(net_authority(cases[i].in, a, host), cases[i].out));
+    }
+}
+
+/* Listening on every address of a name: with one port; an address that the
+ * machine lacks is left out, one that is taken is an error. */
+static void test_net_listen(void)
+{
+    struct net_addr a[NET_ADDRS], b[NET_ADDRS];
+    int fd[NET_ADDRS], other[NET_ADDRS];
+    struct gp_why why;
+    size_t n, one = 1;
+    CHECK(!net_addr_parse("ipv4:127.0.0.1:1,192.0.2.1:1,127.0.0.2:1", true, a,
+                          &n, &why) && n == 3);
+    for (size_t i = 0; i < n; i++)
+        *net_port(&a[i]) = 0;
+    memcpy(b, a, sizeof a);
+    CHECK(!net_listen(a, &n, fd, &why) && n == 2);
+    CHECK(*net_port(&a[0]) && *net_port(&a[0]) == *net_port(&a[1]));
+    CHECK(!strncmp(a[1].text, "127.0.0.2:", 10));
+    b[0] = a[1];                        /* the same address again: taken */
+    CHECK(net_listen(b, &one, other, &why) == GP_EIO);
+    CHECK(strstr(why.text, b[0].text) && strstr(why.text, "another port"));
+    b[0] = b[1];                        /* none is of this machine */
+    CHECK(net_listen(b, &one, other, &why) == GP_EIO);
+    CHECK(strstr(why.text, "not an address of this machine") != NULL);
+    close(fd[0]);
+    close(fd[1]);
+    /* An abstract socket needs no file, and is gone with its descriptor. */
+    char name[60];
+    snprintf(name, sizeof name, "unix-abstract:grpcprof unit %d", getpid());
+    CHECK(!net_addr_parse(name, false, a, &n, &why));
+    CHECK(!net_listen(a, &n, fd, &why) && n == 1);
+    CHECK(net_listen(a, &n, other, &why) == GP_EIO);
+    CHECK(strstr(why.text, "choose another name") != NULL);
+    int c = net_connect(a);
+    CHECK(c >= 0);
+    close(c);
+    close(fd[0]);
+    CHECK(net_connect(a) < 0 && errno == ECONNREFUSED);
 }
 
 /* Addresses of a table made of text, for sockets 7031 and 18446744073709551615;
@@ -167,14 +279,14 @@ static void test_net_listens(void)
     const char *const where[] = { "127.0.0.1:0", "0.0.0.0:0", path, "[::1]:0",
                                   "[::]:0" };
     struct net_addr a[5][NET_ADDRS];
-    int fd[5], pipes[2];
+    int fd[5], got[NET_ADDRS], pipes[2];
     size_t n;
     struct gp_why why;
     CHECK(mkdtemp(dir) != NULL && !pipe(pipes));
     snprintf(path, sizeof path, "unix:%s/s", dir);
     for (int i = 0; i < 5; i++) {       /* IPv6 may be off */
         CHECK(!net_addr_parse(where[i], false, a[i], &n, &why));
-        fd[i] = net_listen(a[i], &why);
+        fd[i] = net_listen(a[i], &n, got, &why) ? -1 : got[0];
         CHECK(fd[i] >= 0 || i > 2);
     }
     pid_t child = fork();
@@ -219,7 +331,7 @@ static void test_net_listens_elsewhere(void)
         bool alone = !unshare(CLONE_NEWNET) ||
                      !unshare(CLONE_NEWUSER | CLONE_NEWNET);
         alone = alone && !net_addr_parse("0.0.0.0:0", false, a, &n, &why) &&
-                net_listen(a, &why) >= 0;
+                net_listen_one(a) >= 0;
         snprintf(name, sizeof name, "%s", alone ? a->text : "-");
         (void)!write(up[1], name, sizeof name - 1);
         _exit(read(down[0], name, 1) != 0);
@@ -1271,7 +1383,7 @@ static void test_fetch_debug_alone(void)
         CHECK(strstr(p.note.text, "does not say where its program listens"));
     }
     CHECK(!net_addr_parse("127.0.0.1:0", false, a, &n, &why));
-    int fd = net_listen(a, &why);
+    int fd = net_listen_one(a);
     CHECK(fd >= 0);
     CHECK(!fetch_checked(bound, a->text, &note, &why) && !*note.text);
     CHECK(fetch_checked(bound, "127.0.0.1:9", &note, &why) == GP_EUSAGE);
@@ -1333,7 +1445,7 @@ static void test_web_program(void)
     size_t one;
     char text[200], *argv[] = { "sleep", "60", NULL };
     CHECK(!net_addr_parse("127.0.0.1:0", false, a, &one, &why));
-    int fd = net_listen(a, &why);       /* the second process keeps it */
+    int fd = net_listen_one(a);         /* the second process keeps it */
     CHECK(fd >= 0);
     CHECK(!posix_spawnp(&web_test_pid[0], *argv, NULL, NULL, argv, environ));
     if (!(web_test_pid[1] = fork())) {
@@ -1342,7 +1454,7 @@ static void test_web_program(void)
     }
     close(fd);
     CHECK(!web_new(&d, &k, &why) && !web_start(d, &why));
-    const char *bound = d->addr.text;
+    const char *bound = d->addr[0].text;
     CHECK(web_says(bound, "/debug/pprof/cmdline", "sleep"));
     snprintf(text, sizeof text, "\"pid\":%d,\"pids\":[%d,%d]", web_test_pid[0],
              web_test_pid[0], web_test_pid[1]);
