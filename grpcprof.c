@@ -39503,7 +39503,8 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
         to->step[i].to += from->step[i].to;
     }
     for (size_t i = 0; i < from->config.ntarget; i++)
-        lf_add_target(to, lf_keep_text(to, txt_slice(from->target[i])).p);
+        lf_add_target(to, lf_keep_text(to,
+                              txt_slice(from->config.target[i])).p);
     lf_labels_merge(to, from);
     lf_profile_merge(to, from);
     if (f->ended == RES_SIGNAL)
