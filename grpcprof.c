@@ -36231,14 +36231,14 @@ static int reflect_ask(const struct reflect_peer *p, const char *version,
     struct net_addr addr[NET_ADDRS];
     struct tls_peer peer = { .context = p->tls };
     struct buf message = {0};
-    char path[96], name[NET_AUTHORITY_BYTES];
+    char path[96], to[NET_AUTHORITY_BYTES];
     size_t n, i = 0;
     int64_t until = sys_now_ns() + REFLECT_ASK_NS;
     int e = net_addr_parse(p->target, true, addr, &n, why);
     if (e || (e = net_loop_init(&m.net, why)))
         return e;
     const char *host = p->authority ? p->authority
-                                    : net_authority(p->target, addr, name);
+                                    : net_authority(p->target, addr, to);
     tls_peer_name(&peer, host);
     answer->len = 0;
     snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
