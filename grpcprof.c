@@ -41036,8 +41036,8 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* Return the :authority of calls to the address text, parsed to addr, perhaps in
- * to; as in gRPC, the name to verify by TLS is one if none is given. */
+/* Return the :authority of calls to the address text, parsed to addr, in to if
+ * no option sets it; as in gRPC, the name to verify by TLS is one. */
 static const char *load_authority(const struct res_config *k, const char *text,
                                   const struct net_addr *addr,
                                   char to[NET_AUTHORITY_BYTES])
