@@ -800,6 +800,7 @@ enum {
     CS_INLINE_SLOTS = 4,
 
     CS_DEBUG_TEXT = 64,         /* bytes kept of a GOAWAY's debug data */
+    CS_FAULT_TEXT = 96,         /* bytes of why a stream was reset */
 };
 
 /* ---- FLOOD ---- */
@@ -977,8 +978,19 @@ enum {
 #define SERVER_AGE_GRACE_NS INT64_C(30000000000)
 
 /* ---- CLIENT ---- */
-/* Largest reply kept, such as of reflection; larger ones are only counted. */
-enum { CLIENT_KEPT_REPLY_BYTES = 16 << 20 };
+enum {
+    /* Largest reply kept, such as of reflection; larger ones are counted. */
+    CLIENT_KEPT_REPLY_BYTES = 16 << 20,
+
+    /* Largest reply that is inflated, in 0.3 s; a larger one fails its call. */
+    CLIENT_INFLATED_BYTES = 256 << 20,
+
+    /* Bytes kept of a grpc-message, decoded, and of the name of a grpc-encoding
+     * in an error.  A buffer past CLIENT_IDLE_BYTES is freed after use. */
+    CLIENT_TEXT_BYTES = 4096,
+    CLIENT_ENCODING_BYTES = 16,
+    CLIENT_IDLE_BYTES = 256,
+};
 
 /* ---- WEB ---- */
 enum {
@@ -1070,8 +1082,11 @@ enum {
     /* Intervals of the series, 2.7 KiB each; past this their length doubles. */
     RES_INTERVALS = 512,
 
-    /* Kinds of failure counted separately; further kinds share one count. */
-    RES_ERRORS = 24,
+    /* Failures counted separately, and those that differ in text alone; then
+     * one row counts the other texts, and one the other kinds.  The bytes of a
+     * text are CLIENT_TEXT_BYTES at most. */
+    RES_ERRORS = 64,
+    RES_ERROR_TEXTS = 16,
 
     /* A percentile is shown if at least this many values lie beyond it. */
     RES_TAIL_SAMPLES = 10,
@@ -1136,6 +1151,10 @@ enum {
 /* How often the stop flag is checked, and progress reported. */
 #define LOAD_TICK_NS     INT64_C(50000000)
 #define LOAD_PROGRESS_NS INT64_C(200000000)
+
+/* A server's deadline may end a call so much before ours, at most a tenth of
+ * the timeout: its timer may be in whole ms. */
+#define LOAD_DEADLINE_EARLY_NS INT64_C(2000000)
 
 /* Time for the answer to a keepalive PING, as in grpc-go, and the longest
  * interval of PINGs; it doubles when a server answers "too_many_pings". */
@@ -4942,14 +4961,32 @@ static int txt_hex(char c)
          : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Append the grpc-message s decoded; an invalid escape is kept [GRPC]. */
-static void txt_put_percent_decoded(struct buf *b, struct slice s)
+/* Return the next byte of a percent-encoded text, and step over it; an invalid
+ * escape is kept [GRPC]. */
+static char txt_percent_byte(struct slice *s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        int hi = s.p[i] == '%' && s.n - i > 2 ? txt_hex(s.p[i + 1]) : -1;
-        int lo = hi >= 0 ? txt_hex(s.p[i + 2]) : -1;
-        mem_put_byte(b, (uint8_t)(lo >= 0 ? hi << 4 | lo : s.p[i]));
-        i += lo >= 0 ? 2 : 0;
+    int hi = *s->p == '%' && s->n > 2 ? txt_hex(s->p[1]) : -1;
+    int lo = hi >= 0 ? txt_hex(s->p[2]) : -1;
+    char c = lo >= 0 ? (char)(hi << 4 | lo) : *s->p;
+    *s = txt_after(*s, lo >= 0 ? 3 : 1);
+    return c;
+}
+
+/* Append the grpc-message s decoded, as UTF-8: U+FFFD for NUL and for bytes
+ * that are not UTF-8.  Up to most bytes, cut between characters. */
+static void txt_put_percent_decoded(struct buf *b, struct slice s, size_t most)
+{
+    char c[4];                          /* the next bytes: one character */
+    for (size_t have = 0; have || s.n; ) {
+        while (have < sizeof c && s.n)
+            c[have++] = txt_percent_byte(&s);
+        size_t n = *c ? txt_utf8(c, have) : 0, count = n ? n : 3;
+        if (count > most)
+            return;
+        most -= count;
+        mem_put(b, n ? c : "\xef\xbf\xbd", count);
+        n = n ? n : 1;
+        memmove(c, c + n, have -= n);
     }
 }
 
@@ -28404,6 +28441,8 @@ struct cs {                             /* all zero before cs_init */
     bool            goaway;             /* GOAWAY received */
     int             failed;             /* GP_EFORMAT: see broken; GP_ENOMEM */
     const char     *broken;             /* how the peer broke HTTP/2 */
+    char            fault[CS_FAULT_TEXT]; /* why the last stream that was reset
+                                         * here was malformed */
     char            goaway_text[CS_DEBUG_TEXT]; /* its debug data, as ASCII */
     const nghttp2_nv *list;             /* reusable list in encoded, or NULL */
     struct buf      encoded;            /* header block encoded last */
@@ -28724,6 +28763,21 @@ static void cs_ping(struct cs *s)
     cs_put(s, NGHTTP2_PING, 0, 0, (const uint8_t[8]){0}, 8);
 }
 
+/* Say in a GOAWAY that we leave ([H2] 5.4.1), unless one was said. */
+static void cs_leave(struct cs *s)
+{
+    if (!s->failed)
+        cs_put(s, NGHTTP2_GOAWAY, 0, 0, (const uint8_t[8]){0}, 8);
+}
+
+/* Fail s if its SETTINGS are not acknowledged: the time for it is over. */
+static void cs_expect_ack(struct cs *s)
+{
+    if (!s->acked && !s->failed)
+        (void)cs_fail(s, NGHTTP2_SETTINGS_TIMEOUT,
+                      "no acknowledgement of SETTINGS in time");
+}
+
 /* True if nothing of t can have reached the peer. */
 static bool cs_unseen(const struct cs *s, const struct cs_stream *t)
 {
@@ -28746,18 +28800,31 @@ static void cs_close(struct cs *s, struct cs_stream *t, uint32_t code,
     s->up->on_close(s, t, code, by_peer);
 }
 
-/* Reset t, on which the peer broke HTTP/2. */
-static void cs_stream_fail(struct cs *s, struct cs_stream *t, uint32_t code)
+/* Reset t, on which the peer broke HTTP/2; fault: how, with the name of the
+ * field if it has one. */
+static void cs_stream_fail(struct cs *s, struct cs_stream *t, uint32_t code,
+                           const char *fault, struct slice name)
 {
+    size_t at = (size_t)snprintf(s->fault, sizeof s->fault, "%s%s", fault,
+                                 name.n ? ": " : "");
+    for (size_t i = 0; i < name.n && at < sizeof s->fault - 1; i++)
+        s->fault[at++] = name.p[i] > ' ' && name.p[i] <= '~' ? name.p[i] : '?';
+    s->fault[at] = 0;
     cs_put_number(s, NGHTTP2_RST_STREAM, t->id, code);
     cs_close(s, t, code, false);
+}
+
+/* Reset t, whose response is malformed ([H2] 8.1.1). */
+static void cs_malformed(struct cs *s, struct cs_stream *t, const char *fault)
+{
+    cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR, fault, (struct slice){0});
 }
 
 /* Handle END_STREAM of t; stop an open request with NO_ERROR ([H2] 8.1). */
 static void cs_end(struct cs *s, struct cs_stream *t)
 {
     if (t->length > 0) {
-        cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
+        cs_malformed(s, t, "less data than content-length");
         return;
     }
     int32_t id = t->id;
@@ -28830,49 +28897,51 @@ static bool cs_length(struct cs_stream *t, struct slice value)
     return true;
 }
 
-enum cs_verdict { CS_GOOD, CS_IGNORED, CS_MALFORMED };
-
-/* Judge a pseudo-header field, whose name begins with ':' ([H2] 8.3.2). */
-static enum cs_verdict cs_judge_pseudo(struct cs_block *b, struct slice name,
-                                       struct slice value)
+/* Return what is wrong with a pseudo-header field, whose name begins with ':'
+ * ([H2] 8.3.2), or NULL; static. */
+static const char *cs_check_pseudo(struct cs_block *b, struct slice name,
+                                   struct slice value)
 {
-    if (!txt_equal(name, txt_slice(":status")) || b->status || b->regular ||
-        b->stream->begun || value.n != 3)
-        return CS_MALFORMED;
-    for (int i = 0; i < 3; i++) {
-        if (value.p[i] < '0' || value.p[i] > '9')
-            return CS_MALFORMED;
-        b->status = (uint16_t)(b->status * 10 + (value.p[i] - '0'));
-    }
-    return b->status >= 100 ? CS_GOOD : CS_MALFORMED;
+    if (b->stream->begun)
+        return "pseudo-header field in trailers";
+    if (!txt_equal(name, txt_slice(":status")))
+        return "pseudo-header field that no response has";
+    if (b->status)
+        return "pseudo-header field twice";
+    if (b->regular)
+        return "pseudo-header field after another field";
+    for (size_t i = 0; value.n == 3 && i < 3; i++)
+        if (value.p[i] >= '0' && value.p[i] <= '9')
+            b->status = (uint16_t)(b->status * 10 + (value.p[i] - '0'));
+    return b->status >= 100 ? NULL : "value that is no number from 100 to 999";
 }
 
-/* Judge a field ([H2] 8.2): upper case and forbidden fields fail the stream,
- * fields with other invalid bytes are dropped. */
-static enum cs_verdict cs_judge(struct cs *s, struct slice name,
-                                struct slice value)
+/* Return what makes a field malformed ([H2] 8.2, 8.3), or NULL; static. */
+static const char *cs_check_field(struct cs *s, struct slice name,
+                                  struct slice value)
 {
     struct cs_block *b = &s->block;
     if (name.n && name.p[0] == ':')
-        return cs_judge_pseudo(b, name, value);
+        return cs_check_pseudo(b, name, value);
     b->regular = true;
-    if (!nghttp2_check_header_name((const uint8_t *)name.p, name.n)) {
-        for (size_t i = 0; i < name.n; i++)
-            if (name.p[i] >= 'A' && name.p[i] <= 'Z')
-                return CS_MALFORMED;
-        return CS_IGNORED;
-    }
-    if (!nghttp2_check_header_value((const uint8_t *)value.p, value.n) ||
-        (value.n && (strchr(" \t", value.p[0]) ||       /* [H2] 8.2.1 */
-                     strchr(" \t", value.p[value.n - 1]))))
-        return CS_IGNORED;
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] >= 'A' && name.p[i] <= 'Z')
+            return "upper case in the name of a field";
+    if (!nghttp2_check_header_name((const uint8_t *)name.p, name.n))
+        return "invalid name of a field";
+    if (!nghttp2_check_header_value((const uint8_t *)value.p, value.n))
+        return "invalid byte in the value of a field";
+    if (value.n && (strchr(" \t", value.p[0]) ||        /* [H2] 8.2.1 */
+                    strchr(" \t", value.p[value.n - 1])))
+        return "blank around the value of a field";
     if (cs_field_banned(name, value))
-        return CS_MALFORMED;
+        return "connection-specific field";
     if (txt_equal(name, txt_slice("content-length"))) {
         b->note = NULL;                 /* sets t->length: not cached */
-        return cs_length(b->stream, value) ? CS_GOOD : CS_MALFORMED;
+        return cs_length(b->stream, value) ? NULL
+             : "value that is no length, or a second one";
     }
-    return CS_GOOD;
+    return NULL;
 }
 
 /* Add a field to the cache entry being filled, or give up filling it. */
@@ -28906,14 +28975,15 @@ static void cs_field(struct cs *s, struct slice name, struct slice value)
     if (size > s->list_bytes * (uint64_t)HEADERS_HARD_FACTOR) {
         s->up->on_headers(s, b->stream, true);
         if (b->stream)                  /* on_headers did not cancel it */
-            cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR);
+            cs_stream_fail(s, b->stream, NGHTTP2_INTERNAL_ERROR,
+                           "headers too large", (struct slice){0});
         return;
     }
     b->size = (uint32_t)size;
-    enum cs_verdict v = cs_judge(s, name, value);
-    if (v == CS_MALFORMED) {
-        cs_stream_fail(s, b->stream, NGHTTP2_PROTOCOL_ERROR);
-    } else if (v == CS_GOOD && size <= s->list_bytes) {
+    const char *fault = cs_check_field(s, name, value);
+    if (fault) {
+        cs_stream_fail(s, b->stream, NGHTTP2_PROTOCOL_ERROR, fault, name);
+    } else if (size <= s->list_bytes) {
         cs_note(b, name, value);
         s->up->on_header(s, b->stream, name, value);
     }
@@ -28929,9 +28999,13 @@ static void cs_block_end(struct cs *s)
     b->stream = NULL;
     if (!t)
         return;
-    if (first ? !b->status || b->status == 101 || (informs && b->last)
-              : !b->last) {
-        cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
+    const char *fault = !first ? b->last ? NULL : "headers after the headers"
+                      : !b->status ? "no :status"
+                      : b->status == 101 ? ":status 101"
+                      : informs && b->last ? "nothing after a :status of 1xx"
+                                           : NULL;
+    if (fault) {
+        cs_malformed(s, t, fault);
         return;
     }
     if (informs)
@@ -29064,10 +29138,13 @@ static int cs_on_data(struct cs *s, struct cs_frame *f)
     bool last = f->flags & NGHTTP2_FLAG_END_STREAM;
     if (!t)
         return GP_OK;
-    if (!t->begun || (t->length >= 0 && t->length < f->n)) {
-        cs_stream_fail(s, t, NGHTTP2_PROTOCOL_ERROR);
+    if (!t->begun) {
+        cs_malformed(s, t, "data before headers");
+    } else if (t->length >= 0 && t->length < f->n) {
+        cs_malformed(s, t, "more data than content-length");
     } else if (!cs_charge(s, &t->owed, t->id, n)) {
-        cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR);
+        cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR, "data past the window",
+                       (struct slice){0});
     } else {
         t->length -= t->length < 0 ? 0 : (int64_t)f->n;
         if (f->n)
@@ -29207,7 +29284,8 @@ static int cs_on_window(struct cs *s, struct cs_frame *f)
     } else if (t) {
         t->window += more;
         if (t->window > INT32_MAX)
-            cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR);
+            cs_stream_fail(s, t, NGHTTP2_FLOW_CONTROL_ERROR,
+                           "window past 2^31", (struct slice){0});
         else
             cs_wake(s, t);
     }
@@ -29861,6 +29939,18 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
 
 /* ---- the end of a connection ---- */
 
+/* Send a client's GOAWAY if it is us who close, as far as the socket takes it:
+ * then the server knows that no connection failed. */
+static void h2_leave(struct h2_conn *c)
+{
+    struct cs *s = c->client;
+    if (c->state != H2_OPEN || c->rest.len || c->end == H2_END_EOF ||
+        c->end == H2_END_IO || c->end == H2_END_PROTOCOL)
+        return;
+    cs_leave(s);
+    (void)h2_write_some(c, s->out.data, s->out.len);
+}
+
 /* Release all of c and tell the owner, who may free it. */
 static void h2_release(struct h2_conn *c)
 {
@@ -29868,8 +29958,10 @@ static void h2_release(struct h2_conn *c)
     net_timer_stop(c->loop, &c->stall);
     nghttp2_session_del(c->session);
     c->session = NULL;
-    if (c->client)
+    if (c->client) {
+        h2_leave(c);
         cs_fini(c->client);
+    }
     mem_fini(&c->rest);
     if (c->tls)
         tls_free(c->tls);
@@ -30461,6 +30553,8 @@ static void h2_on_time(struct net_timer *t)
     else if (t == &c->timer && c->state == H2_OPEN && !c->client)
         (void)nghttp2_session_terminate_session(c->session,
                                                 NGHTTP2_SETTINGS_TIMEOUT);
+    else if (c->state == H2_OPEN && c->client && c->client->greeted)
+        cs_expect_ack(c->client);
     else
         c->end = H2_END_TIMEOUT;
     h2_turn(c);
@@ -33070,11 +33164,16 @@ struct client_up {                      /* callbacks */
     void (*on_gone)(struct client_conn *c);     /* c may be freed */
 };
 
+struct client_reply {                   /* a kept message */
+    struct buf bytes;                   /* inflated */
+    bool       whole;                   /* bytes has all of it */
+};
+
 struct client_call {
     struct client_conn *conn;           /* borrowed; NULL: not in flight */
     struct cs_stream  stream;
     struct rpc_frame  frame;
-    struct buf       *keep;             /* borrowed: receives the reply, up to
+    struct client_reply *keep;          /* borrowed: receives the reply, up to
                                          * CLIENT_KEPT_REPLY_BYTES; or NULL */
     struct gz_reader *unzip;            /* owned: of a compressed reply */
     int16_t           http;             /* :status; 0: none yet */
@@ -33084,10 +33183,11 @@ struct client_call {
     bool              bad_status;       /* grpc-status is not 0 to 16 */
     bool              grpc;             /* content-type is gRPC's */
     bool              gzip;             /* grpc-encoding is gzip */
+    bool              foreign;          /* a message is compressed otherwise */
     bool              ended;            /* END_STREAM received */
     bool              too_many;         /* headers past the limit */
     const char       *invalid;          /* why a reply is invalid, or NULL */
-    char              text[64];         /* start of grpc-message, encoded */
+    char              encoding[CLIENT_ENCODING_BYTES];  /* another one */
 };
 
 struct client_conn {
@@ -33095,22 +33195,44 @@ struct client_conn {
     struct cs         session;
     const struct client_up *up;         /* borrowed */
     void             *owner;            /* for up; borrowed */
-    bool              gzip;             /* gzip is offered for replies */
+    int64_t           timeout_ns;       /* for SETTINGS, then for their ACK */
+    struct buf        text;             /* grpc-message as received */
+    const struct client_call *text_of;  /* the call it is of; or NULL */
 };
 
 #define CLIENT_TOO_MANY "more headers than the limit"
 
-/* Return the result of a complete response. */
-static struct client_result client_call_result(const struct client_call *u)
+/* Return the string that b holds, borrowed; NULL: no memory. */
+static const char *client_text(struct buf *b)
+{
+    mem_put_byte(b, 0);
+    return b->err ? NULL : (const char *)b->data;
+}
+
+/* Return what status u ended with, and c's grpc-message decoded in text. */
+static struct client_result client_call_status(const struct client_conn *c,
+                                               const struct client_call *u,
+                                               struct buf *text)
+{
+    if (c->text_of == u)
+        txt_put_percent_decoded(text, mem_slice(&c->text), CLIENT_TEXT_BYTES);
+    if (!text->len && u->bad_status)
+        txt_puts(text, "grpc-status is not 0 to 16");
+    return (struct client_result){ CLIENT_STATUS, u->status,
+                                   .text = client_text(text) };
+}
+
+/* Return the result of a complete response; text holds what it borrows. */
+static struct client_result client_call_result(const struct client_conn *c,
+                                               const struct client_call *u,
+                                               struct buf *text)
 {
     struct client_result r = { .kind = CLIENT_PROTOCOL,
                                .status = GP_STATUS_INTERNAL };
     if (u->too_many) {
         r.text = CLIENT_TOO_MANY;
     } else if (u->status > 0) {
-        r = (struct client_result){ CLIENT_STATUS, u->status, .text = u->text };
-        if (u->bad_status && !u->text[0])
-            r.text = "grpc-status is not 0 to 16";
+        r = client_call_status(c, u, text);
     } else if (u->status < 0) {
         r.kind = u->http == 200 && u->grpc ? CLIENT_PROTOCOL : CLIENT_HTTP;
         r.status = rpc_status_of_http(u->http);
@@ -33118,6 +33240,10 @@ static struct client_result client_call_result(const struct client_call *u)
         r.text = u->http != 200 ? "no grpc-status"
                : u->grpc ? "no grpc-status in the trailers"
                          : "no grpc-status; content-type is not gRPC's";
+    } else if (u->foreign) {
+        txt_putf(text, "message compressed with %s; only gzip was offered",
+                 u->encoding);
+        r.text = client_text(text);
     } else if (u->invalid || rpc_frame_cut(&u->frame)) {
         r.text = u->invalid ? u->invalid : "the reply ends inside a message";
     } else if (u->frame.count != 1 && !u->many) {
@@ -33138,6 +33264,8 @@ static void client_call_invalid(struct client_call *u, const char *why)
 static void client_call_gzip_failed(struct client_call *u, int e)
 {
     client_call_invalid(u, e == GP_ENOMEM ? "no memory for a compressed message"
+                         : e == GP_ELIMIT ? "a message inflates to more than "
+                                            "256 MiB"
                                           : "invalid gzip message");
 }
 
@@ -33172,11 +33300,32 @@ static struct client_call *client_call_of(struct cs_stream *t)
     return MEM_OF(t, struct client_call, stream);
 }
 
+/* Keep the name of a grpc-encoding that is not "gzip", for an error. */
+static void client_encoding_set(struct client_call *u, struct slice value)
+{
+    size_t n = 0;
+    for (; n < value.n && n < sizeof u->encoding - 1; n++)
+        u->encoding[n] = value.p[n] > ' ' && value.p[n] <= '~' ? value.p[n]
+                                                               : '?';
+    u->encoding[n] = 0;
+    u->gzip = !strcasecmp(u->encoding, "gzip");
+}
+
+/* Keep u's grpc-message, or its beginning, until the stream closes: trailers
+ * close it, and no other header block comes between. */
+static void client_text_set(struct client_conn *c, const struct client_call *u,
+                            struct slice value)
+{
+    c->text.len = 0;
+    c->text_of = u;
+    mem_put(&c->text, value.p, value.n < 3 * CLIENT_TEXT_BYTES
+                               ? value.n : 3 * CLIENT_TEXT_BYTES);
+}
+
 /* Read one header of a response or of its trailers. */
 static void client_on_header(struct cs *s, struct cs_stream *t,
                              struct slice name, struct slice value)
 {
-    (void)s;
     struct client_call *u = client_call_of(t);
     uint64_t n = 0;
     struct slice codec;
@@ -33184,20 +33333,19 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
         u->http = txt_slice_number(value, 100, 999, &n) ? 0 : (int16_t)n;
         u->status = -1;                 /* forget a 1xx response before */
         u->grpc = u->gzip = u->bad_status = false;
-        u->text[0] = 0;
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
         u->bad_status = !txt_equal(value, txt_slice("0")) &&    /* usual */
                         txt_slice_number(value, 0, 16, &n);
         u->status = u->bad_status ? GP_STATUS_UNKNOWN : (int16_t)n;
     } else if (name.n == 12 && !memcmp(name.p, "grpc-message", 12)) {
-        size_t k = value.n < sizeof u->text ? value.n : sizeof u->text - 1;
-        memcpy(u->text, value.p, k);
-        u->text[k] = 0;
+        client_text_set(client_conn_of(s), u, value);
     } else if (name.n == 12 && !memcmp(name.p, "content-type", 12)) {
         u->grpc = txt_equal(value, txt_slice("application/grpc")) ||
                   rpc_content_type(value, &codec);
     } else if (name.n == 13 && !memcmp(name.p, "grpc-encoding", 13)) {
         u->gzip = txt_equal(value, txt_slice("gzip"));
+        if (!u->gzip)
+            client_encoding_set(u, value);
     }
 }
 
@@ -33212,20 +33360,26 @@ static void client_on_headers(struct cs *s, struct cs_stream *t, bool too_large)
     u->begun |= u->http >= 200;
 }
 
+/* Note that a message of u is compressed, but not with gzip. */
+static void client_call_foreign(struct client_call *u)
+{
+    u->foreign |= !u->invalid && u->encoding[0];
+    client_call_invalid(u, "compressed message without grpc-encoding");
+}
+
 /* Begin a reply of u, whose prefix is complete. */
-static void client_message_begin(const struct client_conn *c,
-                                 struct client_call *u)
+static void client_message_begin(struct client_call *u)
 {
     uint8_t flag = u->frame.prefix[0];
-    const char *why = NULL;
     if (flag > 1)
-        why = "compressed flag of a message is neither 0 nor 1";
-    else if (flag && !(c->gzip && u->gzip))
-        why = c->gzip ? "compressed message without grpc-encoding gzip"
-                      : "compressed message, but gzip was not offered";
-    client_call_invalid(u, why);
-    if (u->keep)
-        u->keep->len = 0;
+        client_call_invalid(u, "compressed flag of a message is neither 0 nor "
+                               "1");
+    else if (flag && !u->gzip)
+        client_call_foreign(u);
+    if (u->keep) {
+        u->keep->bytes.len = 0;
+        u->keep->whole = false;
+    }
     if (u->frame.size > CLIENT_KEPT_REPLY_BYTES)
         u->keep = NULL;
     if (!flag || u->invalid)
@@ -33243,14 +33397,15 @@ static void client_message_begin(const struct client_conn *c,
 static void client_message_part(struct client_call *u, struct slice part)
 {
     int e;
+    struct buf *keep = u->keep ? &u->keep->bytes : NULL;
     if (u->unzip && !u->invalid &&
         (e = gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
-                           UINT64_MAX, u->keep)))
+                           CLIENT_INFLATED_BYTES, keep)))
         client_call_gzip_failed(u, e);
-    else if (!u->unzip && u->keep)
-        mem_put(u->keep, part.p, part.n);
-    if (u->keep && u->keep->len > CLIENT_KEPT_REPLY_BYTES) {
-        u->keep->len = 0;
+    else if (!u->unzip && keep)
+        mem_put(keep, part.p, part.n);
+    if (keep && keep->len > CLIENT_KEPT_REPLY_BYTES) {
+        mem_fini(keep);
         u->keep = NULL;
     }
 }
@@ -33263,11 +33418,13 @@ static void client_call_feed(struct client_conn *c, struct client_call *u,
     enum rpc_step step;
     while ((step = rpc_frame_next(&u->frame, &in, &part)) != RPC_MORE) {
         if (step == RPC_PREFIX) {
-            client_message_begin(c, u);
+            client_message_begin(u);
         } else if (step == RPC_BYTES) {
             client_message_part(u, part);
         } else if (step == RPC_WHOLE) {
             client_call_end_gzip(u);
+            if (u->keep)
+                u->keep->whole = !u->invalid && !u->keep->bytes.err;
             if (c->up->on_message)
                 c->up->on_message(c, u);
         }
@@ -33300,8 +33457,9 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
     struct client_result r = { .kind = CLIENT_RESET, .detail = code,
                                .status = rpc_status_of_reset(code),
                                .text = nghttp2_http2_strerror(code) };
+    struct buf text = {0};
     if (u->ended) {
-        r = client_call_result(u);
+        r = client_call_result(c, u, &text);
     } else if (!by_peer && code == NGHTTP2_REFUSED_STREAM) {
         /* A GOAWAY named an earlier stream as the last one processed. */
         r.kind = CLIENT_LOST;
@@ -33310,17 +33468,28 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
     } else if (!by_peer) {
         r.kind = CLIENT_PROTOCOL;
         r.status = GP_STATUS_INTERNAL;
-        r.text = u->too_many ? CLIENT_TOO_MANY : "response violates HTTP/2";
+        txt_putf(&text, "malformed response: %s", c->session.fault);
+        r.text = u->too_many ? CLIENT_TOO_MANY : client_text(&text);
     }
     client_call_detach(u);
+    c->text_of = NULL;
+    if (c->text.cap > CLIENT_IDLE_BYTES)
+        mem_fini(&c->text);
     c->up->on_done(c, u, &r);
+    mem_fini(&text);
 }
 
-/* Report that calls may start: the server's SETTINGS were received. */
+/* Report that calls may start: the server's SETTINGS were received.  It has as
+ * much time again to acknowledge ours ([H2] 6.5.3). */
 static void client_on_ready(struct cs *s)
 {
     struct client_conn *c = client_conn_of(s);
-    net_timer_stop(c->h2.loop, &c->h2.timer);   /* the connect timeout */
+    if (s->acked)
+        net_timer_stop(c->h2.loop, &c->h2.timer);
+    else if (c->timeout_ns)
+        (void)net_timer_arm(c->h2.loop, &c->h2.timer,   /* it has its place */
+                            c->h2.loop->now_ns + c->timeout_ns);
+    c->timeout_ns = 0;
     c->up->on_ready(c);
 }
 
@@ -33380,6 +33549,7 @@ static void client_on_lost(struct h2_conn *h2)
 static void client_on_gone(struct h2_conn *h2)
 {
     struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
+    mem_fini(&c->text);
     c->up->on_gone(c);
 }
 
@@ -33413,6 +33583,7 @@ static int client_conn_open(struct client_conn *c, struct net_loop *loop,
     static const struct h2_kit kit = { .up = &client_h2_up };
     c->up = up;
     c->owner = owner;
+    c->timeout_ns = timeout_ns;
     c->session = (struct cs){ .up = &client_cs_up,
                                .list_bytes = 4 * RPC_HEADERS_BYTES };
     return h2_connect(&c->h2, &kit, loop, &c->session, addr, peer,
@@ -33478,18 +33649,25 @@ static void client_call_cancel(struct client_call *u)
     client_call_detach(u);
 }
 
-/* Add a header, which is copied, to q.  GP_ELIMIT, GP_ENOMEM. */
+/* Add a header, which is copied, to q; a user-agent replaces q's.  GP_ELIMIT,
+ * GP_ENOMEM. */
 static int client_request_header(struct client_request *q, struct slice name,
                                  struct slice value)
 {
     char *key = mem_arena_dup(&q->text, name.p, name.n);
     char *copy = key ? mem_arena_dup(&q->text, value.p, value.n) : NULL;
-    if (q->n == sizeof q->nv / sizeof *q->nv)
+    bool agent = txt_equal(name, txt_slice("user-agent"));
+    size_t i = 0;
+    while (i < q->n && !(agent && q->nv[i].namelen == name.n &&
+                         !memcmp(q->nv[i].name, name.p, name.n)))
+        i++;
+    if (i == sizeof q->nv / sizeof *q->nv)
         return GP_ELIMIT;
     if (!copy)
         return GP_ENOMEM;
-    q->nv[q->n++] = rpc_nv((struct slice){ key, name.n },
-                           (struct slice){ copy, value.n });
+    q->nv[i] = rpc_nv((struct slice){ key, name.n },
+                      (struct slice){ copy, value.n });
+    q->n += i == q->n;
     return GP_OK;
 }
 
@@ -33501,7 +33679,8 @@ static void client_request_fini(struct client_request *q)
 }
 
 /* Put the headers of calls of path at authority, copied, into q in [GRPC]'s
- * order; client_request_header adds metadata.  timeout_ns, 0: none, is fixed,
+ * order; gzip: the messages are compressed.  client_request_header adds
+ * metadata.  timeout_ns, 0: none, is fixed,
  * so that HPACK sends one byte.  nghttp2 never indexes a content-length. */
 static int client_request_init(struct client_request *q, const char *path,
                                const char *authority, bool tls,
@@ -33515,7 +33694,7 @@ static int client_request_init(struct client_request *q, const char *path,
         { "te", "trailers" }, { "content-type", "application/grpc" },
         { "user-agent", "grpc-c-grpcprof/" GP_VERSION },
         { "grpc-encoding", gzip ? "gzip" : "" },
-        { "grpc-accept-encoding", gzip ? "identity,gzip" : "" },
+        { "grpc-accept-encoding", "identity,gzip" },
     };
     int e = GP_OK;
     *q = (struct client_request){0};
@@ -36148,7 +36327,7 @@ struct reflect {                        /* one question, one answer */
     struct client_call call;
     struct client_request request;
     struct client_payload question;
-    struct buf      answer;
+    struct client_reply answer;
     struct client_result result;        /* of the call; text is copied */
     char            text[128];
     const char     *addr;               /* that is being tried; borrowed */
@@ -36261,13 +36440,13 @@ static int reflect_ask(const struct reflect_peer *p, const char *version,
             net_loop_turn(&m.net, 50);
     }
     *status = m.result.status;
-    if (!e && (!m.ended || m.result.kind != CLIENT_OK || m.answer.err))
+    if (!e && (!m.ended || m.result.kind != CLIENT_OK || m.answer.bytes.err))
         e = reflect_fail(&m, p->target, name, why);
     h2_abort(&m.chan.h2);
-    mem_put(answer, m.answer.data, m.answer.len);
+    mem_put_buf(answer, &m.answer.bytes);
     client_request_fini(&m.request);
     client_payload_fini(&m.question);
-    mem_fini(&m.answer);
+    mem_fini(&m.answer.bytes);
     mem_fini(&message);
     net_loop_fini(&m.net);
     return e;
@@ -37358,7 +37537,7 @@ struct res_config {                     /* what a run does */
     struct tls_context *tls;            /* borrowed; of TLS; or NULL */
     const char *server_name;            /* to verify; NULL: the authority's */
     bool        insecure;               /* TLS accepts any certificate */
-    bool        gzip;                   /* compress payloads, accept gzip */
+    bool        gzip;                   /* compress payloads */
     uint64_t    clients;
     uint64_t    connections;            /* shared by clients; 0: one each */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
@@ -37389,7 +37568,7 @@ struct res_config {                     /* what a run does */
     int         log_fd;                 /* gets a row per call; 0: no log */
     atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
     struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
-    struct buf *reply;                  /* borrowed: for one reply; or NULL */
+    struct client_reply *reply;         /* borrowed: for one; or NULL */
     void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
                              int64_t elapsed_ns);       /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -37401,8 +37580,10 @@ struct res_error {                      /* one kind of failure */
     uint32_t      detail;               /* see client_outcome */
     uint64_t      count;                /* calls */
     int64_t       first_ns;             /* after the start of measuring */
-    char          text[64];             /* of the first failure */
-    bool          varies;               /* other texts occurred too */
+    const char   *text;                 /* of the first call; or NULL.  Owned in
+                                         * struct res */
+    bool          varies;               /* all texts without a row of their own
+                                         * are counted here */
 };
 
 /* Latencies of an interval, as coarse counts: 16 for each power of two. */
@@ -37856,31 +38037,56 @@ static void res_fini(struct res *r)
          (f = res_next(f, RES_WINDOW, RES_TOP)); )
         if (f->type >= RES_TIMES)
             hdr_fini((struct hdr *)(void *)((char *)r + f->at));
+    for (size_t i = 0; i < r->nerror; i++)
+        mem_free((void *)(uintptr_t)r->error[i].text);
     mem_free(r->intervals.v);
     *r = (struct res){0};
 }
 
-/* Add the failures of f to r's; text is kept if f is of a new kind. */
-static void res_error_add(struct res *r, const struct res_error *f,
-                          const char *text)
+/* Return the row of r for a failure such as f, or the place for a new one.
+ * *varies: its kind has as many texts as have rows, so that it is of others. */
+static size_t res_error_find(const struct res *r, const struct res_error *f,
+                             bool *varies)
 {
-    struct res_error *e = r->error;
-    size_t i = 0;
-    while (i < r->nerror && (e[i].kind != f->kind || e[i].status != f->status ||
-                             e[i].detail != f->detail))
-        i++;
+    size_t i = 0, rest = r->nerror, texts = 0;
+    *varies = f->varies;
+    for (; i < r->nerror; i++) {
+        const struct res_error *e = &r->error[i];
+        if (e->kind != f->kind || e->status != f->status ||
+            e->detail != f->detail)
+            continue;
+        if (e->varies)
+            rest = i;
+        else if (!f->varies && !strcmp(e->text ? e->text : "",
+                                       f->text ? f->text : ""))
+            return i;
+        texts += !e->varies;
+    }
+    *varies |= texts >= RES_ERROR_TEXTS || (texts && i == RES_ERRORS);
+    return *varies ? rest : i;
+}
+
+/* Add the failures of f, whose text is copied, to r's. */
+static void res_error_add(struct res *r, const struct res_error *f)
+{
+    bool varies;
+    size_t i = res_error_find(r, f, &varies);
+    struct res_error *e = &r->error[i];
     if (i == RES_ERRORS) {
         r->other_errors += f->count;
     } else if (i == r->nerror) {
-        e[i] = *f;
-        snprintf(e[i].text, sizeof e[i].text, "%s", text ? text : "");
+        size_t n = f->text ? strlen(f->text) : 0;
+        char *text = n ? mem_zalloc(n + 1) : NULL;
+        if (text)
+            memcpy(text, f->text, n);
+        *e = *f;
+        e->text = text;
+        e->varies = varies;
         r->nerror++;
     } else {
-        e[i].varies |= f->varies || strncmp(e[i].text, text ? text : "",
-                                            sizeof e[i].text - 1);
-        e[i].count += f->count;
-        if (f->first_ns < e[i].first_ns)
-            e[i].first_ns = f->first_ns;
+        e->count += f->count;
+        if (f->first_ns < e->first_ns)
+            e->first_ns = f->first_ns;
     }
 }
 
@@ -37896,7 +38102,7 @@ static void res_add(struct res *r, const struct res *f)
     for (size_t i = 0; i < RPC_STATUSES; i++)
         r->status[i] += f->status[i];
     for (size_t i = 0; i < f->nerror; i++)
-        res_error_add(r, &f->error[i], f->error[i].text);
+        res_error_add(r, &f->error[i]);
 }
 
 /* True if the outcomes of r's calls add up to the planned calls. */
@@ -38662,15 +38868,6 @@ static void lf_js_intervals(struct js *j, const struct res *r)
     js_close(j, ']');
 }
 
-/* Append the text of error e; a grpc-message is percent-decoded. */
-static void lf_put_detail(struct buf *b, const struct res_error *e)
-{
-    if (e->kind == CLIENT_STATUS)
-        txt_put_percent_decoded(b, txt_slice(e->text));
-    else
-        txt_puts(b, e->text);
-}
-
 /* Write the members status and errors. */
 static void lf_js_errors(struct js *j, const struct judge_report *t)
 {
@@ -38692,10 +38889,7 @@ static void lf_js_errors(struct js *j, const struct judge_report *t)
         js_field_text(j, "kind", res_kind_name[e->kind]);
         js_field_count(j, "status", (uint64_t)e->status);
         js_field_count(j, "code", e->detail);
-        struct buf detail = {0};
-        lf_put_detail(&detail, e);
-        js_field_str(j, "detail", mem_slice(&detail));
-        mem_fini(&detail);
+        js_field_text(j, "detail", e->text ? e->text : "");
         js_field_count(j, "count", e->count);
         js_field_count(j, "first_ns", (uint64_t)e->first_ns);
         js_field_bool(j, "varies", e->varies);
@@ -39091,12 +39285,14 @@ static void lf_read_errors(struct lf_saved *s, const struct js_value *v)
             .status = status < RPC_STATUSES ? (int)status : GP_STATUS_UNKNOWN,
             .detail = (uint32_t)lf_read_count(&e, "code"),
             .count = lf_read_count(&e, "count"),
-            .first_ns = (int64_t)lf_read_count(&e, "first_ns") };
+            .first_ns = (int64_t)lf_read_count(&e, "first_ns"),
+            .text = lf_read_text(s, &e, "detail"),
+            .varies = js_member(&e, "varies").kind == JS_TRUE };
         const char *name = lf_read_text(s, &e, "kind");
         for (int i = CLIENT_OK; i <= CLIENT_DEADLINE; i++)
             if (!strcmp(name, res_kind_name[i]))
                 x.kind = (enum client_outcome)i;
-        res_error_add(r, &x, lf_read_text(s, &e, "detail"));
+        res_error_add(r, &x);
     }
 }
 
@@ -39857,14 +40053,31 @@ static bool load_worker_drains(const struct load_worker *w)
     return w->close_ns && w->net.now_ns >= w->close_ns;
 }
 
+/* True if k, which ended with r, timed out.  The server has the same deadline,
+ * and may end k by it before our timer fires: with DEADLINE_EXCEEDED, or with
+ * CANCELLED or RST_STREAM(CANCEL), as grpc-go does ([GRPC] statuscodes.md). */
+static bool load_call_late(const struct load_worker *w,
+                           const struct load_call *k,
+                           const struct client_result *r)
+{
+    int64_t timeout_ns = w->run->config->timeout_ns, early_ns = timeout_ns / 10;
+    int64_t ns = w->net.now_ns - k->start_ns;
+    if (early_ns > LOAD_DEADLINE_EARLY_NS)
+        early_ns = LOAD_DEADLINE_EARLY_NS;
+    if (ns < timeout_ns - early_ns)
+        return false;
+    return ns > timeout_ns || r->status == GP_STATUS_CANCELLED ||
+           r->status == GP_STATUS_DEADLINE_EXCEEDED;
+}
+
 /* Count k, which ended with r, and free its slot. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct client_result *r)
 {
-    int64_t now_ns = w->net.now_ns, timeout_ns = w->run->config->timeout_ns;
+    int64_t now_ns = w->net.now_ns;
     bool drains = load_worker_drains(w);
-    if (r->kind == CLIENT_OK && timeout_ns && now_ns - k->start_ns > timeout_ns)
-        r = &load_late;                 /* before its timer could fire */
+    if (load_call_late(w, k, r))
+        r = &load_late;
     if (k->counted) {
         struct res_interval *v = res_intervals_at(&w->sum.intervals,
                                       now_ns - w->start_ns, w->in_flight);
@@ -39898,7 +40111,8 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
             v->failed++;
             res_error_add(&w->sum, &(struct res_error){
                 .kind = r->kind, .status = r->status, .detail = r->detail,
-                .count = 1, .first_ns = now_ns - w->start_ns }, r->text);
+                .count = 1, .first_ns = now_ns - w->start_ns,
+                .text = r->text });
         }
         if (w->run->config->log_fd)
             load_log(w, k, r);
@@ -40674,7 +40888,6 @@ static void load_client_connect(struct load_client *c)
     if (n) {
         n->client = c;
         n->begin_ns = net_now(&w->net);
-        n->chan.gzip = r->config->gzip;
         if (!client_conn_open(&n->chan, &w->net, &c->target->addr[c->addr],
                               &c->target->peer, r->config->connect_timeout_ns,
                               &load_up, n)) {
@@ -44756,15 +44969,12 @@ static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
                  rpc_status_name(e->status));
         if (e->kind == CLIENT_HTTP)
             txt_putf(b, "  :status %u", e->detail);
-        if (e->text[0]) {
-            struct buf detail = {0};
-            lf_put_detail(&detail, e);
-            txt_puts(b, "  ");
-            txt_put_clean(b, mem_slice(&detail));
-            mem_fini(&detail);
-        }
         if (e->varies)
-            txt_puts(b, " (other texts occurred too)");
+            txt_puts(b, "  other texts, such as");
+        if (e->text) {
+            txt_puts(b, "  ");
+            txt_put_clean(b, txt_slice(e->text));
+        }
         doc_time(b, "  (first after ", (double)e->first_ns, ")\n");
     }
     if (r->other_errors) {
@@ -49845,8 +50055,8 @@ static int runcmd_attach(const struct opt_command *cmd)
 
 /* ================================== 67 MSG ===================================
  * for     what load sends: messages and metadata
- * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, RPC, CLIENT, SVC, REFLECT, RES,
- *         LOAD, SAY, OPT
+ * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, CS, RPC, CLIENT, SVC, REFLECT,
+ *         RES, LOAD, SAY, OPT
  * owns    nothing
  * spec    none
  * prefix  msg_
@@ -49873,13 +50083,13 @@ struct msg {
     struct opt_list metadata;
     bool reflection;
     /* parsed from them */
-    struct res_header header[OPT_LIST_MOST];    /* borrowed from metadata */
+    struct res_header header[OPT_LIST_MOST];    /* in text and metadata */
     size_t nheader;
     struct msg_method each[RES_METHODS_MOST];   /* of mix, or call alone */
     struct res_method method[RES_METHODS_MOST]; /* the same, for the run */
     size_t nmethod;
     struct buf calls;                   /* the names of each, in text */
-    struct arena text;                  /* of mix */
+    struct arena text;                  /* of mix; keys of headers */
 };
 
 /* True if load knows every {{template}} in value. */
@@ -49900,10 +50110,41 @@ static bool msg_known_templates(struct slice value)
     return true;
 }
 
-/* Read --metadata, "key: value", into the headers. */
-static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
+/* Return what is wrong with the key of a header, in lower case, or NULL. */
+static const char *msg_check_key(struct slice key)
+{
+    static const char *const ours[] = { "te", "content-type",
+                                        "content-length", "host" };
+    if (!rpc_meta_name(key))
+        return "a key consists of letters, digits and _ - . and does not begin "
+               "with grpc-";
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (txt_equal(key, txt_slice(ours[i])))
+            return "load sends this header itself; for host see --authority";
+    return cs_field_banned(key, (struct slice){0})
+           ? "HTTP/2 has no headers of a connection" : NULL;
+}
+
+/* Return what is wrong with the value of the header key, or NULL. */
+static const char *msg_check_value(struct slice key, struct slice value)
 {
     struct buf raw = {0};
+    bool good = true;
+    for (size_t i = 0; i < value.n; i++)
+        good = good && value.p[i] >= 0x20 && value.p[i] <= 0x7e;
+    if (!rpc_meta_binary(key))
+        return !good ? "the value is not printable ASCII"
+             : msg_known_templates(value) ? NULL
+             : "templates are {{seq}}, {{client}}, {{rand}} and {{uuid}}";
+    good = good && txt_put_base64_decoded(&raw, value);
+    mem_fini(&raw);                     /* base64 holds no template */
+    return good ? NULL : "the value is not base64";
+}
+
+/* Read --metadata, "key: value", into the headers; a key is sent in lower case
+ * ([H2] 8.2.1). */
+static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
+{
     for (size_t i = 0; i < c->metadata.n; i++) {
         const char *text = c->metadata.text[i], *colon = strchr(text, ':');
         if (*text == '{')
@@ -49911,27 +50152,24 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
                               "header as -H 'key: value'", text);
         if (!colon)
             return opt_misuse(cmd, "--metadata '%s': takes 'key: value'", text);
-        struct slice key = { text, (size_t)(colon - text) };
         struct slice value = txt_slice(colon + 1 + strspn(colon + 1, " "));
-        bool good = rpc_meta_name(key) && strncmp(text, "te:", 3) &&
-                    strncmp(text, "content-type:", 13);
-        if (!good)
-            return opt_misuse(cmd, "--metadata '%s': a key consists of "
-                              "lower-case letters, digits and _ - . and is not "
-                              "te, content-type or grpc-...", text);
-        for (size_t k = 0; k < value.n; k++)
-            good = good && value.p[k] >= 0x20 && value.p[k] <= 0x7e;
-        if (rpc_meta_binary(key))       /* base64 holds no template */
-            good = good && txt_put_base64_decoded(&raw, value);
-        mem_fini(&raw);
-        if (good && !rpc_meta_binary(key) && !msg_known_templates(value))
-            return opt_misuse(cmd, "--metadata '%s': templates are {{seq}}, "
-                              "{{client}}, {{rand}} and {{uuid}}", text);
-        if (!good)
-            return opt_misuse(cmd, "--metadata '%s': the value is not %s", text,
-                              rpc_meta_binary(key) ? "base64"
-                                                   : "printable ASCII");
-        c->header[c->nheader++] = (struct res_header){ key, value };
+        while (value.n && value.p[value.n - 1] == ' ')
+            value.n--;                  /* [H2] 8.2.1 allows none */
+        size_t n = (size_t)(colon - text);
+        char *key = mem_arena_dup(&c->text, text, n);
+        if (!key) {
+            say_error("out of memory for --metadata");
+            return EXIT_FAILED;
+        }
+        for (size_t k = 0; k < n; k++)
+            key[k] = (char)(key[k] >= 'A' && key[k] <= 'Z' ? key[k] + 32
+                                                           : key[k]);
+        struct res_header h = { { key, n }, value };
+        const char *wrong = msg_check_key(h.name);
+        wrong = wrong ? wrong : msg_check_value(h.name, value);
+        if (wrong)
+            return opt_misuse(cmd, "--metadata '%s': %s", text, wrong);
+        c->header[c->nheader++] = h;
     }
     return EXIT_OK;
 }
@@ -50307,7 +50545,8 @@ static void msg_fini(struct msg *c)
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, TLS,
- *         REFLECT, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY, OPT, MSG
+ *         CLIENT, REFLECT, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY,
+ *         OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -50333,7 +50572,8 @@ struct loadcmd_args {
         struct res_step step[RES_STEPS_MOST];
         unsigned cpu[LOAD_CPUS_MOST];
         size_t nstep, ncpu;
-        struct buf reply, reply_json;   /* to the first call */
+        struct client_reply reply;      /* to the first call */
+        struct buf reply_json;
         struct tls_context *tls;        /* owned; NULL: without TLS */
     } parts;
 };
@@ -50368,8 +50608,8 @@ static const struct opt loadcmd_options[] = {
     { 0, "payload-size", "SIZE", NULL, "send a message of SIZE bytes, all in "
       "field 1", OPT_BYTES, LOADCMD_AT(msg.payload_size), 0, 64 << 20 },
     { 'H', "metadata", "'K: V'", NULL, "send a header with each call; "
-      "repeatable; keys ending in -bin take base64; {{seq}} {{client}} "
-      "{{rand}} {{uuid}} are replaced",
+      "repeatable; user-agent replaces load's own; keys ending in -bin take "
+      "base64; {{seq}} {{client}} {{rand}} {{uuid}} are replaced",
       OPT_LIST, LOADCMD_AT(msg.metadata), 0, 0 },
     { 0, "timeout", "DUR", "20s", "deadline of a call, sent as grpc-timeout "
       "and enforced here too", OPT_DURATION, LOADCMD_AT(timeout_ns), 1000,
@@ -50751,8 +50991,7 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &loadcmd_signal,
-        .reply = c->msg.each[0].method.output &&
-                 strcmp(c->msg.compression, "gzip") ? &c->parts.reply : NULL,
+        .reply = c->msg.each[0].method.output ? &c->parts.reply : NULL,
     };
     if (!loadcmd_read_errors(c->max_errors, to))
         return opt_misuse(cmd, "--max-errors '%s': takes a number of calls, "
@@ -51068,6 +51307,17 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
     return GP_OK;
 }
 
+/* Return the kept reply as JSON, in c; empty if none was kept whole. */
+static struct slice loadcmd_reply(struct loadcmd_args *c)
+{
+    const struct msg_method *m = &c->msg.each[0];
+    const struct client_reply *reply = &c->parts.reply;
+    struct buf *json = &c->parts.reply_json;
+    bool had = reply->whole && reply->bytes.len <= LOADCMD_REPLY_BYTES;
+    return had && !pj_decode(&m->d, m->method.output, mem_slice(&reply->bytes),
+                             json) ? mem_slice(json) : (struct slice){0};
+}
+
 /* Run plan, and write its result. */
 static int loadcmd_measure(struct loadcmd_args *c, int format,
                            struct res_config *plan, struct loadcmd_result *to)
@@ -51103,12 +51353,8 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
     } else if (!status) {
         to->report.config = plan;
         to->report.result = &r;
-        struct loadcmd_parts *p = &c->parts;
-        const struct msg_method *m = &c->msg.each[0];
-        if (plan->reply && r.ok && p->reply.len <= LOADCMD_REPLY_BYTES &&
-            !pj_decode(&m->d, m->method.output, mem_slice(&p->reply),
-                       &p->reply_json))
-            to->report.reply = mem_slice(&p->reply_json);
+        if (plan->reply && r.ok)
+            to->report.reply = loadcmd_reply(c);
         to->report.run = run;
         to->report.nrun = c->repeat > 1 ? n : 0;
         bool lacks = plan->profiler &&
@@ -51217,7 +51463,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     lf_saved_fini(&to.old);
     msg_fini(&c->msg);
     tls_context_free(c->parts.tls);
-    mem_fini(&c->parts.reply);
+    mem_fini(&c->parts.reply.bytes);
     mem_fini(&c->parts.reply_json);
     return status;
 }

@@ -148,7 +148,8 @@ static void test_txt_percent_codec(void)
     struct slice s = txt_slice("\t\ntest with whitespace\r\nand Unicode BMP "
                                "\xe2\x98\xba and non-BMP \xf0\x9f\x98\x88\t\n");
     txt_put_percent_encoded(&b, s, 1000);
-    txt_put_percent_decoded(&back, (struct slice){ (char *)b.data, b.len });
+    txt_put_percent_decoded(&back, (struct slice){ (char *)b.data, b.len },
+                            SIZE_MAX);
     CHECK(back.len == s.n && !memcmp(back.data, s.p, s.n));
     CHECK(unit_is(&b, "%09%0Atest with whitespace%0D%0Aand Unicode BMP "
                       "%E2%98%BA and non-BMP %F0%9F%98%88%09%0A"));
@@ -159,8 +160,21 @@ static void test_txt_percent_codec(void)
     txt_put_percent_encoded(&b, txt_slice("\xff"), 100);
     CHECK(unit_is(&b, "%EF%BF%BD"));
     back.len = 0;
-    txt_put_percent_decoded(&back, txt_slice("%zz%4"));
+    txt_put_percent_decoded(&back, txt_slice("%zz%4"), SIZE_MAX);
     CHECK(unit_is(&back, "%zz%4"));
+    back.len = 0;                       /* what is no UTF-8, and NUL */
+    txt_put_percent_decoded(&back, txt_slice("a%ff%00\xe2\x98%61%E2%98%BA%C0"
+                                             "%80\xe2\x98"), SIZE_MAX);
+    CHECK(unit_is(&back, "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+                         "a\xe2\x98\xba\xef\xbf\xbd\xef\xbf\xbd"
+                         "\xef\xbf\xbd\xef\xbf\xbd"));
+    for (size_t most = 0; most < 12; most++) {  /* never half a character */
+        back.len = 0;
+        txt_put_percent_decoded(&back, txt_slice("ab%E2%98%BA%f0%9f%98%88c"),
+                                most);
+        CHECK(back.len == (most < 2 ? most : most < 5 ? 2 : most < 9 ? 5
+                           : most < 10 ? 9 : 10));
+    }
     mem_fini(&b);
     mem_fini(&back);
 }

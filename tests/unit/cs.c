@@ -1274,31 +1274,122 @@ static void test_cs_unsent(void)
     }
 }
 
-/* Fields with bytes that do not belong into them are not heard; the others of
- * their list are, also when it comes again. */
-static void test_cs_odd_fields(void)
+/* A malformed response costs its stream, each time that it comes, and the
+ * session says why. */
+static void test_cs_faults(void)
 {
-    static const char *const odd[] = {
-        "03'a b' 01'x'", "00 01'x'", "02'a' 00 01'x'", "02'a:' 01'x'",
-        "01'a' 02' x'", "01'a' 02'x '", "01'a' 02 09'x'", "01'a' 02'x' 09",
-        "01'a' 02'x' 00", "01'a' 03'x' 0a 'y'", "01'a' 03'x' 0d 'y'",
-        "01'a' 01 7f", "02'a' ff 01'x'", "01'a' 01' '",
+    static const char *const fault[][2] = {
+        { "88 00 03'a b' 01'x'", "invalid name of a field: a?b" },
+        { "88 00 00 01'x'", "invalid name of a field" },
+        { "88 00 02'a' 00 01'x'", "invalid name of a field: a?" },
+        { "88 00 02'a:' 01'x'", "invalid name of a field: a:" },
+        { "88 00 03'a' 1b 'b' 01'x'", "invalid name of a field: a?b" },
+        { "88 00 07'X-Upper' 01'x'",
+          "upper case in the name of a field: X-Upper" },
+        { "88 00 01'a' 02' x'", "blank around the value of a field: a" },
+        { "88 00 01'a' 02'x '", "blank around the value of a field: a" },
+        { "88 00 01'a' 02 09'x'", "blank around the value of a field: a" },
+        { "88 00 01'a' 02'x' 09", "blank around the value of a field: a" },
+        { "88 00 01'a' 01' '", "blank around the value of a field: a" },
+        { "88 00 01'a' 02'x' 00", "invalid byte in the value of a field: a" },
+        { "88 00 01'a' 03'x' 0a 'y'",
+          "invalid byte in the value of a field: a" },
+        { "88 00 01'a' 03'x' 0d 'y'",
+          "invalid byte in the value of a field: a" },
+        { "88 00 01'a' 01 7f", "invalid byte in the value of a field: a" },
+        { "88 00 0a'connection' 05'close'",
+          "connection-specific field: connection" },
+        { "88 00 11'transfer-encoding' 07'chunked'",
+          "connection-specific field: transfer-encoding" },
+        { "88 00 02'te' 04'gzip'", "connection-specific field: te" },
+        { "88 88", "pseudo-header field twice: :status" },
+        { "00 01'a' 01'b' 88",
+          "pseudo-header field after another field: :status" },
+        { "88 84", "pseudo-header field that no response has: :path" },
+        { "08 03'099'", "value that is no number from 100 to 999: :status" },
+        { "00 01'a' 01'b'", "no :status" },
+        { "08 03'101'", ":status 101" },
+        { "08 03'100'", "nothing after a :status of 1xx" },
+        { "88 0f0d01'5'", "less data than content-length" },
+        { "88 0f0d02'5x'",
+          "value that is no length, or a second one: content-length" },
     };
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    for (size_t i = 0; i < sizeof fault / sizeof *fault; i++) {
         struct test_cs k;
-        char talk[100];
+        struct buf in = {0}, told = {0};
         test_cs_begin(&k);
         test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
         for (int id = 1; id <= 3; id += 2) {
-            char heard[160];
-            snprintf(talk, sizeof talk, "1 5 %d 88 00 01'c' 03'd d' 00 %s "
-                     "00 01'e' 00", id, odd[i]);
-            snprintf(heard, sizeof heard, "%d :status=200\n%d c=d d\n%d e=\n"
-                     "%d headers\n%d end\n%d close 0\n", id, id, id, id, id,
-                     id);
-            test_cs_say(&k, talk, "", heard);
+            char talk[100], want[8];
+            snprintf(talk, sizeof talk, "1 5 %d %s", id, fault[i][0]);
+            snprintf(want, sizeof want, "R%d:1 ", id);
+            in.len = told.len = 0;
+            test_cs_put(&in, talk);
+            CHECK(!cs_take(&k.s, in.data, in.len));
+            test_cs_tell(&told, &k.s.out);
+            cs_sent(&k.s);
+            CHECK(test_cs_is(talk, &told, want) && k.call[id / 2].closed);
+            CHECK(!strcmp(k.s.fault, fault[i][1]));
         }
-        CHECK(k.s.seen[0].n > 0);
+        test_cs_finish(&k);
+        mem_fini(&in);
+        mem_fini(&told);
+    }
+}
+
+/* The name of a field in a fault is cut where there is no room. */
+static void test_cs_long_fault(void)
+{
+    struct test_cs k;
+    uint8_t list[3 + 127 + 2] = { 0x88, 0, 0x7e };
+    struct buf in = {0};
+    memset(list + 3, 'Z', 126);
+    list[3 + 126] = 0;
+    test_cs_begin(&k);
+    test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
+    test_cs_frame(&in, NGHTTP2_HEADERS, 5, 1, list, 3 + 126 + 1);
+    CHECK(!cs_take(&k.s, in.data, in.len) && k.call[0].closed);
+    CHECK(strlen(k.s.fault) == CS_FAULT_TEXT - 1);
+    test_cs_finish(&k);
+    mem_fini(&in);
+}
+
+/* Data after the first headers but before the response's are malformed, and so
+ * are headers between them and the trailers. */
+static void test_cs_order_faults(void)
+{
+    struct test_cs k;
+    test_cs_begin(&k);
+    test_cs_say(&k, "4 0 0", "S+ ", "ready\n");
+    test_cs_say(&k, "0 0 1 'x'", "R1:1 ", "1 close 1\n");
+    CHECK(!strcmp(k.s.fault, "data before headers"));
+    test_cs_say(&k, "1 4 3 88; 1 4 3 00 01'a' 01'b'", "R3:1 ",
+                "3 :status=200\n3 headers\n3 a=b\n3 close 1\n");
+    CHECK(!strcmp(k.s.fault, "headers after the headers"));
+    test_cs_finish(&k);
+}
+
+/* Whoever leaves says so, unless the session failed; SETTINGS that are not
+ * acknowledged in time fail it. */
+static void test_cs_leave_and_ack(void)
+{
+    for (int ack = 0; ack < 2; ack++) {
+        struct test_cs k;
+        test_cs_begin(&k);
+        test_cs_say(&k, ack ? "4 0 0; 4 1 0" : "4 0 0", "S+ ", "ready\n");
+        cs_expect_ack(&k.s);
+        CHECK((k.s.failed == 0) == ack);
+        if (ack)
+            cs_leave(&k.s);
+        size_t n = k.s.out.len;
+        CHECK(n >= 17 && k.s.out.data[3] == NGHTTP2_GOAWAY);
+        CHECK(num_get_be32(k.s.out.data + 13) ==
+              (ack ? NGHTTP2_NO_ERROR : NGHTTP2_SETTINGS_TIMEOUT));
+        if (!ack) {
+            cs_expect_ack(&k.s);
+            cs_leave(&k.s);
+            CHECK(k.s.out.len == n);    /* once is enough */
+        }
         test_cs_finish(&k);
     }
 }
