@@ -4794,16 +4794,25 @@ static int txt_slice_number(struct slice s, uint64_t min, uint64_t max,
                                                : GP_EFORMAT;
 }
 
-/* Return all of s as a finite number, or NAN. */
+/* Return all of s, a decimal number, as a finite number, or NAN. */
 static double txt_finite(struct slice s)
 {
-    char text[64], *end;
-    if (s.n == 0 || s.n >= sizeof text)
-        return NAN;
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    double v = strtod(text, &end);
-    return *end == 0 && isfinite(v) ? v : NAN;
+    char text[64] = "", *end;
+    struct buf b = {0};
+    const char *all = text;
+    for (size_t i = 0; i < s.n; i++)    /* strtod takes 0x10, inf and blanks */
+        if (!s.p[i] || !strchr("0123456789.eE+-", s.p[i]))
+            return NAN;
+    if (s.n >= sizeof text) {
+        mem_put(&b, s.p, s.n);
+        all = mem_string(&b);
+    } else if (s.n) {
+        memcpy(text, s.p, s.n);
+    }
+    double v = strtod(all, &end);
+    bool ok = end != all && *end == 0 && isfinite(v);
+    mem_fini(&b);
+    return ok ? v : (double)NAN;
 }
 
 static const struct { const char *name; uint64_t ns; } txt_unit[] = {
@@ -4940,17 +4949,16 @@ static void txt_put_percent_encoded(struct buf *b, struct slice s, size_t most)
     }
 }
 
-/* Append the code point c as UTF-8. */
-static void txt_put_code(struct buf *b, uint32_t c)
+/* Write the code point c as UTF-8; return its length. */
+static size_t txt_code(char text[4], uint32_t c)
 {
-    uint8_t t[4];
     assert(c <= 0x10ffff);
     size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
     static const uint8_t head[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
     for (size_t i = n; i-- > 1; c >>= 6)
-        t[i] = (uint8_t)(0x80 | (c & 0x3f));
-    t[0] = (uint8_t)(head[n] | c);
-    mem_put(b, t, n);
+        text[i] = (char)(0x80 | (c & 0x3f));
+    text[0] = (char)(head[n] | c);
+    return n;
 }
 
 /* Return the value of the hexadecimal digit c, or -1. */
@@ -7302,7 +7310,7 @@ static size_t js_string_bytes(struct slice s)
             return 0;
         if (c == '"')
             return i + 1;
-        if (escape && !strchr("\"\\/bfnrt", s.p[i + 1]))
+        if (escape && (!s.p[i + 1] || !strchr("\"\\/bfnrt", s.p[i + 1])))
             return 0;
         size_t n = escape ? 2 : c < 0x20 ? 0 : txt_utf8(s.p + i, s.n - i);
         if (!n)
@@ -7439,11 +7447,13 @@ static struct js_value js_at(struct slice s)
     return v;
 }
 
-/* Read all of text as a value.  GP_EFORMAT: it is not JSON; *why says where. */
+/* Read all of text, after a byte order mark, as a value.  GP_EFORMAT: it is not
+ * JSON; *why says where. */
 static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
 {
     struct js_fault bad;
-    struct slice s = js_skip(text);
+    struct slice s = js_skip(txt_after(text, txt_starts(text, "\xef\xbb\xbf")
+                                             ? 3 : 0));
     size_t n = js_value_bytes(s, &bad);
     if (n) {
         struct slice rest = js_skip(txt_after(s, n));
@@ -7491,40 +7501,67 @@ static bool js_next_member(struct js_members *m, struct slice *key,
     return true;
 }
 
+/* Cut the next character from *s, the inside of a string, into text, without
+ * its escape; return its length, or 0 at the end. */
+static size_t js_next_char(struct slice *s, char text[4])
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    if (!s->n)
+        return 0;
+    char c = *s->p;
+    if (c != '\\') {
+        *text = c;
+        *s = txt_after(*s, 1);
+        return 1;
+    }
+    if (s->p[1] != 'u') {
+        *text = to[strchr(from, s->p[1]) - from];
+        *s = txt_after(*s, 2);
+        return 1;
+    }
+    uint32_t v = (uint32_t)js_code_unit(*s);
+    *s = txt_after(*s, 6);
+    if (v >= 0xd800 && v <= 0xdbff) {   /* the low surrogate follows */
+        v = 0x10000 + (v - 0xd800) * 1024 + (uint32_t)js_code_unit(*s) - 0xdc00;
+        *s = txt_after(*s, 6);
+    }
+    return txt_code(text, v);
+}
+
+/* Return what is between the quotes of the string value or key s. */
+static struct slice js_inside(struct slice s)
+{
+    return (struct slice){ s.p + 1, s.n - 2 };
+}
+
 /* Append the unescaped text of the string value or key s. */
 static void js_get_string(struct slice s, struct buf *b)
 {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    uint32_t high = 0;
-    for (size_t i = 1; i + 1 < s.n; ) {
-        if (s.p[i] != '\\') {
-            mem_put_byte(b, (uint8_t)s.p[i++]);
-        } else if (s.p[i + 1] != 'u') {
-            mem_put_byte(b, (uint8_t)to[strchr(from, s.p[i + 1]) - from]);
-            i += 2;
-        } else {
-            uint32_t v = (uint32_t)js_code_unit(txt_after(s, i));
-            i += 6;
-            if (v >= 0xd800 && v <= 0xdbff) {
-                high = v;
-                continue;
-            }
-            if (v >= 0xdc00 && v <= 0xdfff)
-                v = 0x10000 + (high - 0xd800) * 1024 + (v - 0xdc00);
-            txt_put_code(b, v);
-        }
-    }
+    char text[4];
+    size_t n;
+    for (s = js_inside(s); (n = js_next_char(&s, text)) > 0; )
+        mem_put(b, text, n);
 }
 
-/* Return object v's member whose key, without escapes, is name; or JS_NULL. */
+/* True if the string value or key s, unescaped, is text. */
+static bool js_is(struct slice s, const char *text)
+{
+    size_t n, left = strlen(text);
+    char c[4];
+    for (s = js_inside(s); (n = js_next_char(&s, c)) > 0; text += n, left -= n)
+        if (n > left || memcmp(c, text, n))
+            return false;
+    return left == 0;
+}
+
+/* Return object v's member whose key, unescaped, is name; or JS_NULL. */
 static struct js_value js_member(const struct js_value *v, const char *name)
 {
     struct js_members m = js_members(v);
     struct js_value out;
     struct slice key;
-    size_t n = strlen(name);
     while (v->kind == JS_OBJECT && js_next_member(&m, &key, &out))
-        if (key.n == n + 2 && !memcmp(key.p + 1, name, n))
+        if (js_is(key, name))
             return out;
     return (struct js_value){0};
 }
@@ -7552,7 +7589,8 @@ static uint64_t js_get_uint(const struct js_value *v)
  * runs    any thread
  *
  *   tag = field << 3 | type      0 varint, 1 eight bytes, 2 length + bytes,
- *                                5 four bytes; 3 and 4 (groups) are refused
+ *                                5 four bytes; 3 a group: fields, up to a tag
+ *                                of the same number and type 4
  *   08 96 01                     field 1: 150
  *   12 07 74 65 73 74 69 6e 67   field 2: "testing"
  *
@@ -7560,7 +7598,9 @@ static uint64_t js_get_uint(const struct js_value *v)
  *            it is added to a pointer, because p + n may wrap around.
  */
 
-enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_GROUP = 3,
+               PB_GROUP_END = 4, PB_FIXED32 = 5 };
+enum { PB_GROUP_DEPTH = 100 };          /* as protobuf's parsers */
 
 struct pb_in {                          /* input not read yet */
     const uint8_t *p, *end;             /* borrowed; p <= end */
@@ -7569,7 +7609,7 @@ struct pb_in {                          /* input not read yet */
 struct pb_field {
     uint32_t     number;                /* from 1; apart from type: one load of
                                          * both would stall on two stores */
-    struct pb_in bytes;                 /* borrowed; of a PB_BYTES */
+    struct pb_in bytes;                 /* borrowed; of a PB_BYTES, PB_GROUP */
     uint64_t     value;                 /* of the other types */
     enum pb_type type;
 };
@@ -7643,16 +7683,58 @@ static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
     return GP_OK;
 }
 
-/* Do pb_get_field for any field: the slow path. */
-static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
+/* Read the next tag into f.  GP_EFORMAT: it is none. */
+static int pb_get_tag(struct pb_in *in, struct pb_field *f)
 {
     uint64_t tag;
-    if (in->p == in->end)
-        return 0;
     if (pb_get_varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
         return GP_EFORMAT;
     f->number = (uint32_t)(tag >> 3);
     f->type = (enum pb_type)(tag & 7);
+    return GP_OK;
+}
+
+/* Read the group whose start was read: its fields into f->bytes, and its end.
+ * Groups in it are matched by their numbers; no recursion. */
+static int pb_get_group(struct pb_in *in, struct pb_field *f)
+{
+    uint32_t open[PB_GROUP_DEPTH] = { f->number };
+    size_t depth = 1;
+    struct pb_field x;
+    f->bytes.p = in->p;
+    while (depth) {
+        const uint8_t *at = in->p;
+        if (at == in->end || pb_get_tag(in, &x))
+            return GP_EFORMAT;
+        int e = GP_EFORMAT;
+        if (x.type == PB_VARINT)
+            e = pb_get_varint(in, &x.value);
+        else if (x.type == PB_FIXED64 || x.type == PB_FIXED32)
+            e = pb_get_fixed(in, x.type == PB_FIXED64 ? 8 : 4, &x.value);
+        else if (x.type == PB_BYTES && !pb_get_varint(in, &x.value) &&
+                 x.value <= (uint64_t)(in->end - in->p)) {
+            in->p += x.value;
+            e = GP_OK;
+        } else if (x.type == PB_GROUP && depth < PB_GROUP_DEPTH) {
+            open[depth++] = x.number;
+            e = GP_OK;
+        } else if (x.type == PB_GROUP_END && open[--depth] == x.number) {
+            f->bytes.end = at;
+            e = GP_OK;
+        }
+        if (e)
+            return e;
+    }
+    return GP_OK;
+}
+
+/* Do pb_get_field for any field: the slow path. */
+static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
+{
+    if (in->p == in->end)
+        return 0;
+    if (pb_get_tag(in, f))
+        return GP_EFORMAT;
     f->bytes = (struct pb_in){0};
     int e = GP_EFORMAT;
     if (f->type == PB_VARINT)
@@ -7666,6 +7748,8 @@ static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
         f->bytes = (struct pb_in){ in->p, in->p + f->value };
         in->p += f->value;
         e = GP_OK;
+    } else if (f->type == PB_GROUP) {
+        e = pb_get_group(in, f);
     }
     return e ? e : 1;
 }
@@ -7703,7 +7787,7 @@ static inline struct pb_in pb_of(struct slice m)
     return (struct pb_in){ p, p ? p + m.n : p };
 }
 
-/* Return the bytes of f, a PB_BYTES, as a slice. */
+/* Return the bytes of f, a PB_BYTES or PB_GROUP, as a slice. */
 static inline struct slice pb_slice(const struct pb_field *f)
 {
     return (struct slice){ (const char *)f->bytes.p,
@@ -25059,15 +25143,19 @@ static void dsc_put_closure(const struct dsc *d, uint32_t i, uint32_t number,
 
 /* ---- types: descriptors are read in place ----
  *
- *   FieldDescriptorProto  1 name  2 extendee  3 number  4 label (3: repeated)
- *                         5 type  6 type_name  7 default_value
- *                         8 options (2 packed)  9 oneof_index  10 json_name
- *                         17 proto3_optional
- *   DescriptorProto       7 options (7 map_entry)  8 oneof_decl*: 1 name
- *   EnumDescriptorProto   2 value*: 1 name  2 number
+ *   FieldDescriptorProto  1 name  2 extendee  3 number
+ *                         4 label (2: required, 3: repeated)  5 type
+ *                         6 type_name  7 default_value
+ *                         8 options (2 packed, 21 features)  9 oneof_index
+ *                         10 json_name  17 proto3_optional
+ *   DescriptorProto       7 options (7 map_entry, 12 features)
+ *                         8 oneof_decl*: 1 name
+ *   EnumDescriptorProto   2 value*: 1 name  2 number  3 options (7 features)
  *   MethodDescriptorProto 1 name  2 input_type  3 output_type
  *                         5 client_streaming  6 server_streaming
- *   FileDescriptorProto   12 syntax  14 edition
+ *   FileDescriptorProto   8 options (50 features)  12 syntax  14 edition
+ *   FeatureSet            1 field_presence  2 enum_type
+ *                         3 repeated_field_encoding  5 message_encoding
  */
 
 enum dsc_type { DSC_DOUBLE = 1, DSC_FLOAT, DSC_INT64, DSC_UINT64, DSC_INT32,
@@ -25081,8 +25169,8 @@ struct dsc_field {
                                          * NULL */
     const struct dsc_symbol *extension; /* itself; NULL: it is none */
     uint32_t number;
-    enum dsc_type type;
-    bool repeated, packed;
+    enum dsc_type type;                 /* DSC_GROUP: DELIMITED, too */
+    bool repeated, packed, required;
     bool presence;                      /* a zero is written too */
     int64_t oneof;                      /* its index; -1: in none */
 };
@@ -25108,7 +25196,7 @@ static const struct {
     [DSC_FIXED32]  = { PB_FIXED32, DSC_UNSIGNED, 32, false },
     [DSC_BOOL]     = { PB_VARINT, DSC_TRUTH, 64, false },
     [DSC_STRING]   = { PB_BYTES, DSC_TEXT, 64, false },
-    [DSC_GROUP]    = { PB_VARINT, DSC_SIGNED, 64, false },
+    [DSC_GROUP]    = { PB_GROUP, DSC_NESTED, 64, false },
     [DSC_MESSAGE]  = { PB_BYTES, DSC_NESTED, 64, false },
     [DSC_BYTES]    = { PB_BYTES, DSC_BASE64, 64, false },
     [DSC_UINT32]   = { PB_VARINT, DSC_UNSIGNED, 32, false },
@@ -25130,19 +25218,75 @@ static uint64_t dsc_integer(enum dsc_type type, uint64_t x)
            ? (uint64_t)(int32_t)x : x;
 }
 
-/* Read bytes, the descriptor of a field of message s. */
+/* True if s is the type of a map's entries. */
+static bool dsc_is_map(const struct dsc_symbol *s)
+{
+    return s && dsc_varint(dsc_bytes(s->bytes, 7), 7, 0);
+}
+
+/* The features of an edition, by their numbers in a FeatureSet, and values. */
+enum dsc_feature { DSC_F_PRESENCE = 1, DSC_F_ENUM, DSC_F_REPEATED,
+                   DSC_F_ENCODING = 5, DSC_FEATURES };
+enum { DSC_IMPLICIT = 2, DSC_LEGACY_REQUIRED = 3,       /* presence */
+       DSC_CLOSED = 2, DSC_PACKED = 1, DSC_DELIMITED = 2 };
+
+struct dsc_features {
+    uint64_t v[DSC_FEATURES];
+};
+
+/* Set in f what set, a FeatureSet, has. */
+static void dsc_add_features(struct dsc_features *f, struct slice set)
+{
+    for (uint32_t i = 1; set.n && i < DSC_FEATURES; i++)
+        f->v[i] = dsc_varint(set, i, f->v[i]);
+}
+
+/* Return the features of symbol s: those of its file, then what the messages
+ * around it set, the outermost first, then its own. */
+static struct dsc_features dsc_features(const struct dsc *d,
+                                        const struct dsc_symbol *s)
+{
+    const struct dsc_file *file = &d->file[s->file];
+    bool edition = file->edition >= 1000;               /* 2023 on */
+    struct dsc_features f = { {
+        [DSC_F_PRESENCE] = file->proto3 ? DSC_IMPLICIT : 1,
+        [DSC_F_ENUM] = file->proto3 || edition ? 1 : DSC_CLOSED,
+        [DSC_F_REPEATED] = file->proto3 || edition ? DSC_PACKED : 2,
+        [DSC_F_ENCODING] = 1 } };
+    if (!edition)
+        return f;
+    dsc_add_features(&f, dsc_bytes(dsc_bytes(file->bytes, 8), 50));
+    for (size_t i = 0; i <= s->name.n; i++) {
+        const struct dsc_symbol *around = i == s->name.n ? s
+            : s->name.p[i] != '.' ? NULL
+            : dsc_symbol(d, (struct slice){ s->name.p, i });
+        if (around && around->kind == 'M')
+            dsc_add_features(&f, dsc_bytes(dsc_bytes(around->bytes, 7), 12));
+        else if (around && around->kind == 'E')
+            dsc_add_features(&f, dsc_bytes(dsc_bytes(around->bytes, 3), 7));
+    }
+    return f;
+}
+
+/* True if the enum s has only the values that it names. */
+static bool dsc_is_closed(const struct dsc *d, const struct dsc_symbol *s)
+{
+    return dsc_features(d, s).v[DSC_F_ENUM] == DSC_CLOSED;
+}
+
+/* Read bytes, the descriptor of a field of message s, or of the extension s. */
 static struct dsc_field dsc_field(const struct dsc *d,
                                   const struct dsc_symbol *s,
                                   struct slice bytes)
 {
-    const struct dsc_file *file = &d->file[s->file];
-    bool modern = file->proto3 || file->edition >= 1000;        /* 2023 on */
-    uint64_t type = dsc_varint(bytes, 5, 0);
+    struct dsc_features of = dsc_features(d, s);
+    struct slice options = dsc_bytes(bytes, 8);
+    uint64_t type = dsc_varint(bytes, 5, 0), label = dsc_varint(bytes, 4, 1);
     struct dsc_field f = { .name = dsc_bytes(bytes, 1),
         .json = dsc_bytes(bytes, 10), .type_name = dsc_bytes(bytes, 6),
         .number = (uint32_t)dsc_varint(bytes, 3, 0),
         .type = type <= DSC_SINT64 ? (enum dsc_type)type : 0,
-        .repeated = dsc_varint(bytes, 4, 1) == 3,
+        .repeated = label == 3,
         .oneof = (int64_t)dsc_varint(bytes, 9, UINT64_MAX) };
     if (f.type_name.n)
         f.of = dsc_resolve(d, s->name, f.type_name);
@@ -25150,16 +25294,31 @@ static struct dsc_field dsc_field(const struct dsc *d,
         f.type_name = f.of->name;
     if (f.of && !f.type)                /* protoc has not resolved the name */
         f.type = f.of->kind == 'M' ? DSC_MESSAGE : DSC_ENUM;
-    f.packed = dsc_varint(dsc_bytes(bytes, 8), 2, modern) && f.repeated &&
-               dsc_types[f.type].wire != PB_BYTES && f.type != DSC_GROUP;
-    f.presence = !file->proto3 || f.oneof >= 0 || f.type == DSC_MESSAGE;
+    dsc_add_features(&of, dsc_bytes(options, 21));
+    if (f.type == DSC_MESSAGE && of.v[DSC_F_ENCODING] == DSC_DELIMITED &&
+        !dsc_is_map(s) && !dsc_is_map(f.of))
+        f.type = DSC_GROUP;
+    bool nested = dsc_types[f.type].form == DSC_NESTED;
+    f.packed = f.repeated && !nested && dsc_types[f.type].wire != PB_BYTES &&
+               dsc_varint(options, 2, of.v[DSC_F_REPEATED] == DSC_PACKED);
+    f.required = label == 2 || of.v[DSC_F_PRESENCE] == DSC_LEGACY_REQUIRED;
+    f.presence = of.v[DSC_F_PRESENCE] != DSC_IMPLICIT || f.oneof >= 0 || nested;
     return f;
+}
+
+/* True if f is of a type of google.protobuf called name. */
+static bool dsc_is_google(const struct dsc_field *f, const char *name)
+{
+    static const char package[] = "google.protobuf.";
+    return txt_starts(f->type_name, package) &&
+           txt_equal(txt_after(f->type_name, sizeof package - 1),
+                     txt_slice(name));
 }
 
 /* True if f is a Value, which can be null. */
 static bool dsc_is_value(const struct dsc_field *f)
 {
-    return txt_equal(f->type_name, txt_slice("google.protobuf.Value"));
+    return dsc_is_google(f, "Value");
 }
 
 /* Return the extension of message s with number, or NULL. */
@@ -25203,13 +25362,8 @@ static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
     *f = dsc_field(d, found, found->bytes);
     f->extension = found;
     f->presence = true;
+    f->oneof = -1;
     return true;
-}
-
-/* True if s is the type of a map's entries. */
-static bool dsc_is_map(const struct dsc_symbol *s)
-{
-    return s && dsc_varint(dsc_bytes(s->bytes, 7), 7, 0);
 }
 
 struct dsc_method {
@@ -25373,11 +25527,16 @@ static int dsc_find_method(const struct dsc *d, const char *path,
  * runs    any thread
  */
 
-/* ---- JSON to wire, by the proto3 JSON mapping ---- */
+/* ---- JSON to wire, by the proto3 JSON mapping ----
+ *
+ * pj_next unescapes keys and strings, so that each is unescaped once: below it,
+ * the text of a JS_STRING is plain, without quotes.
+ */
 
-struct pj_json {                       /* of one pj_encode */
+struct pj_json {                        /* of one pj_encode */
     const struct dsc *d;                /* borrowed */
-    const struct pj_known *known;      /* pj_known */
+    const struct pj_known *known;       /* pj_known */
+    struct arena plain;                 /* strings that had escapes */
     struct buf path;                    /* of the value: items[2].price */
     struct gp_why *why;
     const struct js_value *any;         /* skip its member "@type"; or NULL */
@@ -25388,12 +25547,15 @@ struct pj_json {                       /* of one pj_encode */
                                         /* for recursion, as message is */
 };
 
-struct pj_text {                       /* of one pj_decode */
+struct pj_text {                        /* of one pj_decode */
     const struct dsc *d;                /* borrowed */
-    const struct pj_known *known;      /* pj_known */
+    const struct pj_known *known;       /* pj_known */
     struct js js;
+    int64_t budget;                     /* fields that may still be looked at */
     int (*message)(struct pj_text *t, const struct dsc_symbol *s,
                    struct slice bytes, int depth);      /* for recursion */
+    int (*set)(struct pj_text *t, const struct pb_field *w, int depth);
+                                        /* as message is, in a Value */
 };
 
 /* A well-known type, one that JSON does not write as an object of its fields.
@@ -25440,42 +25602,106 @@ static TXT_FORMAT_2 int pj_wrong(struct pj_json *j, const char *fmt, ...)
 static int pj_wrong_value(struct pj_json *j, const struct js_value *v,
                           const char *what)
 {
-    return pj_wrong(j, "%.*s %s", dsc_shown(v->text), v->text.p, what);
+    const char *quote = v->kind == JS_STRING ? "\"" : "";
+    return pj_wrong(j, "%s%.*s%s %s", quote, dsc_shown(v->text), v->text.p,
+                    quote, what);
 }
 
-/* Return what is between the quotes of the JSON string s. */
-static struct slice pj_unquoted(struct slice s)
+/* Set *s, a quoted string, to its unescaped text: in place if it can be. */
+static int pj_unescape(struct pj_json *j, struct slice *s)
 {
-    return (struct slice){ s.p + 1, s.n - 2 };
+    struct buf b = {0};
+    if (!memchr(s->p, '\\', s->n)) {
+        *s = js_inside(*s);
+        return GP_OK;
+    }
+    js_get_string(*s, &b);
+    char *copy = b.err ? NULL : mem_arena_dup(&j->plain, b.data, b.len);
+    *s = (struct slice){ copy, copy ? b.len : 0 };
+    mem_fini(&b);
+    return copy ? GP_OK : GP_ENOMEM;
+}
+
+/* Do js_next_member; unescape the key and a string: 1, 0 at the end, or
+ * GP_ENOMEM. */
+static int pj_next(struct pj_json *j, struct js_members *m, struct slice *key,
+                   struct js_value *v)
+{
+    if (!js_next_member(m, key, v))
+        return 0;
+    int e = key->n ? pj_unescape(j, key) : GP_OK;
+    if (!e && v->kind == JS_STRING)
+        e = pj_unescape(j, &v->text);
+    return e ? e : 1;
+}
+
+/* Return the decimal number v without its sign, which goes to *minus, and, in a
+ * string, without a plus and leading zeros; empty if v is not a number. */
+static struct slice pj_number(const struct js_value *v, bool *minus)
+{
+    struct slice s = v->text, none = {0};
+    *minus = s.n && *s.p == '-';
+    if (v->kind != JS_NUMBER && v->kind != JS_STRING)
+        return none;
+    if (*minus || (s.n && *s.p == '+'))
+        s = txt_after(s, 1);
+    while (s.n > 1 && s.p[0] == '0' && isdigit((uint8_t)s.p[1]))
+        s = txt_after(s, 1);
+    return s.n && *s.p != '-' && js_number_bytes(s) == s.n ? s : none;
+}
+
+/* Compute n * 10 + digit in *n; false: it does not fit. */
+static bool pj_add_digit(uint64_t *n, unsigned digit)
+{
+    return !__builtin_mul_overflow(*n, 10, n) &&
+           !__builtin_add_overflow(*n, digit, n);
+}
+
+/* Parse s, a decimal number, as a whole one into *n, exactly: 5.0 and 1e3 are
+ * whole, too.  GP_EFORMAT: it is not; GP_ELIMIT: it does not fit. */
+static int pj_whole(struct slice s, uint64_t *n)
+{
+    size_t point = js_digits_end(s, 0), end = point;
+    int64_t whole = (int64_t)point;     /* digits before the point */
+    if (end < s.n && s.p[end] == '.')
+        end = js_digits_end(s, end + 1);
+    if (end < s.n) {
+        struct slice e = txt_after(s, end + 1);
+        bool minus = *e.p == '-';
+        e = txt_after(e, minus || *e.p == '+');
+        int64_t exponent = 0;
+        for (size_t i = 0; i < e.n && exponent < INT_MAX; i++)
+            exponent = exponent * 10 + (e.p[i] - '0');
+        whole += minus ? -exponent : exponent;
+    }
+    *n = 0;
+    int64_t k = 0;                      /* digits seen */
+    for (size_t i = 0; i < end; i++) {
+        if (i == point)
+            continue;
+        unsigned digit = (unsigned)(s.p[i] - '0');
+        if (k++ >= whole && digit)
+            return GP_EFORMAT;
+        if (k <= whole && !pj_add_digit(n, digit))
+            return GP_ELIMIT;
+    }
+    for (; k < whole && *n; k++)
+        if (!pj_add_digit(n, 0))
+            return GP_ELIMIT;
+    return GP_OK;
 }
 
 /* Read v, a number or string, as an integer of bits bits into *x, extended. */
 static int pj_get_integer(struct pj_json *j, const struct js_value *v,
                           bool is_signed, int bits, uint64_t *x)
 {
-    struct slice s = v->kind == JS_STRING ? pj_unquoted(v->text) : v->text;
-    bool minus = s.n && *s.p == '-';
-    struct slice digits = { s.p + minus, s.n - minus };
+    bool minus;
+    struct slice s = pj_number(v, &minus);
     uint64_t n = 0, max = UINT64_MAX >> (64 - bits) >> is_signed;
-    bool ok = (v->kind == JS_NUMBER || v->kind == JS_STRING) && digits.n &&
-              isdigit((uint8_t)*digits.p);
-    bool plain = true;                  /* digits alone */
-    for (size_t i = 0; i < digits.n; i++)
-        plain &= isdigit((uint8_t)digits.p[i]) != 0;
-    int e = ok ? txt_slice_number(digits, 0, UINT64_MAX, &n) : GP_EUSAGE;
-    if (e && ok && plain)
-        return pj_wrong_value(j, v, "is out of range");
-    if (ok && e) {
-        double f = fabs(txt_finite(s)); /* 1e3 and 5.0 are integers, too */
-        ok = f < 9007199254740992.0 && f <= floor(f);
-        n = ok ? (uint64_t)f : 0;
-        if (!ok && f <= floor(f))
-            return pj_wrong_value(j, v, "is too large for an exponent: write "
-                                  "all digits");
-    }
-    if (!ok)
+    int e = s.n ? pj_whole(s, &n) : GP_EFORMAT;
+    if (e == GP_EFORMAT)
         return pj_wrong_value(j, v, "is not an integer");
-    if (n > (!minus ? max : is_signed ? max + 1 : 0))
+    if (e || n > (!minus ? max : is_signed ? max + 1 : 0))
         return pj_wrong_value(j, v, "is out of range");
     *x = minus ? 0 - n : n;
     return GP_OK;
@@ -25485,19 +25711,23 @@ static int pj_get_integer(struct pj_json *j, const struct js_value *v,
 static int pj_get_real(struct pj_json *j, const struct js_value *v, int bits,
                        uint64_t *x)
 {
-    struct slice s = v->kind == JS_STRING ? pj_unquoted(v->text) : v->text;
-    double real = v->kind != JS_STRING ? (double)NAN
-                : txt_equal(s, txt_slice("Infinity")) ? (double)INFINITY
-                : txt_equal(s, txt_slice("-Infinity")) ? -(double)INFINITY
-                : (double)NAN;
-    bool named = v->kind == JS_STRING &&
-                 (!isnan(real) || txt_equal(s, txt_slice("NaN")));
-    if (!named && (v->kind == JS_NUMBER || v->kind == JS_STRING))
-        real = txt_finite(s);
-    if (!named && (isnan(real) ||
-                   (bits == 32 && fabs(real) > 3.4028235677973366e38)))
-        return pj_wrong_value(j, v, "is not a number that fits");
+    static const struct { const char *name; double v; } names[] = {
+        { "NaN", (double)NAN }, { "Infinity", (double)INFINITY },
+        { "-Infinity", -(double)INFINITY } };
+    bool minus, named = false;
+    struct slice s = pj_number(v, &minus);
+    double real = txt_finite(s);
+    real = minus ? -real : real;
+    for (size_t i = 0; v->kind == JS_STRING && i < 3; i++)
+        if (txt_equal(v->text, txt_slice(names[i].name))) {
+            real = names[i].v;
+            named = true;
+        }
     float single = (float)real;
+    if (!named && !s.n)
+        return pj_wrong_value(j, v, "is not a number");
+    if (!named && (isnan(real) || (bits == 32 && isinf(single))))
+        return pj_wrong_value(j, v, "is out of range");
     *x = 0;
     memcpy(x, bits == 32 ? (void *)&single : &real, (size_t)bits / 8);
     return GP_OK;
@@ -25508,9 +25738,12 @@ static int pj_get_base64(struct pj_json *j, const struct js_value *v,
                          struct buf *out)
 {
     struct buf text = {0};
+    struct slice s = v->text;
     if (v->kind != JS_STRING)
         return pj_wrong(j, "not a string in base64");
-    js_get_string(v->text, &text);
+    while (s.n && s.p[s.n - 1] == '=')
+        s.n--;
+    mem_put(&text, s.p, s.n);
     for (size_t i = 0; i < text.len; i++)
         text.data[i] = text.data[i] == '-' ? '+'
                      : text.data[i] == '_' ? '/' : text.data[i];
@@ -25520,29 +25753,40 @@ static int pj_get_base64(struct pj_json *j, const struct js_value *v,
     return e;
 }
 
-/* Read v, the name or the number of a value of the enum f. */
-static int pj_get_enum(struct pj_json *j, const struct dsc_field *f,
-                       const struct js_value *v, uint64_t *x)
+/* Fail: the enum s has no value v. */
+static int pj_no_value(struct pj_json *j, const struct dsc_symbol *s,
+                       const struct js_value *v)
 {
-    const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
-    if (!s)
-        return pj_wrong(j, "its enum is not in the descriptors");
-    if (v->kind != JS_STRING)
-        return pj_get_integer(j, v, true, 32, x);
-    struct slice name = pj_unquoted(v->text);
-    const struct dsc_part *p = dsc_part(j->d, s, &name, 0);
-    if (p) {
-        *x = dsc_varint(p->bytes, 2, 0);
-        return GP_OK;
-    }
     struct buf known = {0};
     dsc_put_parts(&known, s);
     int e = pj_wrong(j, "'%.*s' is no value of %.*s, which has %.*s",
-                     dsc_shown(name), name.p, (int)s->name.n, s->name.p,
+                     dsc_shown(v->text), v->text.p, (int)s->name.n, s->name.p,
                      known.len ? (int)known.len : 4,
                      known.len ? (const char *)known.data : "none");
     mem_fini(&known);
     return e;
+}
+
+/* Read v, the name or the number of a value of the enum f. */
+static int pj_get_enum(struct pj_json *j, const struct dsc_field *f,
+                       const struct js_value *v, uint64_t *x)
+{
+    const struct dsc_symbol *s = f->of;
+    bool minus, named = v->kind == JS_STRING && !pj_number(v, &minus).n;
+    const struct dsc_part *p;
+    if (!s)
+        return pj_wrong(j, "its enum is not in the descriptors");
+    *x = 0;
+    if (v->kind == JS_NULL && dsc_is_google(f, "NullValue"))
+        return GP_OK;
+    int e = named ? GP_OK : pj_get_integer(j, v, true, 32, x);
+    if (e)
+        return e;
+    p = dsc_part(j->d, s, named ? &v->text : NULL, (uint32_t)*x);
+    if (!p && (named || dsc_is_closed(j->d, s)))
+        return pj_no_value(j, s, v);
+    *x = p ? dsc_varint(p->bytes, 2, 0) : *x;
+    return GP_OK;
 }
 
 /* Append the number, bool or enum v without a tag; *zero: it is 0. */
@@ -25612,11 +25856,15 @@ static int pj_put_time(struct buf *b, int64_t seconds, int64_t ns)
     return b->err;
 }
 
+/* The first and the last second of a Timestamp: the years 1 to 9999. */
+#define PJ_FIRST_SECOND INT64_C(-62135596800)
+#define PJ_LAST_SECOND  INT64_C(253402300799)
+
 /* Append a Timestamp: RFC 3339, with Z or an offset. */
 static int pj_put_timestamp(struct pj_json *j, const struct pj_known *k,
                             const struct js_value *v, struct buf *b, int depth)
 {
-    struct slice s = pj_unquoted(v->text);
+    struct slice s = v->text;
     struct tm t = { .tm_year = pj_digits(s, 0, 4, 1, 9999) - 1900,
         .tm_mon = pj_digits(s, 5, 2, 1, 12) - 1,
         .tm_mday = pj_digits(s, 8, 2, 1, 31),
@@ -25642,6 +25890,8 @@ static int pj_put_timestamp(struct pj_json *j, const struct pj_known *k,
         return pj_wrong(j, "not a time such as 2026-11-25T12:00:00Z");
     if (offset)
         seconds -= (*zone.p == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    if (seconds < PJ_FIRST_SECOND || seconds > PJ_LAST_SECOND)
+        return pj_wrong(j, "not in the years 1 to 9999 of UTC");
     return pj_put_time(b, seconds, ns);
 }
 
@@ -25649,7 +25899,7 @@ static int pj_put_timestamp(struct pj_json *j, const struct pj_known *k,
 static int pj_put_duration(struct pj_json *j, const struct pj_known *k,
                            const struct js_value *v, struct buf *b, int depth)
 {
-    struct slice s = pj_unquoted(v->text);
+    struct slice s = v->text;
     bool minus = s.n && *s.p == '-';
     size_t from = minus, end = from, n = 0;
     uint64_t seconds = 0;
@@ -25670,9 +25920,11 @@ static int pj_put_duration(struct pj_json *j, const struct pj_known *k,
 static int pj_put_mask(struct pj_json *j, const struct pj_known *k,
                        const struct js_value *v, struct buf *b, int depth)
 {
-    struct slice s = pj_unquoted(v->text);
+    struct slice s = v->text;
     struct buf path = {0};
-    (void)j, (void)k, (void)depth;
+    (void)k, (void)depth;
+    if (s.n && memchr(s.p, '_', s.n))
+        return pj_wrong(j, "a path of a FieldMask is in lowerCamelCase");
     for (size_t i = 0; i <= s.n && s.n; i++) {
         if (i == s.n || s.p[i] == ',') {
             pb_put_message(b, 1, &path);
@@ -25698,7 +25950,7 @@ static int pj_put_untagged(struct pj_json *j, const struct dsc_field *f,
     if (f->type == DSC_BYTES)
         e = pj_get_base64(j, v, &text);
     else if (v->kind == JS_STRING)
-        js_get_string(v->text, &text);
+        mem_put(&text, v->text.p, v->text.n);
     else
         e = pj_wrong(j, "not a string");
     *zero = text.len == 0;
@@ -25729,15 +25981,17 @@ static int pj_put_wrapped(struct pj_json *j, const struct pj_known *k,
     return pj_put_scalar(j, &f, v, b);
 }
 
-struct pj_piece {                      /* a field, or an entry of a map */
+struct pj_piece {                       /* a field, or an entry of a map */
     struct slice key;                   /* of a string; set before sorting */
     size_t   key_at;                    /* where the key is in the bytes */
     uint64_t number;                    /* another key; the field's number */
     bool     is_signed;
+    bool     null;                      /* a field that is left out */
+    int64_t  oneof;                     /* of a field; -1: in none */
     size_t   at, n;                     /* the piece in the bytes */
 };
 
-struct pj_pieces {                     /* to be sorted; owned */
+struct pj_pieces {                      /* to be sorted; owned */
     struct buf bytes;
     struct pj_piece *piece;
     size_t n, cap;
@@ -25781,6 +26035,22 @@ static int pj_piece_order(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* Sort the pieces of a, which are all there. */
+static void pj_sort(struct pj_pieces *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        a->piece[i].key.p = (const char *)a->bytes.data + a->piece[i].key_at;
+    if (a->n)
+        qsort(a->piece, a->n, sizeof *a->piece, pj_piece_order);
+}
+
+/* Release a; a zero a is fine. */
+static void pj_free_pieces(struct pj_pieces *a)
+{
+    mem_fini(&a->bytes);
+    mem_free(a->piece);
+}
+
 /* Append the pieces of a to b in their order, unless e is an error, and release
  * them.  Return e, or an error if two pieces have the same key. */
 static int pj_put_sorted(struct pj_json *j, struct buf *b,
@@ -25788,17 +26058,14 @@ static int pj_put_sorted(struct pj_json *j, struct buf *b,
 {
     struct pj_piece *v = a->piece;
     e = e ? e : a->bytes.err;
-    for (size_t i = 0; i < a->n && !e; i++)
-        v[i].key.p = (const char *)a->bytes.data + v[i].key_at;
-    if (a->n && !e)
-        qsort(v, a->n, sizeof *v, pj_piece_order);
+    if (!e)
+        pj_sort(a);
     for (size_t i = 0; i < a->n && !e; i++) {
         if (i && !pj_piece_order(&v[i - 1], &v[i]))
             e = pj_wrong(j, "a key twice");
         mem_put(b, a->bytes.data + v[i].at, v[i].n);
     }
-    mem_fini(&a->bytes);
-    mem_free(v);
+    pj_free_pieces(a);
     return e ? e : b->err;
 }
 
@@ -25808,22 +26075,21 @@ static int pj_put_sorted(struct pj_json *j, struct buf *b,
 static int pj_put_values(struct pj_json *j, const struct pj_known *k,
                          const struct js_value *v, struct buf *b, int depth)
 {
-    struct buf part = {0}, text = {0}, entry = {0};
+    struct buf part = {0}, entry = {0};
     struct js_members m = js_members(v);
     struct pj_pieces all = {0};
     struct js_value x;
     struct slice key;
     bool map = v->kind == JS_OBJECT;
-    int e = depth > 0 ? GP_OK : pj_wrong(j, "nested too deep");
-    while (!e && js_next_member(&m, &key, &x)) {
+    int got = 0, e = depth > 0 ? GP_OK : pj_wrong(j, "nested too deep");
+    while (!e && (got = pj_next(j, &m, &key, &x)) > 0) {
         struct pj_piece *p = pj_add_piece(&all, all.bytes.len);
-        part.len = entry.len = text.len = 0;
+        part.len = entry.len = 0;
         e = p ? j->value(j, k, &x, &part, depth - 1) : GP_ENOMEM;
         if (e)
             break;
         if (map) {
-            js_get_string(key, &text);
-            pb_put_bytes(&entry, 1, text.data, text.len);
+            pb_put_bytes(&entry, 1, key.p, key.n);
             pb_put_message(&entry, 2, &part);
         }
         struct buf *what = map ? &entry : &part;
@@ -25834,9 +26100,8 @@ static int pj_put_values(struct pj_json *j, const struct pj_known *k,
         if (map)
             pj_key_piece(p, &all.bytes, bytes);
     }
-    e = e ? e : part.err | text.err | entry.err ? GP_ENOMEM : GP_OK;
+    e = e ? e : got ? got : part.err | entry.err ? GP_ENOMEM : GP_OK;
     mem_fini(&part);
-    mem_fini(&text);
     mem_fini(&entry);
     return pj_put_sorted(j, b, &all, e);
 }
@@ -25863,8 +26128,7 @@ static int pj_put_value(struct pj_json *j, const struct pj_known *k,
         mem_put(b, &real, sizeof real); /* little endian, as the wire */
         break;
     case JS_STRING:
-        js_get_string(v->text, &in);
-        pb_put_message(b, 3, &in);
+        pb_put_bytes(b, 3, v->text.p, v->text.n);
         break;
     default:
         e = pj_put_values(j, k, v, &in, depth);
@@ -25879,14 +26143,19 @@ static int pj_put_one(struct pj_json *j, const struct dsc_field *f,
                       const struct js_value *v, struct buf *b, int depth)
 {
     struct buf in = {0};
-    if (f->type != DSC_MESSAGE)
-        return f->type == DSC_GROUP ? pj_wrong(j, "groups are not supported")
-                                    : pj_put_scalar(j, f, v, b);
-    const struct dsc_symbol *s = dsc_symbol(j->d, f->type_name);
+    if (dsc_types[f->type].form != DSC_NESTED)
+        return pj_put_scalar(j, f, v, b);
+    const struct dsc_symbol *s = f->of;
     int e = s ? j->message(j, s, v, &in, depth - 1)
               : pj_wrong(j, "its type is not in the descriptors");
-    if (!e)
+    if (!e && f->type == DSC_GROUP) {
+        pb_put_varint(b, (uint64_t)f->number << 3 | PB_GROUP);
+        mem_put(b, in.data, in.len);
+        pb_put_varint(b, (uint64_t)f->number << 3 | PB_GROUP_END);
+        b->err = b->err ? b->err : in.err;
+    } else if (!e) {
         pb_put_message(b, f->number, &in);
+    }
     mem_fini(&in);
     return e ? e : b->err;
 }
@@ -25902,9 +26171,9 @@ static int pj_put_list(struct pj_json *j, const struct dsc_field *f,
     struct js_value x;
     size_t i = 0, at = j->path.len;
     bool zero;
-    int e = v->kind == JS_ARRAY ? GP_OK : pj_wrong(j, "not an array");
+    int got = 0, e = v->kind == JS_ARRAY ? GP_OK : pj_wrong(j, "not an array");
     one.presence = true;                /* an element that is 0 is written */
-    for (; !e && js_next_member(&m, &key, &x); i++) {
+    for (; !e && (got = pj_next(j, &m, &key, &x)) > 0; i++) {
         j->path.len = at;
         txt_putf(&j->path, "[%zu]", i);
         if (x.kind == JS_NULL && !dsc_is_value(f))
@@ -25914,12 +26183,27 @@ static int pj_put_list(struct pj_json *j, const struct dsc_field *f,
         else
             e = pj_put_one(j, &one, &x, b, depth);
     }
-    j->path.len = at;
+    if (!e)
+        j->path.len = at;
+    e = e ? e : got ? got : part.err;
     if (!e && f->packed && part.len)
         pb_put_message(b, f->number, &part);
-    e = e ? e : part.err ? part.err : b->err;
     mem_fini(&part);
-    return e;
+    return e ? e : b->err;
+}
+
+/* Set *v to what the key of a map, of the type of k, is as a value. */
+static int pj_get_key(struct pj_json *j, const struct dsc_field *k,
+                      struct slice key, struct js_value *v)
+{
+    *v = (struct js_value){ JS_STRING, key };
+    if (k->type == DSC_BOOL)
+        v->kind = txt_equal(key, txt_slice("true")) ? JS_TRUE
+                : txt_equal(key, txt_slice("false")) ? JS_FALSE : JS_NULL;
+    else if (k->type != DSC_STRING && key.n &&
+             js_digits_end(key, *key.p == '-' || *key.p == '+') != key.n)
+        return pj_wrong_value(j, v, "is not an integer");
+    return GP_OK;
 }
 
 /* Append the entry key: x, of type s, of the map f; set *piece to sort it. */
@@ -25930,16 +26214,14 @@ static int pj_put_entry(struct pj_json *j, const struct dsc_field *f,
 {
     struct dsc_field k = {0}, v = {0};
     struct buf in = {0};
-    struct js_value name = { JS_STRING, key };
-    struct slice bare = pj_unquoted(key);
+    struct js_value name;
     if (!dsc_find_field(j->d, s, key, 1, &k) ||
         !dsc_find_field(j->d, s, key, 2, &v))
         return pj_wrong(j, "a map without key and value");
-    if (k.type == DSC_BOOL)
-        name = (struct js_value){ txt_equal(bare, txt_slice("true")) ? JS_TRUE
-            : txt_equal(bare, txt_slice("false")) ? JS_FALSE : JS_NULL, bare };
     k.presence = v.presence = true;
-    int e = pj_put_scalar(j, &k, &name, &in);
+    int e = pj_get_key(j, &k, key, &name);
+    if (!e)
+        e = pj_put_scalar(j, &k, &name, &in);
     if (!e && x->kind == JS_NULL && !dsc_is_value(&v))
         e = pj_wrong(j, "null in a map");
     struct pb_in got = pb_of(mem_slice(&in));
@@ -25971,14 +26253,16 @@ static int pj_put_map(struct pj_json *j, const struct dsc_field *f,
     struct slice key;
     struct js_value x;
     size_t at = j->path.len;
+    int got = 0;
     int e = v->kind == JS_OBJECT ? GP_OK : pj_wrong(j, "not an object");
-    while (!e && js_next_member(&m, &key, &x)) {
+    while (!e && (got = pj_next(j, &m, &key, &x)) > 0) {
         struct pj_piece *p = pj_add_piece(&all, all.bytes.len);
         j->path.len = at;
-        txt_putf(&j->path, "[%.*s]", dsc_shown(key), key.p);
+        txt_putf(&j->path, "[\"%.*s\"]", dsc_shown(key), key.p);
         e = p ? pj_put_entry(j, f, s, key, &x, &all.bytes, p, depth)
               : GP_ENOMEM;
     }
+    e = e ? e : got;
     if (!e)
         j->path.len = at;
     return pj_put_sorted(j, b, &all, e);
@@ -25992,19 +26276,45 @@ static struct slice pj_any_type(struct slice url)
     return skip ? (struct slice){ url.p + skip, url.n - skip } : url;
 }
 
+/* Find the members "@type" and "value" of the Any v. */
+static int pj_get_any(struct pj_json *j, const struct js_value *v,
+                      struct js_value *type, struct js_value *value)
+{
+    struct js_members m = js_members(v);
+    struct slice key;
+    struct js_value x;
+    int got;
+    *type = *value = (struct js_value){0};
+    while ((got = pj_next(j, &m, &key, &x)) > 0) {
+        struct js_value *to = txt_equal(key, txt_slice("@type")) ? type
+                            : txt_equal(key, txt_slice("value")) ? value : NULL;
+        if (to && to->text.p)
+            return pj_wrong(j, "\"%.*s\" twice", (int)key.n, key.p);
+        if (to)
+            *to = x;
+    }
+    return got;
+}
+
 /* Append an Any: "@type" and fields, or a "value" for a well-known type. */
 static int pj_put_any(struct pj_json *j, const struct pj_known *k,
                       const struct js_value *v, struct buf *b, int depth)
 {
-    struct js_value type = js_member(v, "@type"), value = js_member(v, "value");
-    struct buf url = {0}, in = {0};
-    if (type.kind != JS_STRING)
-        return pj_wrong(j, "an Any has a \"@type\"");
-    js_get_string(type.text, &url);
-    struct slice name = pj_any_type(mem_slice(&url));
+    struct js_value type, value, x;
+    struct buf in = {0};
+    struct slice key;
+    struct js_members m = js_members(v);
+    if (!js_next_member(&m, &key, &x))  /* {}: one without a type */
+        return GP_OK;
+    int e = pj_get_any(j, v, &type, &value);
+    if (!e && (type.kind != JS_STRING || !type.text.n))
+        e = pj_wrong(j, "an Any has a \"@type\"");
+    if (e)
+        return e;
+    struct slice url = type.text, name = pj_any_type(url);
     const struct dsc_symbol *s = dsc_symbol(j->d, name);
-    int e = s && s->kind == 'M' ? GP_OK
-          : pj_wrong(j, "type '%.*s' is not in the descriptors",
+    if (!s || s->kind != 'M')
+        e = pj_wrong(j, "type '%.*s' is not in the descriptors",
                      dsc_shown(name), name.n ? name.p : "");
     k = pj_find_known(j->known, name);
     bool wrapped = k && (k->put || value.text.p);
@@ -26017,12 +26327,11 @@ static int pj_put_any(struct pj_json *j, const struct pj_known *k,
         e = j->message(j, s, wrapped ? &value : v, &in, depth - 1);
     j->any = around;
     if (!e) {
-        pb_put_bytes(b, 1, url.data, url.len);
+        pb_put_bytes(b, 1, url.p, url.n);
         if (in.len)
             pb_put_message(b, 2, &in);
     }
-    e = e ? e : url.err | in.err ? GP_ENOMEM : b->err;
-    mem_fini(&url);
+    e = e ? e : in.err ? GP_ENOMEM : b->err;
     mem_fini(&in);
     return e;
 }
@@ -26052,29 +26361,40 @@ static struct slice pj_nearest(const struct dsc_symbol *s, struct slice key)
     return best;
 }
 
-/* Append the member key: x of a message of type s; set *f to its field, with
- * number 0 if x is null and the field is left out. */
+/* Fail: message s has no field that JSON calls key. */
+static int pj_no_field(struct pj_json *j, const struct dsc_symbol *s,
+                       struct slice key)
+{
+    struct slice near = pj_nearest(s, key);
+    if (key.n && *key.p == '[')
+        return pj_wrong(j, "no extension \"%.*s\" of %.*s in the descriptors",
+                        dsc_shown(key), key.p, (int)s->name.n, s->name.p);
+    return pj_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s", dsc_shown(key),
+                    key.p, (int)s->name.n, s->name.p,
+                    near.n ? " (did you mean \"" : "", (int)near.n,
+                    near.n ? near.p : "", near.n ? "\"?)" : "");
+}
+
+/* True if null in JSON is a value of f: elsewhere it leaves the field out. */
+static bool pj_takes_null(const struct dsc_field *f)
+{
+    return !f->repeated && (dsc_is_value(f) || dsc_is_google(f, "NullValue"));
+}
+
+/* Append the member key: x of a message of type s; set *f to its field. */
 static int pj_put_member(struct pj_json *j, const struct dsc_symbol *s,
                          struct slice key, const struct js_value *x,
                          struct buf *b, struct dsc_field *f, int depth)
 {
-    struct slice bare = pj_unquoted(key);
     size_t at = j->path.len;
-    if (!dsc_find_field(j->d, s, bare, 0, f)) {
-        struct slice near = pj_nearest(s, bare);
-        return pj_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s",
-                        dsc_shown(bare), bare.p, (int)s->name.n, s->name.p,
-                        near.n ? " (did you mean \"" : "", (int)near.n,
-                        near.n ? near.p : "", near.n ? "\"?)" : "");
-    }
-    txt_putf(&j->path, "%s%.*s", at ? "." : "", (int)f->name.n, f->name.p);
-    const struct dsc_symbol *entry = f->repeated && f->type == DSC_MESSAGE ?
-                                     dsc_symbol(j->d, f->type_name) : NULL;
     int e = GP_OK;
-    if (x->kind == JS_NULL && (f->repeated || !dsc_is_value(f)))
-        f->number = 0;
-    else if (dsc_is_map(entry))
-        e = pj_put_map(j, f, entry, x, b, depth);
+    if (!dsc_find_field(j->d, s, key, 0, f))
+        return pj_no_field(j, s, key);
+    txt_putf(&j->path, "%s%.*s", at ? "." : "", (int)key.n, key.p);
+    if (x->kind == JS_NULL && !pj_takes_null(f))
+        e = GP_OK;
+    else if (f->repeated && f->type == DSC_MESSAGE && dsc_is_map(f->of))
+        e = pj_put_map(j, f, f->of, x, b, depth);
     else if (f->repeated)
         e = pj_put_list(j, f, x, b, depth);
     else
@@ -26082,6 +26402,45 @@ static int pj_put_member(struct pj_json *j, const struct dsc_symbol *s,
     if (!e)
         j->path.len = at;
     return e;
+}
+
+/* Fail if f, a field of s, or another of its oneof is among the pieces of a. */
+static int pj_check_twice(struct pj_json *j, const struct dsc_symbol *s,
+                          const struct pj_pieces *a, const struct dsc_field *f,
+                          bool null)
+{
+    struct dsc_field g;
+    for (size_t i = 0; i < a->n; i++) {
+        const struct pj_piece *p = &a->piece[i];
+        if (p->number == f->number)
+            return pj_wrong(j, "\"%.*s\" twice", (int)f->name.n, f->name.p);
+        if (!null && !p->null && f->oneof >= 0 && p->oneof == f->oneof &&
+            dsc_find_field(j->d, s, f->name, (uint32_t)p->number, &g))
+            return pj_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
+                            (int)g.name.n, g.name.p, (int)f->name.n,
+                            f->name.p);
+    }
+    return GP_OK;
+}
+
+/* Fail if a required field of s is not among the pieces of a. */
+static int pj_check_required(struct pj_json *j, const struct dsc_symbol *s,
+                             const struct pj_pieces *a)
+{
+    for (uint32_t k = 0; k < s->nparts; k++) {
+        const struct dsc_part *p = &j->d->part[s->part + k];
+        size_t i = 0;
+        if (dsc_varint(p->bytes, 4, 1) != 2 && !dsc_bytes(p->bytes, 8).n)
+            continue;                   /* no feature makes it required */
+        struct dsc_field f = dsc_field(j->d, s, p->bytes);
+        while (i < a->n && (a->piece[i].number != f.number || a->piece[i].null))
+            i++;
+        if (i == a->n && f.required)
+            return pj_wrong(j, "required field \"%.*s\" of %.*s is missing",
+                            (int)f.name.n, f.name.p, (int)s->name.n,
+                            s->name.p);
+    }
+    return GP_OK;
 }
 
 /* Append the object v as fields of a message of type s, sorted by number. */
@@ -26092,30 +26451,24 @@ static int pj_put_fields(struct pj_json *j, const struct dsc_symbol *s,
     struct pj_pieces all = {0};
     struct slice key;
     struct js_value x;
-    int e = GP_OK;
-    while (!e && js_next_member(&m, &key, &x)) {
-        struct dsc_field f, g;
+    int got = 0, e = GP_OK;
+    while (!e && (got = pj_next(j, &m, &key, &x)) > 0) {
+        struct dsc_field f;
         size_t at = all.bytes.len;
-        if (v == j->any && txt_equal(key, txt_slice("\"@type\"")))
+        if (v == j->any && txt_equal(key, txt_slice("@type")))
             continue;
         e = pj_put_member(j, s, key, &x, &all.bytes, &f, depth);
-        if (e || !f.number)
-            continue;
-        for (size_t i = 0; !e && i < all.n; i++) {
-            uint32_t number = (uint32_t)all.piece[i].number;
-            if (number == f.number)
-                e = pj_wrong(j, "\"%.*s\" twice", (int)f.name.n, f.name.p);
-            else if (f.oneof >= 0 && dsc_find_field(j->d, s, key, number, &g) &&
-                     g.oneof == f.oneof)
-                e = pj_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
-                             (int)g.name.n, g.name.p, (int)f.name.n, f.name.p);
-        }
+        if (e)
+            break;
+        bool null = x.kind == JS_NULL && !pj_takes_null(&f);
+        e = pj_check_twice(j, s, &all, &f, null);
         struct pj_piece *p = pj_add_piece(&all, at);
         e = p ? e : GP_ENOMEM;
         if (p)
             *p = (struct pj_piece){ .at = at, .n = all.bytes.len - at,
-                                     .number = f.number };
+                .number = f.number, .null = null, .oneof = f.oneof };
     }
+    e = e ? e : got ? got : pj_check_required(j, s, &all);
     return pj_put_sorted(j, b, &all, e);
 }
 
@@ -26137,6 +26490,87 @@ static int pj_put_object(struct pj_json *j, const struct dsc_symbol *s,
 }
 
 /* ---- wire to JSON ---- */
+
+enum { PJ_BUDGET = 1 << 24 };   /* fields looked at for one reply: about 1 s */
+
+struct pj_member {                      /* a field, with what its values need */
+    struct dsc_field f;
+    enum pb_type wire;
+    bool closed;                        /* an enum: only named values count */
+};
+
+/* Return the member for f. */
+static struct pj_member pj_member(const struct dsc *d,
+                                  const struct dsc_field *f)
+{
+    return (struct pj_member){ *f, dsc_types[f->type].wire,
+        f->type == DSC_ENUM && f->of && dsc_is_closed(d, f->of) };
+}
+
+/* Do pb_get_field; GP_ELIMIT: the reply needs too much work. */
+static int pj_get_field(struct pj_text *t, struct pb_in *in,
+                        struct pb_field *w)
+{
+    return t->budget-- > 0 ? pb_get_field(in, w) : GP_ELIMIT;
+}
+
+/* True if w is a value of m: else it is as a field that is not known. */
+static bool pj_is_value(const struct pj_text *t, const struct pj_member *m,
+                        const struct pb_field *w)
+{
+    return w->number == m->f.number && w->type == m->wire &&
+           (!m->closed || dsc_part(t->d, m->f.of, NULL, (uint32_t)w->value));
+}
+
+/* Set *in to what follows the last other field of m's oneof in the message
+ * bytes of type s: what is before it was replaced. */
+static int pj_skip_replaced(struct pj_text *t, const struct dsc_symbol *s,
+                            const struct pj_member *m, struct slice bytes,
+                            struct pb_in *in)
+{
+    int got = 0;
+    *in = pb_of(bytes);
+    uint32_t n = s && m->f.oneof >= 0 ? s->nparts : 0;
+    for (uint32_t i = 0; got >= 0 && i < n; i++) {
+        const struct dsc_part *p = &t->d->part[s->part + i];
+        struct pb_in x = *in;
+        struct pb_field w;
+        if (dsc_varint(p->bytes, 9, UINT64_MAX) != (uint64_t)m->f.oneof ||
+            p->number == m->f.number)
+            continue;
+        while ((got = pj_get_field(t, &x, &w)) > 0)
+            if (w.number == p->number)
+                *in = x;
+    }
+    return got < 0 ? got : GP_OK;
+}
+
+/* Find what the message bytes of type s have of m, which is not repeated: its
+ * last value or, of a message, all parts, joined in all.  w->number 0: none. */
+static int pj_find_one(struct pj_text *t, const struct dsc_symbol *s,
+                       const struct pj_member *m, struct slice bytes,
+                       struct pb_field *w, struct buf *all)
+{
+    bool nested = dsc_types[m->f.type].form == DSC_NESTED;
+    struct pb_in in;
+    struct pb_field x;
+    int got = pj_skip_replaced(t, s, m, bytes, &in);
+    *w = (struct pb_field){ .type = m->wire };
+    while (!got && (got = pj_get_field(t, &in, &x)) > 0) {
+        got = 0;
+        if (!pj_is_value(t, m, &x))
+            continue;
+        if (nested && w->number) {      /* joining is merging */
+            if (!all->len)
+                mem_put(all, w->bytes.p, pb_slice(w).n);
+            mem_put(all, x.bytes.p, pb_slice(&x).n);
+        }
+        *w = x;
+    }
+    if (all->len)
+        w->bytes = pb_of(mem_slice(all));
+    return got < 0 ? got : all->err;
+}
 
 /* Write x, a double or float, in the fewest digits that read back the same. */
 static void pj_say_real(struct pj_text *t, uint64_t x, int bits)
@@ -26183,28 +26617,27 @@ static void pj_say_bytes(struct pj_text *t, struct slice s)
 }
 
 /* Write the value of an enum: its name, or its number if it has no name. */
-static void pj_say_enum(struct pj_text *t, const struct dsc_symbol *s,
+static void pj_say_enum(struct pj_text *t, const struct pj_member *m,
                         int32_t v)
 {
-    const struct dsc_part *p = s ? dsc_part(t->d, s, NULL, (uint32_t)v) : NULL;
-    if (p)
+    const struct dsc_part *p = m->f.of ? dsc_part(t->d, m->f.of, NULL,
+                                                  (uint32_t)v) : NULL;
+    if (dsc_is_google(&m->f, "NullValue"))
+        js_put_null(&t->js);
+    else if (p)
         js_put_str(&t->js, dsc_bytes(p->bytes, 1));
     else
         js_put_int(&t->js, v);
 }
 
-/* Write the value of f that is in field w of the wire. */
-static int pj_say_value(struct pj_text *t, const struct dsc_field *f,
+/* Write the value of m that is in field w of the wire. */
+static int pj_say_value(struct pj_text *t, const struct pj_member *m,
                         const struct pb_field *w, int depth)
 {
-    enum dsc_form form = dsc_types[f->type].form;
-    int bits = dsc_types[f->type].bits;
-    const struct dsc_symbol *s = form == DSC_NAMED || form == DSC_NESTED
-                               ? dsc_symbol(t->d, f->type_name) : NULL;
-    uint64_t x = dsc_integer(f->type, w->value);
+    enum dsc_form form = dsc_types[m->f.type].form;
+    int bits = dsc_types[m->f.type].bits;
+    uint64_t x = dsc_integer(m->f.type, w->value);
     char text[24];
-    if (w->type != dsc_types[f->type].wire)
-        return GP_EFORMAT;
     switch (form) {
     case DSC_REAL:
         pj_say_real(t, x, bits);
@@ -26213,7 +26646,7 @@ static int pj_say_value(struct pj_text *t, const struct dsc_field *f,
         js_put_bool(&t->js, x != 0);
         break;
     case DSC_NAMED:
-        pj_say_enum(t, s, (int32_t)x);
+        pj_say_enum(t, m, (int32_t)x);
         break;
     case DSC_TEXT:
         js_put_str(&t->js, pb_slice(w));
@@ -26222,7 +26655,8 @@ static int pj_say_value(struct pj_text *t, const struct dsc_field *f,
         pj_say_bytes(t, pb_slice(w));
         break;
     case DSC_NESTED:
-        return s ? t->message(t, s, pb_slice(w), depth - 1) : GP_EFORMAT;
+        return m->f.of ? t->message(t, m->f.of, pb_slice(w), depth - 1)
+                       : GP_EFORMAT;
     case DSC_SIGNED: case DSC_UNSIGNED:
         snprintf(text, sizeof text, form == DSC_SIGNED ? "%" PRId64
                                                        : "%" PRIu64, x);
@@ -26234,105 +26668,181 @@ static int pj_say_value(struct pj_text *t, const struct dsc_field *f,
     return GP_OK;
 }
 
-/* Write the elements of a packed field. */
-static int pj_say_packed(struct pj_text *t, const struct dsc_field *f,
-                         struct pb_in in)
-{
-    struct pb_field w = { .type = dsc_types[f->type].wire };
-    int e = GP_OK;
-    while (!e && in.p < in.end) {
-        e = w.type == PB_VARINT ? pb_get_varint(&in, &w.value)
-          : pb_get_fixed(&in, w.type == PB_FIXED64 ? 8 : 4, &w.value);
-        e = e ? e : pj_say_value(t, f, &w, 0);
-    }
-    return e;
-}
-
-/* Write a map's entry, of type s, as a member; JSON quotes numeric keys too. */
-static int pj_say_entry(struct pj_text *t, const struct dsc_symbol *s,
-                        struct pb_in in, int depth)
-{
-    struct dsc_field k, v;
-    struct pb_field w, key = {0}, value = {0};
-    struct slice none = {0};
-    struct buf name = {0};
-    int got;
-    if (!dsc_find_field(t->d, s, none, 1, &k) ||
-        !dsc_find_field(t->d, s, none, 2, &v))
-        return GP_EFORMAT;
-    key.type = dsc_types[k.type].wire;
-    value.type = dsc_types[v.type].wire;
-    while ((got = pb_get_field(&in, &w)) > 0)
-        if (w.number == 1 || w.number == 2)
-            *(w.number == 1 ? &key : &value) = w;
-    struct pj_text text = *t;
-    text.js = (struct js){ .b = &name, .depth = 3 };
-    int e = got < 0 ? got : pj_say_value(&text, &k, &key, 0);
-    bool quoted = name.len && name.data[0] == '"';
-    if (!e && !name.err) {
-        js_next(&t->js);
-        if (!quoted)
-            mem_put_byte(t->js.b, '"');
-        mem_put(t->js.b, name.data, name.len);
-        txt_puts(t->js.b, quoted ? ":" : "\":");
-        t->js.more = false;
-        e = pj_say_value(t, &v, &value, depth);
-    }
-    e = e ? e : name.err;
-    mem_fini(&name);
-    return e;
-}
-
 /* Write the key of f's member. */
 static void pj_say_key(struct pj_text *t, const struct dsc_field *f)
 {
     struct buf b = {0};
     if (f->extension)
         txt_putf(&b, "[%.*s]", (int)f->extension->name.n, f->extension->name.p);
-    else if (f->json.n)
-        mem_put(&b, f->json.p, f->json.n);
-    else
+    else if (!f->json.n)
         dsc_put_camel(&b, f->name);
-    js_put_key(&t->js, mem_slice(&b));
+    js_put_key(&t->js, b.len ? mem_slice(&b) : f->json);
     t->js.b->err = t->js.b->err ? t->js.b->err : b.err;
     mem_fini(&b);
 }
 
-/* Write what the message bytes has of field f, if anything, as a member. */
-static int pj_say_field(struct pj_text *t, const struct dsc_field *f,
-                        struct slice bytes, int depth)
+/* Write an element of m; its key and the bracket, too, if *open is false. */
+static int pj_say_element(struct pj_text *t, const struct pj_member *m,
+                          const struct pb_field *w, bool *open, int depth)
 {
-    const struct dsc_symbol *s = f->type == DSC_MESSAGE ?
-                                 dsc_symbol(t->d, f->type_name) : NULL;
-    enum pb_type wire = dsc_types[f->type].wire;
-    bool map = f->repeated && dsc_is_map(s), open = false;
-    struct pb_in in = pb_of(bytes);
-    struct pb_field w, last = {0};
-    int got, e = GP_OK;
-    while (!e && (got = pb_get_field(&in, &w)) != 0) {
-        if (got < 0)
-            return got;
-        if (w.number != f->number)
-            continue;
-        last = w;
-        if (!f->repeated)
-            continue;
-        if (!open) {
-            pj_say_key(t, f);
-            js_open(&t->js, map ? '{' : '[');
-        }
-        open = true;
-        e = map ? pj_say_entry(t, s, w.bytes, depth - 1)
-          : w.type == PB_BYTES && wire != PB_BYTES
-          ? pj_say_packed(t, f, w.bytes) : pj_say_value(t, f, &w, depth);
+    if (!pj_is_value(t, m, w))
+        return GP_OK;
+    if (!*open) {
+        pj_say_key(t, &m->f);
+        js_open(&t->js, '[');
     }
+    *open = true;
+    return pj_say_value(t, m, w, depth);
+}
+
+/* Write the elements of w, a packed m. */
+static int pj_say_packed(struct pj_text *t, const struct pj_member *m,
+                         const struct pb_field *w, bool *open)
+{
+    struct pb_field x = { .number = w->number, .type = m->wire };
+    struct pb_in in = w->bytes;
+    int e = GP_OK;
+    while (!e && in.p < in.end) {
+        e = t->budget-- <= 0 ? GP_ELIMIT
+          : x.type == PB_VARINT ? pb_get_varint(&in, &x.value)
+          : pb_get_fixed(&in, x.type == PB_FIXED64 ? 8 : 4, &x.value);
+        e = e ? e : pj_say_element(t, m, &x, open, 0);
+    }
+    return e;
+}
+
+/* Write what the message bytes have of m, which is repeated but no map. */
+static int pj_say_list(struct pj_text *t, const struct pj_member *m,
+                       struct slice bytes, int depth)
+{
+    bool packable = m->wire != PB_BYTES && m->wire != PB_GROUP, open = false;
+    struct pb_in in = pb_of(bytes);
+    struct pb_field w;
+    int got = 0, e = GP_OK;
+    while (!e && (got = pj_get_field(t, &in, &w)) > 0)
+        e = w.number == m->f.number && w.type == PB_BYTES && packable
+          ? pj_say_packed(t, m, &w, &open)
+          : pj_say_element(t, m, &w, &open, depth);
     if (open)
-        js_close(&t->js, map ? '}' : ']');
-    if (e || f->repeated || !last.number ||
-        (!f->presence && wire != PB_BYTES && !last.value))
+        js_close(&t->js, ']');
+    return e ? e : got;
+}
+
+/* Begin an entry of a map, whose key and value are to be written to all. */
+static int pj_begin_entry(struct pj_text *t, struct pj_pieces *all)
+{
+    struct pj_piece *p = pj_add_piece(all, all->bytes.len);
+    if (!p)
+        return GP_ENOMEM;
+    p->key_at = p->at;
+    p->number = all->n;                 /* of equal keys the last one counts */
+    t->js = (struct js){ .b = &all->bytes, .depth = 3 };
+    return GP_OK;
+}
+
+/* End the key of the entry that pj_begin_entry began. */
+static void pj_end_key(struct pj_text *t, struct pj_pieces *all)
+{
+    struct pj_piece *p = &all->piece[all->n - 1];
+    p->key.n = all->bytes.len - p->at;
+    t->js.more = false;
+}
+
+/* Write the entries in all as an object, unless e is an error, and release
+ * them.  Return e, or GP_ENOMEM. */
+static int pj_say_entries(struct pj_text *t, struct pj_pieces *all, int e)
+{
+    const struct pj_piece *v = all->piece;
+    e = e ? e : all->bytes.err;
+    if (!e)
+        pj_sort(all);
+    js_open(&t->js, '{');
+    for (size_t i = 0; !e && i < all->n; i++) {
+        if (i + 1 < all->n && txt_equal(v[i].key, v[i + 1].key))
+            continue;
+        js_next(&t->js);
+        mem_put(t->js.b, all->bytes.data + v[i].at, v[i].n);
+    }
+    js_close(&t->js, '}');
+    pj_free_pieces(all);
+    return e;
+}
+
+/* Write the entry bytes, of type s with key k and value v, to all. */
+static int pj_say_entry(struct pj_text *t, const struct pj_member *k,
+                        const struct pj_member *v, struct slice bytes,
+                        struct pj_pieces *all, int depth)
+{
+    struct buf joined = {0};
+    struct pb_field w;
+    bool bare = dsc_types[k->f.type].form == DSC_TRUTH ||
+                (k->f.type != DSC_STRING && dsc_types[k->f.type].bits == 32);
+    int e = pj_begin_entry(t, all);
+    e = e ? e : pj_find_one(t, NULL, k, bytes, &w, &joined);
+    if (!e) {
+        if (bare)                       /* JSON quotes it as a key */
+            mem_put_byte(&all->bytes, '"');
+        e = pj_say_value(t, k, &w, 0);
+        txt_puts(&all->bytes, bare ? "\":" : ":");
+        pj_end_key(t, all);
+    }
+    e = e ? e : pj_find_one(t, NULL, v, bytes, &w, &joined);
+    e = e ? e : pj_say_value(t, v, &w, depth);
+    struct pj_piece *p = all->n ? &all->piece[all->n - 1] : NULL;
+    if (p)
+        p->n = all->bytes.len - p->at;
+    mem_fini(&joined);
+    return e;
+}
+
+/* Write what the message bytes have of the map m. */
+static int pj_say_map(struct pj_text *t, const struct pj_member *m,
+                      struct slice bytes, int depth)
+{
+    struct pj_pieces all = {0};
+    struct slice none = {0};
+    struct dsc_field k, v;
+    if (!dsc_find_field(t->d, m->f.of, none, 1, &k) ||
+        !dsc_find_field(t->d, m->f.of, none, 2, &v))
+        return GP_EFORMAT;
+    struct pj_member key = pj_member(t->d, &k), value = pj_member(t->d, &v);
+    struct pb_in in = pb_of(bytes);
+    struct pb_field w;
+    struct js outer = t->js;
+    int got = 0, e = GP_OK;
+    while (!e && (got = pj_get_field(t, &in, &w)) > 0)
+        if (pj_is_value(t, m, &w))
+            e = pj_say_entry(t, &key, &value, pb_slice(&w), &all, depth - 1);
+    e = e ? e : got;
+    t->js = outer;
+    if (all.n)
+        pj_say_key(t, &m->f);
+    else
         return e;
-    pj_say_key(t, f);
-    return pj_say_value(t, f, &last, depth);
+    return pj_say_entries(t, &all, e);
+}
+
+/* Write what the message bytes of type s have of f, if anything. */
+static int pj_say_field(struct pj_text *t, const struct dsc_symbol *s,
+                        const struct dsc_field *f, struct slice bytes,
+                        int depth)
+{
+    struct pj_member m = pj_member(t->d, f);
+    struct buf joined = {0};
+    struct pb_field w;
+    if (f->repeated)
+        return f->type == DSC_MESSAGE && dsc_is_map(f->of)
+               ? pj_say_map(t, &m, bytes, depth)
+               : pj_say_list(t, &m, bytes, depth);
+    int e = pj_find_one(t, s, &m, bytes, &w, &joined);
+    bool zero = m.wire == PB_BYTES ? !pb_slice(&w).n
+                                   : !dsc_integer(f->type, w.value);
+    if (!e && w.number && (f->presence || !zero)) {
+        pj_say_key(t, f);
+        e = pj_say_value(t, &m, &w, depth);
+    }
+    mem_fini(&joined);
+    return e;
 }
 
 /* Print ns as a fraction of a second: empty, or a dot and 3, 6 or 9 digits. */
@@ -26353,13 +26863,20 @@ static int pj_say_timestamp(struct pj_text *t, const struct pj_known *k,
 {
     char text[64], fraction[16];
     struct tm tm = {0};
-    time_t when = (time_t)dsc_varint(m, 1, 0);
+    int64_t seconds = (int64_t)dsc_varint(m, 1, 0);
+    int32_t ns = (int32_t)dsc_varint(m, 2, 0);
     (void)k, (void)depth;
+    if (ns < 0 && seconds > INT64_MIN + 9) {    /* a fraction counts upwards */
+        int32_t down = (999999999 - ns) / 1000000000;
+        seconds -= down;
+        ns = (int32_t)(ns + down * INT64_C(1000000000));
+    }
+    time_t when = (time_t)seconds;
     gmtime_r(&when, &tm);
     snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
              tm.tm_year % 100000 + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
              tm.tm_min, tm.tm_sec,
-             pj_fraction_text(fraction, (int32_t)dsc_varint(m, 2, 0)));
+             pj_fraction_text(fraction, ns));
     js_put_str(&t->js, txt_slice(text));
     return GP_OK;
 }
@@ -26380,6 +26897,28 @@ static int pj_say_duration(struct pj_text *t, const struct pj_known *k,
     return GP_OK;
 }
 
+/* Append path in lowerCamelCase; as it is if that would not lead back to it. */
+static void pj_put_path(struct buf *b, struct slice path)
+{
+    struct buf camel = {0};
+    bool back = true;
+    for (size_t i = 0; i < path.n; i++) {
+        char c = path.p[i];
+        bool up = c == '_';
+        back &= !isupper((uint8_t)c);
+        if (up)
+            c = ++i < path.n ? path.p[i] : 0;
+        back &= !up || islower((uint8_t)c);
+        mem_put_byte(&camel, (uint8_t)(up ? toupper((uint8_t)c) : c));
+    }
+    if (back)
+        mem_put(b, camel.data, camel.len);
+    else
+        mem_put(b, path.p, path.n);
+    b->err = b->err ? b->err : camel.err;
+    mem_fini(&camel);
+}
+
 /* Write a FieldMask: its paths in lowerCamelCase, separated by commas. */
 static int pj_say_mask(struct pj_text *t, const struct pj_known *k,
                        struct slice m, int depth)
@@ -26388,42 +26927,73 @@ static int pj_say_mask(struct pj_text *t, const struct pj_known *k,
     struct pb_in in = pb_of(m);
     struct slice path;
     (void)k, (void)depth;
-    while (dsc_next(&in, 1, &path)) {
-        if (b.len)
+    for (bool first = true; dsc_next(&in, 1, &path); first = false) {
+        if (!first)
             mem_put_byte(&b, ',');
-        for (size_t i = 0; i < path.n; i++) {
-            bool up = path.p[i] == '_' && i + 1 < path.n;
-            char c = path.p[i + up];
-            i += up;
-            mem_put_byte(&b, (uint8_t)(up && c >= 'a' && c <= 'z'
-                                       ? c - 'a' + 'A' : c));
-        }
+        pj_put_path(&b, path);
     }
     pj_say_str(t, &b);
     return GP_OK;
 }
 
-/* Find the last field of m; number 0 if it has none. */
-static int pj_last_field(struct slice m, struct pb_field *last)
+/* Find the field of the Value m that is set; number 0: none. */
+static int pj_find_set(struct pj_text *t, struct slice m,
+                       struct pb_field *last)
 {
+    static const enum pb_type wire[] = { [1] = PB_VARINT, PB_FIXED64, PB_BYTES,
+                                         PB_VARINT, PB_BYTES, PB_BYTES };
     struct pb_in in = pb_of(m);
     struct pb_field w;
     int got;
     *last = (struct pb_field){0};
-    while ((got = pb_get_field(&in, &w)) > 0)
-        *last = w;
+    while ((got = pj_get_field(t, &in, &w)) > 0)
+        if (w.number <= 6 && w.type == wire[w.number])
+            *last = w;
     return got;
+}
+
+/* Write the elements of list, a ListValue. */
+static int pj_say_listed(struct pj_text *t, struct pb_in list, int depth)
+{
+    struct pb_field inner;
+    struct slice part;
+    int e = GP_OK;
+    js_open(&t->js, '[');
+    while (!e && dsc_next(&list, 1, &part)) {
+        e = pj_find_set(t, part, &inner);
+        e = e ? e : t->set(t, &inner, depth - 1);
+    }
+    js_close(&t->js, ']');
+    return e;
+}
+
+/* Write the members of object, a Struct. */
+static int pj_say_struct(struct pj_text *t, struct pb_in object, int depth)
+{
+    struct pj_pieces all = {0};
+    struct js outer = t->js;
+    struct pb_field inner;
+    struct slice part;
+    int e = GP_OK;
+    while (!e && dsc_next(&object, 1, &part)) {
+        e = pj_begin_entry(t, &all);
+        if (e)
+            break;
+        js_put_key(&t->js, dsc_bytes(part, 1));
+        pj_end_key(t, &all);
+        e = pj_find_set(t, dsc_bytes(part, 2), &inner);
+        e = e ? e : t->set(t, &inner, depth - 1);
+        struct pj_piece *p = &all.piece[all.n - 1];
+        p->n = all.bytes.len - p->at;
+    }
+    t->js = outer;
+    return pj_say_entries(t, &all, e);
 }
 
 /* Write w, the field of a Value that is set. */
 static int pj_say_set(struct pj_text *t, const struct pb_field *w, int depth)
 {
-    struct pb_in in = w->bytes;
-    struct pb_field inner;
-    struct slice part;
-    bool map = w->number == 5;
-    int e = depth > 0 ? GP_OK : GP_EFORMAT;
-    switch (e ? 0 : w->number) {
+    switch (depth > 0 ? w->number : 0) {
     case 2:
         pj_say_real(t, w->value, 64);
         break;
@@ -26433,20 +27003,14 @@ static int pj_say_set(struct pj_text *t, const struct pb_field *w, int depth)
     case 4:
         js_put_bool(&t->js, w->value != 0);
         break;
-    case 5: case 6:
-        js_open(&t->js, map ? '{' : '[');
-        while (!e && dsc_next(&in, 1, &part)) {
-            if (map)
-                js_put_key(&t->js, dsc_bytes(part, 1));
-            e = pj_last_field(map ? dsc_bytes(part, 2) : part, &inner);
-            e = e ? e : pj_say_set(t, &inner, depth - 1);
-        }
-        js_close(&t->js, map ? '}' : ']');
-        break;
+    case 5:
+        return pj_say_struct(t, w->bytes, depth);
+    case 6:
+        return pj_say_listed(t, w->bytes, depth);
     default:
         js_put_null(&t->js);
     }
-    return e;
+    return depth > 0 ? GP_OK : GP_EFORMAT;
 }
 
 /* Write a Value. */
@@ -26454,7 +27018,7 @@ static int pj_say_json(struct pj_text *t, const struct pj_known *k,
                        struct slice m, int depth)
 {
     struct pb_field last;
-    int e = pj_last_field(m, &last);
+    int e = pj_find_set(t, m, &last);
     (void)k;
     return e ? e : pj_say_set(t, &last, depth);
 }
@@ -26472,12 +27036,12 @@ static int pj_say_values(struct pj_text *t, const struct pj_known *k,
 static int pj_say_wrapped(struct pj_text *t, const struct pj_known *k,
                           struct slice m, int depth)
 {
-    struct dsc_field f = { .number = 1, .type = k->type };
-    struct pb_in in = pb_of(m);
-    struct pb_field w, last = { .type = dsc_types[k->type].wire };
-    while (pb_get_field(&in, &w) > 0)
-        last = w.number == 1 ? w : last;
-    return pj_say_value(t, &f, &last, depth);
+    struct dsc_field f = { .number = 1, .type = k->type, .oneof = -1 };
+    struct pj_member value = pj_member(t->d, &f);
+    struct buf joined = {0};
+    struct pb_field w;
+    int e = pj_find_one(t, NULL, &value, m, &w, &joined);
+    return e ? e : pj_say_value(t, &value, &w, depth);
 }
 
 /* Write the fields of a message as members, in the order of their numbers. */
@@ -26491,7 +27055,7 @@ static int pj_say_fields(struct pj_text *t, const struct dsc_symbol *s,
     for (uint32_t at = 0, next; !e; at = next) {
         struct pb_in in = pb_of(bytes);
         next = UINT32_MAX;
-        while ((got = pb_get_field(&in, &w)) > 0)
+        while ((got = pj_get_field(t, &in, &w)) > 0)
             if (w.number > at && w.number < next)
                 next = w.number;
         if (got < 0)
@@ -26499,7 +27063,7 @@ static int pj_say_fields(struct pj_text *t, const struct dsc_symbol *s,
         if (next == UINT32_MAX)
             break;
         if (dsc_find_field(t->d, s, none, next, &f))
-            e = pj_say_field(t, &f, bytes, depth);
+            e = pj_say_field(t, s, &f, bytes, depth);
     }
     return e;
 }
@@ -26515,7 +27079,8 @@ static int pj_say_any(struct pj_text *t, const struct pj_known *k,
     int e = GP_OK;
     k = pj_find_known(t->known, name);
     js_open(&t->js, '{');
-    js_field_str(&t->js, "@type", url);
+    if (url.n || value.n)
+        js_field_str(&t->js, "@type", url);
     if (s && k && k->say) {
         js_key(&t->js, "value");
         e = t->message(t, s, value, depth - 1);
@@ -26571,20 +27136,24 @@ static int pj_encode(const struct dsc *d, const struct dsc_symbol *s,
                      struct gp_why *why)
 {
     struct pj_json j = { .d = d, .known = pj_known, .why = why,
-                          .message = pj_put_object, .value = pj_put_value };
-    int e = pj_put_object(&j, s, v, b, DSC_JSON_DEPTH);
+                         .message = pj_put_object, .value = pj_put_value };
+    struct js_value plain = *v;
+    int e = v->kind == JS_STRING ? pj_unescape(&j, &plain.text) : GP_OK;
+    e = e ? e : pj_put_object(&j, s, &plain, b, DSC_JSON_DEPTH);
+    mem_arena_fini(&j.plain);
     mem_fini(&j.path);
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
 }
 
 /* Append to b the message of type s in bytes as JSON in one line.  GP_EFORMAT:
- * bytes are not such a message, and b holds a part of the JSON. */
+ * bytes are not such a message; GP_ELIMIT: it needs too much work; b holds a
+ * part of the JSON then. */
 static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
                      struct slice bytes, struct buf *b)
 {
-    struct pj_text t = { .d = d, .known = pj_known,
-                          .js = { .b = b, .depth = 3 },
-                          .message = pj_say_message };
+    struct pj_text t = { .d = d, .known = pj_known, .budget = PJ_BUDGET,
+                         .js = { .b = b, .depth = 3 },
+                         .message = pj_say_message, .set = pj_say_set };
     int e = pj_say_message(&t, s, bytes, DSC_JSON_DEPTH);
     return e ? e : b->err;
 }

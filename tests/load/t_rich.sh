@@ -193,7 +193,7 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
         '{"any":{"@type":"x/google.protobuf.Timestamp"}}' 'any: an Any of'
     wrong 'a type where there is no Any' '{"@type":"x/test.Rich"}' \
         'no field "@type" in test.Rich'
-    wrong 'a large number with an exponent' '{"u64":1e19}' 'write all digits'
+    wrong 'a large number with an exponent' '{"u64":1e20}' 'u64: 1e20 is out'
     wrong 'what is not JSON' '{"i32":' 'line 1, column 8: not JSON'
     wrong 'a null in a list' '{"numbers":[1,null]}' 'numbers\[1\]: null'
     wrong 'what is not base64' '{"data":"*"}' 'data: not base64'
