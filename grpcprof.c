@@ -7528,13 +7528,15 @@ static size_t js_next_char(struct slice *s, char text[4])
     return txt_code(text, v);
 }
 
-/* Return what is between the quotes of the string value or key s. */
+/* Return what is between the quotes of the string value or key s; empty if s is
+ * another value or none. */
 static struct slice js_inside(struct slice s)
 {
-    return (struct slice){ s.p + 1, s.n - 2 };
+    return s.n && *s.p == '"' ? (struct slice){ s.p + 1, s.n - 2 }
+                              : (struct slice){0};
 }
 
-/* Append the unescaped text of the string value or key s. */
+/* Append the unescaped text of s; nothing if it is no string. */
 static void js_get_string(struct slice s, struct buf *b)
 {
     char text[4];
