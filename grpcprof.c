@@ -1228,6 +1228,10 @@ enum {
     /* Columns of a name in a table of text, for lines of about 100; it is
      * shortened to them.  Markdown and HTML show whole names. */
     DOC_NAME_COLUMNS = 46,
+    DOC_LEAST_COLUMNS = 12,     /* where a line leaves less room for a name */
+
+    DOC_COLUMNS = 78,           /* at which text is wrapped */
+    DOC_FIELD_COLUMNS = 22,     /* of a field's name */
     DOC_WORD_BYTES = 24,        /* of HTML: longer ones break at separators */
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
     DOC_SAME_ROWS = 10,         /* insignificant changes in a comparison */
@@ -1257,7 +1261,12 @@ enum {
 #define PPROF_EDGE_FRACTION 0.001
 
 /* ---- LOADDOC ---- */
-enum { LOADDOC_PROFILE_ROWS = 15 };     /* of the table of server CPU */
+enum {
+    LOADDOC_PROFILE_ROWS = 15,  /* of the table of server CPU */
+    LOADDOC_FIELD_COLUMNS = 10, /* of a field's name in text */
+    LOADDOC_COLUMNS = 80,       /* of text that no terminal shows */
+    LOADDOC_LEAST_COLUMNS = 40, /* of a terminal; a narrower one breaks lines */
+};
 
 /* Shortest CPU time whose division into user and kernel time is shown: the
  * kernel divides it by its ticks, and this is 30 of them at 100 per second. */
@@ -38456,10 +38465,12 @@ struct res_field {
     enum res_type type;
     enum res_merge merge;               /* of two results */
     size_t at;                          /* in the group's struct */
+    const char *about;                  /* its meaning; "": key says it */
 };
 
-#define RES_ROW(s, group, key, type, merge, member) \
-    { RES_##group, key, RES_##type, RES_##merge, offsetof(struct s, member) }
+#define RES_ROW(s, group, key, type, merge, member, ...) \
+    { RES_##group, key, RES_##type, RES_##merge, offsetof(struct s, member), \
+      "" __VA_ARGS__ }
 #define RES_C(...) RES_ROW(res_config, __VA_ARGS__)
 #define RES_R(...) RES_ROW(res, __VA_ARGS__)
 #define RES_T(...) RES_ROW(res_thread, __VA_ARGS__)
@@ -38478,36 +38489,67 @@ static const struct res_field res_field[] = {
     RES_C(LIMITS, "interval_ns", WHOLE, KEEP, interval_ns),
     RES_C(LIMITS, "timeout_ns", WHOLE, KEEP, timeout_ns),
     RES_R(WINDOW, "start_unix_ns", MOMENT, KEEP, start_unix_ns),
-    RES_R(WINDOW, "elapsed_ns", WHOLE, KEEP, elapsed_ns),
-    RES_R(COUNTS, "planned", WHOLE, SUM, planned),
-    RES_R(COUNTS, "sent", WHOLE, SUM, sent),
-    RES_R(COUNTS, "ok", WHOLE, SUM, ok),
-    RES_R(COUNTS, "failed", WHOLE, SUM, failed),
-    RES_R(COUNTS, "cut_off", WHOLE, SUM, cut_off),
-    RES_R(COUNTS, "not_sent", WHOLE, SUM, not_sent),
-    RES_R(COUNTS, "retried_after_goaway", WHOLE, SUM, resent),
-    RES_R(DRAIN, "ns", WHOLE, SUM, drain.ns),
-    RES_R(DRAIN, "ok", WHOLE, SUM, drain.ok),
-    RES_R(DRAIN, "failed", WHOLE, SUM, drain.failed),
-    RES_R(DRAIN, "messages_in", WHOLE, SUM, drain.messages_in),
-    RES_R(DRAIN, "messages_out", WHOLE, SUM, drain.messages_out),
-    RES_R(THROUGHPUT, "bytes_in", WHOLE, SUM, bytes_in),
-    RES_R(THROUGHPUT, "bytes_out", WHOLE, SUM, bytes_out),
-    RES_R(THROUGHPUT, "messages_in", WHOLE, SUM, messages_in),
-    RES_R(THROUGHPUT, "messages_out", WHOLE, SUM, messages_out),
-    RES_R(LATENCY, "response", TIMES, SUM, response),
-    RES_R(LATENCY, "service", OPEN_TIMES, SUM, service),
-    RES_R(LATENCY, "failed", TIMES, SUM, failed_latency),
-    RES_R(LATENCY, "send_lag", ANY_TIMES, SUM, lag),
-    RES_R(LATENCY, "first_byte", ANY_TIMES, SUM, first),
-    RES_R(LATENCY, "message", ANY_TIMES, SUM, message),
-    RES_R(CONNECT, "settings", TIMES, SUM, connect),
-    RES_R(CONNECT, "tls_handshake", ANY_TIMES, SUM, handshake),
-    RES_R(CONNECT, "reconnects", WHOLE, SUM, reconnects),
-    RES_R(CONNECT, "goaways", WHOLE, SUM, goaways),
-    RES_R(CONNECT, "lost", WHOLE, SUM, lost),
-    RES_R(CONNECT, "down_ns", WHOLE, SUM, down_ns),
-    RES_R(TOP, "errors_of_other_kinds", WHOLE, SUM, other_errors),
+    RES_R(WINDOW, "elapsed_ns", WHOLE, KEEP, elapsed_ns,
+          "time of measuring"),
+    RES_R(COUNTS, "planned", WHOLE, SUM, planned,
+          "calls that were to be sent"),
+    RES_R(COUNTS, "sent", WHOLE, SUM, sent,
+          "calls sent"),
+    RES_R(COUNTS, "ok", WHOLE, SUM, ok,
+          "successful calls"),
+    RES_R(COUNTS, "failed", WHOLE, SUM, failed,
+          "failed calls"),
+    RES_R(COUNTS, "cut_off", WHOLE, SUM, cut_off,
+          "calls unfinished at the end of the run"),
+    RES_R(COUNTS, "not_sent", WHOLE, SUM, not_sent,
+          "calls due but never sent"),
+    RES_R(COUNTS, "retried_after_goaway", WHOLE, SUM, resent,
+          "calls sent again: the server had not processed them"),
+    RES_R(DRAIN, "ns", WHOLE, SUM, drain.ns,
+          "time after measuring until the last call ended"),
+    RES_R(DRAIN, "ok", WHOLE, SUM, drain.ok,
+          "successful calls that ended after measuring"),
+    RES_R(DRAIN, "failed", WHOLE, SUM, drain.failed,
+          "failed calls that ended after measuring"),
+    RES_R(DRAIN, "messages_in", WHOLE, SUM, drain.messages_in,
+          "messages received after measuring"),
+    RES_R(DRAIN, "messages_out", WHOLE, SUM, drain.messages_out,
+          "messages sent after measuring"),
+    RES_R(THROUGHPUT, "bytes_in", WHOLE, SUM, bytes_in,
+          "bytes received while measuring"),
+    RES_R(THROUGHPUT, "bytes_out", WHOLE, SUM, bytes_out,
+          "bytes sent while measuring"),
+    RES_R(THROUGHPUT, "messages_in", WHOLE, SUM, messages_in,
+          "messages received"),
+    RES_R(THROUGHPUT, "messages_out", WHOLE, SUM, messages_out,
+          "messages sent"),
+    RES_R(LATENCY, "response", TIMES, SUM, response,
+          "latency of successful calls, from their scheduled start if there "
+          "is a schedule"),
+    RES_R(LATENCY, "service", OPEN_TIMES, SUM, service,
+          "latency of successful calls from their sending"),
+    RES_R(LATENCY, "failed", TIMES, SUM, failed_latency,
+          "latency of failed calls"),
+    RES_R(LATENCY, "send_lag", ANY_TIMES, SUM, lag,
+          "how late calls were sent"),
+    RES_R(LATENCY, "first_byte", ANY_TIMES, SUM, first,
+          "time to the first byte of a stream"),
+    RES_R(LATENCY, "message", ANY_TIMES, SUM, message,
+          "time to a message of a stream"),
+    RES_R(CONNECT, "settings", TIMES, SUM, connect,
+          "time to connect"),
+    RES_R(CONNECT, "tls_handshake", ANY_TIMES, SUM, handshake,
+          "time of TLS handshakes, part of that to connect"),
+    RES_R(CONNECT, "reconnects", WHOLE, SUM, reconnects,
+          "connections established again"),
+    RES_R(CONNECT, "goaways", WHOLE, SUM, goaways,
+          "GOAWAY frames received"),
+    RES_R(CONNECT, "lost", WHOLE, SUM, lost,
+          "connections lost"),
+    RES_R(CONNECT, "down_ns", WHOLE, SUM, down_ns,
+          "time without a connection while calls were due, summed"),
+    RES_R(TOP, "errors_of_other_kinds", WHOLE, SUM, other_errors,
+          "failed calls of kinds beyond those listed"),
     RES_T(THREAD, "clients", WHOLE, KEEP, clients),
     RES_T(THREAD, "cpu_ns", WHOLE, SUM, cpu_ns),
     RES_T(THREAD, "user_ns", WHOLE, SUM, user_ns),
@@ -38518,20 +38560,32 @@ static const struct res_field res_field[] = {
     RES_T(THREAD, "runqueue_wait_pct", WALL_PERCENT, KEEP, wait_ns),
     RES_T(THREAD, "invol_switches", WHOLE, SUM, switches),
     RES_T(THREAD, "loop_max_ns", WHOLE, LARGEST, turn_most_ns),
-    RES_R(CLIENT, "peer_streams", MOST32, LEAST, peer_streams),
-    RES_R(CLIENT, "tx_blocked", WHOLE, SUM, tx_blocked),
-    RES_R(CLIENT, "streams_blocked_ns", WHOLE, SUM, streams_blocked_ns),
+    RES_R(CLIENT, "peer_streams", MOST32, LEAST, peer_streams,
+          "streams that the server allows on a connection"),
+    RES_R(CLIENT, "tx_blocked", WHOLE, SUM, tx_blocked,
+          "writes that filled a socket"),
+    RES_R(CLIENT, "streams_blocked_ns", WHOLE, SUM, streams_blocked_ns,
+          "time that calls waited for a stream, summed"),
     RES_R(CLIENT, "while_streams_free", PACE, SUM, streams_free),
     RES_R(CLIENT, "while_streams_blocked", PACE, SUM, streams_blocked),
-    RES_R(CLIENT, "tcp_busy_ns", WHOLE, SUM, tcp_busy_ns),
-    RES_R(CLIENT, "tcp_limited_ns", WHOLE, SUM, tcp_limited_ns),
-    RES_R(CLIENT, "gave_up", WHOLE, SUM, gave_up),
-    RES_M(METHOD, "sent", WHOLE, SUM, sent),
-    RES_M(METHOD, "ok", WHOLE, SUM, ok),
-    RES_M(METHOD, "failed", WHOLE, SUM, failed),
-    RES_M(METHOD, "cut_off", WHOLE, SUM, cut_off),
-    RES_M(METHOD, "ok_in_drain", WHOLE, SUM, drained),
-    RES_M(METHOD, "response", TIMES, SUM, response),
+    RES_R(CLIENT, "tcp_busy_ns", WHOLE, SUM, tcp_busy_ns,
+          "time that connections had data to send"),
+    RES_R(CLIENT, "tcp_limited_ns", WHOLE, SUM, tcp_limited_ns,
+          "part of it that windows blocked"),
+    RES_R(CLIENT, "gave_up", WHOLE, SUM, gave_up,
+          "clients that could not reconnect"),
+    RES_M(METHOD, "sent", WHOLE, SUM, sent,
+          "calls sent of a method"),
+    RES_M(METHOD, "ok", WHOLE, SUM, ok,
+          "successful calls of a method"),
+    RES_M(METHOD, "failed", WHOLE, SUM, failed,
+          "failed calls of a method"),
+    RES_M(METHOD, "cut_off", WHOLE, SUM, cut_off,
+          "calls of a method unfinished at the end of the run"),
+    RES_M(METHOD, "ok_in_drain", WHOLE, SUM, drained,
+          "successful calls of a method that ended after measuring"),
+    RES_M(METHOD, "response", TIMES, SUM, response,
+          "latency of successful calls of a method"),
 };
 
 /* Return the row after f, NULL: the first, of groups from to to; or NULL. */
@@ -38674,6 +38728,17 @@ static void res_add(struct res *r, const struct res *f)
         r->status[i] += f->status[i];
     for (size_t i = 0; i < f->nerror; i++)
         res_error_add(r, &f->error[i]);
+}
+
+/* Return this client's CPU time per call that ended in r's measuring, in ns;
+ * NAN: not known. */
+static double res_cpu_per_call(const struct res *r)
+{
+    double cpu_ns = 0, done = (double)(r->ok + r->failed - r->drain.ok -
+                                       r->drain.failed);
+    for (unsigned i = 0; i < r->threads; i++)
+        cpu_ns += (double)r->thread[i].cpu_ns;
+    return res_ratio(cpu_ns, done);
 }
 
 /* True if the outcomes of r's calls add up to the planned calls. */
@@ -39481,6 +39546,7 @@ static void lf_js_client(struct js *j, const struct judge_report *t)
         js_close(j, '}');
     }
     js_close(j, ']');
+    js_field_num(j, "cpu_ns_per_call", res_cpu_per_call(t->result));
     lf_js_group(j, t, RES_CLIENT, t->result);
     js_close(j, '}');
 }
@@ -42250,13 +42316,29 @@ struct doc_column {
     int width;                          /* < 0: aligned left; 0: the last */
 };
 
+enum doc_tone { DOC_PLAIN, DOC_GOOD, DOC_WARN, DOC_BAD };
+
+/* A tone's escape sequence in text, and its class in HTML. */
+static const char *const doc_tones[][2] = {
+    [DOC_PLAIN] = { "", "" }, [DOC_GOOD] = { "\033[32m", "good" },
+    [DOC_WARN] = { "\033[33m", "warn" }, [DOC_BAD] = { "\033[31m", "bad" },
+};
+
 struct doc_doc {
     struct buf *b;                      /* borrowed */
     bool md, html, color;
+    size_t width;                       /* columns of text; 0: DOC_COLUMNS */
+    size_t field;                       /* columns of a field's name in text;
+                                         * 0: DOC_FIELD_COLUMNS */
+    enum doc_tone tone;                 /* of the next field's name */
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
+    size_t row;                         /* columns of text in the open row */
     size_t name;                        /* bytes of cell: a function's name */
+    const char *key;                    /* html: data-key of the next cell, its
+                                         * name in JSON and CSV; or NULL */
+    double value;                       /* html: its data-value; NAN: none */
     struct buf cell;                    /* owned */
 };
 
@@ -42376,16 +42458,19 @@ static void doc_heading(struct doc_doc *d, const char *text)
         txt_putf(d->b, "\n%s\n", text);
 }
 
-/* Append text, broken between words at column 78; later lines begin with
+/* Append text, broken between words at the width of d; later lines begin with
  * indent blanks.  at is the current column. */
-static void doc_wrap(struct buf *b, const char *text, size_t at, size_t indent)
+static void doc_wrap(struct doc_doc *d, const char *text, size_t at,
+                     size_t indent)
 {
+    size_t width = d->width ? d->width : DOC_COLUMNS;
+    struct buf *b = d->b;
     while (*text) {
         size_t n = strcspn(text, " "), gap = strspn(text + n, " ");
         mem_put(b, text, n);
         at += n + gap;
         text += n + gap;
-        if (*text && at + strcspn(text, " ") > 78) {
+        if (*text && at + strcspn(text, " ") > width) {
             mem_put_byte(b, '\n');
             doc_blanks(b, indent);
             at = indent;
@@ -42407,7 +42492,7 @@ static void doc_paragraph(struct doc_doc *d, const char *text)
         txt_puts(d->b, "\n\n");
     } else {
         txt_puts(d->b, "  ");
-        doc_wrap(d->b, text, 2, 2);
+        doc_wrap(d, text, 2, 2);
     }
 }
 
@@ -42423,7 +42508,7 @@ static void doc_item(struct doc_doc *d, const char *text)
         mem_put_byte(d->b, '\n');
     } else {
         txt_puts(d->b, "  - ");
-        doc_wrap(d->b, text, 4, 4);
+        doc_wrap(d, text, 4, 4);
     }
 }
 
@@ -42456,25 +42541,50 @@ static void doc_cell_text(struct doc_doc *d,
     d->cell.len = d->name = 0;
 }
 
-/* Append the cell's text as the value of name, and empty the cell. */
+/* Append the cell's text as the value of name, in the tone that is set, and
+ * empty the cell.  Without a name it belongs to the field before it. */
 static void doc_field(struct doc_doc *d, const char *name)
 {
+    const char *const *tone = doc_tones[d->tone];
     doc_block(d, doc_dl);
     if (d->html) {
         if (*name)
-            txt_putf(d->b, "<dt>%s</dt>", name);
+            txt_putf(d->b, d->tone ? "<dt class=\"%s\">%s</dt>"
+                                   : "<dt%s>%s</dt>", tone[1], name);
         doc_element(d, "<dd>", mem_slice(&d->cell), "</dd>\n");
     } else if (d->md) {
         txt_putf(d->b, *name ? "- **%s**: " : "  - %s", name);
         doc_put_md(d->b, d->cell.data, d->cell.len);
         mem_put_byte(d->b, '\n');
     } else {
-        txt_putf(d->b, "  %-22s", name);
+        size_t at = d->field ? d->field : DOC_FIELD_COLUMNS;
+        bool color = d->color && d->tone;
+        txt_putf(d->b, "  %s%-*s%s", color ? tone[0] : "", (int)at, name,
+                 color ? "\033[0m" : "");
         mem_put_byte(&d->cell, 0);
         if (!d->cell.err)
-            doc_wrap(d->b, (const char *)d->cell.data, 24, 24);
+            doc_wrap(d, (const char *)d->cell.data, at + 2, at + 2);
     }
+    d->tone = DOC_PLAIN;
     d->cell.len = d->name = 0;
+}
+
+/* Append the cell's text as the title of the document, and empty the cell. */
+static void doc_head(struct doc_doc *d)
+{
+    struct buf *b = &d->cell;
+    if (d->html) {
+        doc_element(d, "<h1>", mem_slice(b), "</h1>\n");
+    } else if (d->md) {
+        txt_puts(d->b, "# ");
+        doc_put_md(d->b, b->data, b->len);
+        txt_puts(d->b, "\n\n");
+    } else {
+        txt_puts(d->b, d->color ? "\033[1m" : "");
+        mem_put(d->b, b->data, b->len);
+        txt_puts(d->b, d->color ? "\033[0m\n" : "\n");
+    }
+    b->len = 0;
 }
 
 /* Return the HTML class of c's cells: aligned left, wide numbers, or none. */
@@ -42523,10 +42633,16 @@ static void doc_cell(struct doc_doc *d)
     size_t have = txt_columns(mem_slice(&d->cell), SIZE_MAX - 2);
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
+    d->row = last ? 0 : d->row + 2 + (want > have ? want : have);
     if (d->html) {
         struct slice rest = mem_slice(&d->cell), name = { rest.p, 0 };
-        txt_putf(d->b, "%s<td%s>", d->at == 1 ? "<tr>" : "",
+        txt_putf(d->b, "%s<td%s", d->at == 1 ? "<tr>" : "",
                  doc_class(&d->column[d->at - 1]));
+        if (d->key)
+            txt_putf(d->b, " data-key=\"%s\"", d->key);
+        if (d->key && !isnan(d->value))
+            txt_putf(d->b, " data-value=\"%.15g\"", d->value);
+        mem_put_byte(d->b, '>');
         name.n = d->name < rest.n ? d->name : rest.n;
         if (name.n) {
             doc_element(d, "<span class=\"n\">", name, "</span>");
@@ -42548,7 +42664,16 @@ static void doc_cell(struct doc_doc *d)
     }
     if (last)
         d->at = 0;
+    d->key = NULL;
     d->cell.len = d->name = 0;
+}
+
+/* Return the columns of text left in the open row for its last cell. */
+static size_t doc_left(const struct doc_doc *d)
+{
+    size_t width = d->width ? d->width : DOC_COLUMNS;
+    return width > d->row + 2 + DOC_LEAST_COLUMNS ? width - d->row - 2
+                                                  : DOC_LEAST_COLUMNS;
 }
 
 /* Put the name s into the cell, in text in up to most columns. */
@@ -43311,18 +43436,7 @@ static void doc_title(struct doc_doc *d, const struct anl *a,
         txt_puts(b, i ? ", " : ": ");
         txt_put_clean(b, txt_slice(c->file[i]));
     }
-    if (d->html) {
-        doc_element(d, "<h1>", mem_slice(b), "</h1>\n");
-    } else if (d->md) {
-        txt_puts(d->b, "# ");
-        doc_put_md(d->b, b->data, b->len);
-        txt_puts(d->b, "\n\n");
-    } else {
-        txt_puts(d->b, d->color ? "\033[1m" : "");
-        mem_put(d->b, b->data, b->len);
-        txt_puts(d->b, d->color ? "\033[0m\n" : "\n");
-    }
-    b->len = 0;
+    doc_head(d);
 }
 
 /* Append a line on the profile: samples, their sum, the duration. */
@@ -43668,7 +43782,8 @@ static void doc_report_text(struct buf *b, const struct anl *a,
     doc_report(&d, a, c, (struct slice){0});
 }
 
-static const char *const doc_report_style[] = {
+/* What all pages look like. */
+static const char *const doc_page_style[] = {
     ":root{color-scheme:light dark}",
     "body{font:15px/1.5 system-ui,sans-serif;margin:1rem auto;padding:0 1rem;",
     "max-width:78rem;color:#1b1b1b;background:#fff}",
@@ -43758,18 +43873,28 @@ static const char *const doc_report_script[] = {
     "})();",
 };
 
+/* Begin a self-contained page; its style is that of all pages, and n lines. */
+static void doc_page_begin(struct doc_doc *d, struct slice title,
+                           const char *const *style, size_t n)
+{
+    txt_puts(d->b, "<!DOCTYPE html>\n<html lang=\"en\"><head>"
+             "<meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width,"
+             "initial-scale=1\">\n<title>");
+    txt_put_xml(d->b, title);
+    txt_puts(d->b, "</title>\n<style>\n");
+    TXT_PUT_LINES(d->b, doc_page_style);
+    txt_put_lines(d->b, style, n);
+    txt_puts(d->b, "</style></head><body><main>\n");
+}
+
 /* Append the analysis as a self-contained page that includes picture, an SVG
  * flame graph unless it is empty; errors stick to b. */
 static void doc_report_html(struct buf *b, const struct anl *a,
                             const struct doc_config *c, struct slice picture)
 {
     struct doc_doc d = { .b = b, .html = true };
-    txt_puts(b, "<!DOCTYPE html>\n<html lang=\"en\"><head>"
-             "<meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width,"
-             "initial-scale=1\">\n<title>grpcprof report</title>\n<style>\n");
-    TXT_PUT_LINES(b, doc_report_style);
-    txt_puts(b, "</style></head><body><main>\n");
+    doc_page_begin(&d, txt_slice("grpcprof report"), NULL, 0);
     doc_report(&d, a, c, picture);
     txt_puts(b, "</main>\n<script>\n");
     TXT_PUT_LINES(b, doc_report_script);
@@ -45241,30 +45366,21 @@ static int foreign_folded(struct buf *b, const struct pp *p,
 }
 
 /* ================================ 59 LOADDOC =================================
- * for     documents of load: text, CSV, HTML, Prometheus
- * uses    MEM, TXT, HDR, STAT, ANL, TLS, RPC, CLIENT, RES, JUDGE, LOADFILE,
- *         LOAD, DOC
+ * for     documents of load: text, Markdown, HTML; CSV, Prometheus
+ * uses    MEM, TXT, HDR, STAT, ANL, TLS, RPC, CLIENT, RES, JUDGE,
+ *         LOADFILE, LOAD, DOC
  * owns    nothing: writers append to the caller's buf
  * spec    Prometheus text format 0.0.4; RFC 4180 for CSV
  * prefix  loaddoc_
  * runs    any thread
  */
 
-/* Append a time aligned right in width columns. */
-static void loaddoc_put_time(struct buf *b, double ns, size_t width)
-{
-    struct buf t = {0};
-    doc_time(&t, "", ns, "");
-    doc_put_right(b, &t, width);
-}
-
-/* Append a count aligned right in width columns. */
-static void loaddoc_put_count(struct buf *b, uint64_t n, size_t width)
-{
-    struct buf t = {0};
-    txt_put_commas(&t, n);
-    doc_put_right(b, &t, width);
-}
+struct loaddoc_config {                 /* how a document is to look */
+    bool   color, quiet;                /* quiet: without notes */
+    size_t width;                       /* columns of text */
+    size_t results;                     /* merged; 0: it is of one run */
+    bool   planned;                     /* the plan was printed before */
+};
 
 /* Append calls per second: a whole number from 100 on, else 3 digits. */
 static void loaddoc_put_rate(struct buf *b, double rate)
@@ -45286,10 +45402,41 @@ static void loaddoc_put_value(struct buf *b, double v, bool time)
         loaddoc_put_rate(b, v);
 }
 
+/* Return what separates the figures of a line of d. */
+static const char *loaddoc_gap(const struct doc_doc *d)
+{
+    return d->md || d->html ? ", " : "   ";
+}
+
+/* Begin a part of d: a heading, or in text a blank line. */
+static void loaddoc_part(struct doc_doc *d, const char *title)
+{
+    if (d->md || d->html)
+        doc_heading(d, title);
+    else
+        mem_put_byte(d->b, '\n');
+}
+
+/* End a table of d. */
+static void loaddoc_table_end(struct doc_doc *d)
+{
+    if (d->md)
+        mem_put_byte(d->b, '\n');
+}
+
+/* Append a time as the next cell of its row. */
+static void loaddoc_time_cell(struct doc_doc *d, double ns)
+{
+    doc_time(&d->cell, "", ns, "");
+    doc_cell(d);
+}
+
+/* ---- the plan ---- */
+
 /* Append the schedule of an open loop. */
 static void loaddoc_schedule(struct buf *b, const struct res_config *k)
 {
-    txt_puts(b, "   open loop, ");
+    txt_puts(b, "open loop, ");
     for (size_t i = 0; i < k->nstep; i++) {
         const struct res_step *s = &k->step[i];
         txt_putf(b, i ? ", %.10g" : "%.10g", s->from);
@@ -45302,21 +45449,14 @@ static void loaddoc_schedule(struct buf *b, const struct res_config *k)
     txt_puts(b, k->poisson ? ", Poisson arrivals" : "");
 }
 
-/* Append the plan of a run: the call, its targets and the amount of load. */
-static void loaddoc_plan(struct buf *b, const struct res_config *k)
+/* Append the amount of load of k. */
+static void loaddoc_amount(struct doc_doc *d, const struct res_config *k)
 {
+    struct buf *b = &d->cell;
+    const char *gap = loaddoc_gap(d);
     uint64_t planned = res_planned(k), streams = k->streams ? k->streams : 1;
     uint64_t connections = res_connections(k);
-    txt_puts(b, "grpcprof load  ");
-    txt_put_clean(b, txt_slice(k->call));
-    txt_puts(b, "  ->  ");
-    for (size_t i = 0; i < k->ntarget; i++) {
-        txt_puts(b, i ? ", " : "");
-        txt_put_clean(b, txt_slice(k->target[i]));
-    }
-    txt_puts(b, k->insecure ? " (TLS, server not verified: --insecure)"
-                : k->tls ? " (TLS)" : " (h2c)");
-    doc_plural(b, "\nplan      ", k->clients, "client");
+    doc_plural(b, "", k->clients, "client");
     if (k->requests_per_client) {
         doc_plural(b, " x ", k->requests_per_client, "call");
         txt_puts(b, k->clients > 1 ? " each" : "");
@@ -45326,132 +45466,224 @@ static void loaddoc_plan(struct buf *b, const struct res_config *k)
     if (k->duration_ns)
         doc_time(b, planned ? ", at most " : ", for ", (double)k->duration_ns,
                  "");
+    txt_puts(b, gap);
     if (res_open(k))
         loaddoc_schedule(b, k);
     else
-        txt_puts(b, "   closed loop");
+        txt_puts(b, "closed loop");
     if (streams > 1)
-        doc_count(b, "   ", (double)streams, res_open(k) ?
+        doc_count(b, gap, (double)streams, res_open(k) ?
                   " streams per connection" : " calls in flight each");
     if (connections != k->clients)
-        doc_plural(b, "   ", connections, "connection");
+        doc_plural(b, gap, connections, "connection");
     unsigned threads = k->threads ? k->threads : load_threads(connections);
     threads = threads > connections ? (unsigned)connections : threads;
-    doc_plural(b, "   ", threads, "thread");
-    mem_put_byte(b, '\n');
-    if (k->requests_per_client && k->clients > 1)
-        txt_puts(b, "          (-n is per client; -N is the total)\n");
+    doc_plural(b, gap, threads, "thread");
+    doc_field(d, "plan");
+    if (k->requests_per_client && k->clients > 1) {
+        txt_puts(b, "(-n is per client; -N is the total)");
+        doc_field(d, "");
+    }
 }
 
-/* Append the line on TLS: what was agreed with whom, and how long it took. */
-static void loaddoc_tls(struct buf *b, const struct res *r)
+/* Append the plan of a run: the call, its targets and the amount of load. */
+static void loaddoc_plan(struct doc_doc *d, const struct res_config *k,
+                         const struct loaddoc_config *c)
+{
+    struct buf *b = &d->cell;
+    txt_puts(b, "grpcprof load  ");
+    txt_put_clean(b, txt_slice(k->call));
+    txt_puts(b, "  ->  ");
+    for (size_t i = 0; i < k->ntarget; i++) {
+        txt_puts(b, i ? ", " : "");
+        txt_put_clean(b, txt_slice(k->target[i]));
+    }
+    txt_puts(b, k->insecure ? " (TLS, server not verified: --insecure)"
+                : k->tls ? " (TLS)" : " (h2c)");
+    doc_head(d);
+    loaddoc_amount(d, k);
+    if (c->results) {
+        doc_plural(b, "", c->results, "result");
+        doc_field(d, "of");
+    }
+}
+
+/* ---- calls and latencies ---- */
+
+/* Append a count and a rate, "1,234 in, 56/s". */
+static void loaddoc_count_rate(struct buf *b, const char *pre, uint64_t n,
+                               const char *noun, double rate)
+{
+    doc_count(b, pre, (double)n, noun);
+    loaddoc_put_rate(b, rate);
+    txt_puts(b, "/s");
+}
+
+/* Append the field on TLS: what was agreed with whom, and how long it took. */
+static void loaddoc_tls(struct doc_doc *d, const struct res *r)
 {
     const struct tls_facts *f = &r->tls;
+    struct buf *b = &d->cell;
     double n = (double)r->handshake.n;
     if (!*f->version)
         return;
-    txt_puts(b, "  tls       ");
     txt_put_clean(b, txt_slice(f->version));
-    txt_puts(b, "   ");
+    txt_puts(b, loaddoc_gap(d));
     txt_put_clean(b, txt_cut(txt_slice(f->peer), 30));
     txt_puts(b, f->verified ? ", verified" : ", NOT VERIFIED (--insecure)");
     if (r->handshake.n) {
-        doc_time(b, "   handshake mean ", r->handshake.sum / n, "   max ");
-        doc_time(b, "", (double)r->handshake.max, "");
+        txt_puts(b, loaddoc_gap(d));
+        doc_time(b, "handshake mean ", r->handshake.sum / n, loaddoc_gap(d));
+        doc_time(b, "max ", (double)r->handshake.max, "");
     }
-    mem_put_byte(b, '\n');
+    d->tone = f->verified ? DOC_PLAIN : DOC_WARN;
+    doc_field(d, "tls");
 }
 
-/* Append the lines on calls, rates, messages and connections. */
-static void loaddoc_counts(struct buf *b, const struct res *r)
+/* Append the fields on calls, rates, messages and connections. */
+static void loaddoc_counts(struct doc_doc *d, const struct res *r)
 {
+    struct buf *b = &d->cell;
+    const char *gap = loaddoc_gap(d);
     double s = (double)r->elapsed_ns / 1e9;
     uint64_t n = r->connect.n;
-    doc_count(b, "  done      ", (double)r->ok, " ok        ");
-    doc_count(b, "", (double)r->failed, " failed      ");
-    doc_count(b, "", (double)r->cut_off, " cut off     ");
-    doc_count(b, "", (double)r->not_sent, " not sent\n");
-    doc_time(b, "  elapsed   ", (double)r->elapsed_ns, "         ");
+    doc_count(b, "", (double)r->ok, " ok");
+    doc_count(b, gap, (double)r->failed, " failed");
+    doc_count(b, gap, (double)r->cut_off, " cut off");
+    doc_count(b, gap, (double)r->not_sent, " not sent");
+    d->tone = r->failed ? DOC_BAD : r->ok ? DOC_GOOD : DOC_WARN;
+    doc_field(d, "done");
+    doc_time(b, "", (double)r->elapsed_ns, gap);
+    loaddoc_put_rate(b, judge_rate(r));
+    txt_puts(b, " req/s");
     if (s > 0) {
-        loaddoc_put_rate(b, judge_rate(r));
-        txt_puts(b, " req/s   in ");
+        txt_putf(b, "%sin ", gap);
         txt_put_bytes(b, (double)r->bytes_in / s);
-        txt_puts(b, "/s   out ");
+        txt_putf(b, "/s%sout ", gap);
         txt_put_bytes(b, (double)r->bytes_out / s);
-        txt_puts(b, "/s\n");
-    } else {
-        txt_puts(b, "n/a req/s\n");
+        txt_puts(b, "/s");
     }
-    if (r->message.n && s > 0) {
-        doc_count(b, "  messages  ", (double)r->messages_in, " in, ");
-        loaddoc_put_rate(b, res_rate(r, r->messages_in,
-                                     r->drain.messages_in));
-        doc_count(b, "/s   ", (double)r->messages_out, " out, ");
-        loaddoc_put_rate(b, res_rate(r, r->messages_out,
-                                     r->drain.messages_out));
-        txt_puts(b, "/s\n");
+    doc_field(d, "elapsed");
+    if (r->message.n) {
+        loaddoc_count_rate(b, "", r->messages_in, " in, ",
+                           res_rate(r, r->messages_in, r->drain.messages_in));
+        loaddoc_count_rate(b, gap, r->messages_out, " out, ",
+                           res_rate(r, r->messages_out,
+                                    r->drain.messages_out));
+        doc_field(d, "messages");
     }
-    doc_plural(b, "  connect   ", n, "connection");
-    doc_time(b, "   mean ", n ? r->connect.sum / (double)n : 0, "   max ");
-    doc_time(b, "", (double)r->connect.max, "   (not part of latency)\n");
-    loaddoc_tls(b, r);
+    doc_plural(b, "", n, "connection");
+    txt_putf(b, "%smean ", gap);
+    doc_time(b, "", n ? r->connect.sum / (double)n : 0, gap);
+    doc_time(b, "max ", (double)r->connect.max, gap);
+    txt_puts(b, "(not part of latency)");
+    doc_field(d, "connect");
+    loaddoc_tls(d, r);
     if (r->reconnects || r->goaways || r->lost || r->resent) {
-        doc_plural(b, "  resent    ", r->resent, "call");
-        doc_plural(b, " not processed before   ", r->reconnects, "reconnect");
-        doc_plural(b, "   ", r->goaways, "GOAWAY");
-        doc_plural(b, "   ", r->lost, "connection");
-        txt_puts(b, " lost\n");
+        doc_plural(b, "", r->resent, "call");
+        txt_putf(b, " not processed before%s", gap);
+        doc_plural(b, "", r->reconnects, "reconnect");
+        doc_plural(b, gap, r->goaways, "GOAWAY");
+        doc_plural(b, gap, r->lost, "connection");
+        txt_puts(b, " lost");
+        doc_field(d, "retried");
     }
 }
 
-enum { LOADDOC_TIMES = 5 };             /* most rows of the latency table */
+/* The name of a figure in CSV, Prometheus and a page is its key in JSON, after
+ * that of its group where a key alone could be of anything. */
+struct loaddoc_name { char text[48]; };
 
-/* Fill name[] and h[] with the rows of the latency table: the histograms of t
- * that have values.  Return their number, at most LOADDOC_TIMES. */
-static size_t loaddoc_times(const struct judge_report *t, const char **name,
-                            const struct hdr **h)
+/* Return the name of f; of several structs, that of the one with number. */
+static struct loaddoc_name loaddoc_name(const struct res_field *f,
+                                        size_t number)
 {
-    const struct res *r = t->result;
-    const char *const names[] = { "response", "service", "first_byte",
-                                  "message", "failed" };
-    const struct hdr *const all[] = { &r->response, &r->service, &r->first,
-                                      &r->message, &r->failed_latency };
+    struct loaddoc_name name;
+    bool alone = f->group == RES_WINDOW || f->group == RES_COUNTS ||
+                 f->group == RES_THROUGHPUT || f->group == RES_LATENCY ||
+                 f->group == RES_TOP;
+    const char *group = alone ? "" : res_group_name[f->group];
+    if (number)
+        snprintf(name.text, sizeof name.text, "%s_%zu_%s", group, number,
+                 f->key);
+    else
+        snprintf(name.text, sizeof name.text, "%s%s%s", group,
+                 alone ? "" : "_", f->key);
+    return name;
+}
+
+enum { LOADDOC_TIMES = 8 };             /* most histograms of a result */
+
+struct loaddoc_times {                  /* a histogram that has values */
+    struct loaddoc_name name;
+    const char *about;
+    const struct hdr *h;
+};
+
+/* Fill v[] with the histograms that have values, of groups first to last and
+ * their struct; number as for loaddoc_name.  Return how many there are, at most
+ * LOADDOC_TIMES. */
+static size_t loaddoc_times(enum res_group first, enum res_group last,
+                            const void *from, size_t number,
+                            struct loaddoc_times *v)
+{
     size_t n = 0;
-    for (size_t i = 0; i < LOADDOC_TIMES; i++)
-        if (all[i]->n) {
-            name[n] = names[i];
-            h[n++] = all[i];
-        }
+    for (const struct res_field *f = NULL;
+         (f = res_next(f, first, last)) && n < LOADDOC_TIMES; ) {
+        const struct hdr *h = (const void *)((const char *)from + f->at);
+        if (f->type >= RES_TIMES && h->n)
+            v[n++] = (struct loaddoc_times){ loaddoc_name(f, number),
+                                             f->about, h };
+    }
     return n;
 }
 
-/* Append the latency table. */
-static void loaddoc_latency(struct buf *b, const struct judge_report *t)
+/* Append a row of the latency table: figure of each of the n histograms v, a
+ * percentile, or "max" or "mean". */
+static void loaddoc_latency_row(struct doc_doc *d, const char *figure,
+                                double percent, const struct loaddoc_times *v,
+                                size_t n)
 {
-    const char *name[LOADDOC_TIMES];
-    const struct hdr *h[LOADDOC_TIMES];
-    size_t n = loaddoc_times(t, name, h);
+    char key[96];
+    txt_puts(&d->cell, figure);
+    doc_cell(d);
+    for (size_t i = 0; i < n; i++) {
+        const struct hdr *h = v[i].h;
+        d->value = percent >= 0 ? judge_percentile(h, percent)
+                 : *figure == 'm' && figure[1] == 'a' ? (double)h->max
+                 : h->sum / (double)h->n;
+        snprintf(key, sizeof key, "%s_%s_ns", v[i].name.text, figure);
+        d->key = key;
+        loaddoc_time_cell(d, d->value);
+    }
+}
+
+/* Append the latency table: a column for each kind of latency. */
+static void loaddoc_latency(struct doc_doc *d, const struct judge_report *t)
+{
+    struct loaddoc_times v[LOADDOC_TIMES];
+    struct doc_column column[LOADDOC_TIMES + 1] = { { "latency", -8 } };
+    size_t n = loaddoc_times(RES_LATENCY, RES_LATENCY, t->result, 0, v);
     if (!n)
         return;
-    txt_puts(b, "\n  latency   ");
-    for (size_t k = 0; k < t->npercent; k++) {
-        char percent[24];
-        snprintf(percent, sizeof percent, "p%.10g", t->percent[k]);
-        txt_putf(b, "%9s", percent);
-    }
-    txt_puts(b, "      max     mean\n");
+    loaddoc_part(d, "Latency");
     for (size_t i = 0; i < n; i++) {
-        txt_putf(b, "  %-10s", name[i]);
-        for (size_t k = 0; k < t->npercent; k++)
-            loaddoc_put_time(b, judge_percentile_ok(h[i]->n, t->percent[k])
-                ? (double)hdr_percentile(h[i], t->percent[k]) : (double)NAN, 9);
-        loaddoc_put_time(b, (double)h[i]->max, 9);
-        loaddoc_put_time(b, h[i]->sum / (double)h[i]->n, 9);
-        mem_put_byte(b, '\n');
+        int length = (int)strlen(v[i].name.text);
+        column[i + 1] = (struct doc_column){ v[i].name.text,
+                                             length > 8 ? length : 8 };
     }
+    doc_table(d, column, n + 1);
+    for (size_t i = 0; i < t->npercent; i++) {
+        char percent[24];
+        snprintf(percent, sizeof percent, "p%.10g", t->percent[i]);
+        loaddoc_latency_row(d, percent, t->percent[i], v, n);
+    }
+    loaddoc_latency_row(d, "max", -1, v, n);
+    loaddoc_latency_row(d, "mean", -1, v, n);
+    loaddoc_table_end(d);
     if (res_open(t->config))
-        txt_puts(b, "  response counts from the scheduled start of a call, "
-                 "service from its sending\n");
+        doc_paragraph(d, "response counts from the scheduled start of a call, "
+                      "service from its sending");
 }
 
 enum { LOADDOC_BINS = 34 };             /* bin k ends at 2^(k - 10) ms */
@@ -45480,88 +45712,117 @@ static uint64_t loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
 }
 
 /* Append the histogram of the successful calls' latencies. */
-static void loaddoc_put_bins(struct buf *b, const struct hdr *h)
+static void loaddoc_put_bins(struct doc_doc *d, const struct hdr *h)
 {
     enum { WIDTH = 40 };
     uint64_t bin[LOADDOC_BINS];
     size_t low, high;
     uint64_t most = loaddoc_bins(h, bin, &low, &high);
-    mem_put_byte(b, '\n');
+    if (low > high)
+        return;
+    txt_puts(d->b, d->md ? "```\n" : "\n");
     for (size_t k = low; k <= high; k++) {
+        struct buf count = {0};
         int bar = (int)((double)bin[k] * WIDTH / (double)most + 0.5);
-        txt_putf(b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
+        txt_putf(d->b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
                  "########################################", WIDTH - bar, "");
-        loaddoc_put_count(b, bin[k], 12);
-        mem_put_byte(b, '\n');
+        txt_put_commas(&count, bin[k]);
+        doc_put_right(d->b, &count, 12);
+        mem_put_byte(d->b, '\n');
     }
+    txt_puts(d->b, d->md ? "```\n" : "");
 }
 
 /* Append a row of figures for each method of a mix. */
-static void loaddoc_methods(struct buf *b, const struct judge_report *t)
+static void loaddoc_methods(struct doc_doc *d, const struct judge_report *t)
 {
+    static const struct doc_column column[] = {
+        { "ok", 10 }, { "failed", 9 }, { "req/s", 9 }, { "p50", 8 },
+        { "p99", 8 }, { "method", 0 } };
     const struct res *r = t->result;
-    if (r->nmethod)
-        txt_puts(b, "\n  method           ok     failed      req/s      p50"
-                 "      p99\n");
+    if (!r->nmethod)
+        return;
+    loaddoc_part(d, "Methods");
+    doc_table(d, column, sizeof column / sizeof *column);
     for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
         const struct res_calls *m = &r->method[i];
-        struct buf rate = {0};
-        loaddoc_put_rate(&rate, res_rate(r, m->ok, m->drained));
-        txt_puts(b, "        ");
-        loaddoc_put_count(b, m->ok, 11);
-        loaddoc_put_count(b, m->failed, 11);
-        doc_put_right(b, &rate, 11);
-        loaddoc_put_time(b, judge_percentile(&m->response, 50), 9);
-        loaddoc_put_time(b, judge_percentile(&m->response, 99), 9);
-        txt_puts(b, "  ");
-        txt_put_clean(b, txt_slice(t->config->method[i].call));
-        mem_put_byte(b, '\n');
+        doc_count(&d->cell, "", (double)m->ok, "");
+        doc_cell(d);
+        doc_count(&d->cell, "", (double)m->failed, "");
+        doc_cell(d);
+        loaddoc_put_rate(&d->cell, res_rate(r, m->ok, m->drained));
+        doc_cell(d);
+        loaddoc_time_cell(d, judge_percentile(&m->response, 50));
+        loaddoc_time_cell(d, judge_percentile(&m->response, 99));
+        doc_name(d, txt_slice(t->config->method[i].call), doc_left(d));
+        doc_cell(d);
     }
+    loaddoc_table_end(d);
 }
 
-/* Append the calls by status, and the errors by kind; color: for a terminal. */
-static void loaddoc_errors(struct buf *b, const struct res *r, bool color)
+/* ---- status, errors, the client ---- */
+
+/* Put the error e, of one kind, into the cell. */
+static void loaddoc_error(struct doc_doc *d, const struct res_error *e)
 {
-    const char *word = color ? "\033[31merror\033[0m" : "error";
-    const char *gap = "";
-    txt_puts(b, "\n  status    ");
-    for (int i = 0; i < 17; i++)
+    struct buf *b = &d->cell;
+    txt_put_commas(b, e->count);
+    txt_putf(b, "%s%s %s", d->md || d->html ? " " : "  ",
+             res_kind_name[e->kind], rpc_status_name(e->status));
+    if (e->kind == CLIENT_HTTP)
+        txt_putf(b, "  :status %u", e->detail);
+    if (e->varies)
+        txt_puts(b, "  other texts, such as");
+    if (e->text) {
+        txt_puts(b, d->md || d->html ? ": " : "  ");
+        txt_put_clean(b, txt_slice(e->text));
+    }
+    doc_time(b, "  (first after ", (double)e->first_ns, ")");
+}
+
+/* Append the calls by status, and the errors by kind. */
+static void loaddoc_errors(struct doc_doc *d, const struct res *r)
+{
+    struct buf *b = &d->cell;
+    loaddoc_part(d, "Status and errors");
+    for (int i = 0; i < RPC_STATUSES; i++)
         if (r->status[i]) {
-            txt_putf(b, "%s%s ", gap, rpc_status_name(i));
+            txt_putf(b, "%s%s ", b->len ? loaddoc_gap(d) : "",
+                     rpc_status_name(i));
             txt_put_commas(b, r->status[i]);
-            gap = "   ";
         }
-    txt_puts(b, *gap ? "\n" : "no call ended\n");
+    txt_puts(b, b->len ? "" : "no call ended");
+    doc_field(d, "status");
     for (size_t i = 0; i < r->nerror; i++) {
-        const struct res_error *e = &r->error[i];
-        txt_putf(b, "  %s     ", word);
-        loaddoc_put_count(b, e->count, 9);
-        txt_putf(b, "  %-11s %s", res_kind_name[e->kind],
-                 rpc_status_name(e->status));
-        if (e->kind == CLIENT_HTTP)
-            txt_putf(b, "  :status %u", e->detail);
-        if (e->varies)
-            txt_puts(b, "  other texts, such as");
-        if (e->text) {
-            txt_puts(b, "  ");
-            txt_put_clean(b, txt_slice(e->text));
-        }
-        doc_time(b, "  (first after ", (double)e->first_ns, ")\n");
+        loaddoc_error(d, &r->error[i]);
+        d->tone = DOC_BAD;
+        doc_field(d, "error");
     }
     if (r->other_errors) {
-        txt_putf(b, "  %s     ", word);
-        loaddoc_put_count(b, r->other_errors, 9);
-        txt_puts(b, "  of other kinds\n");
+        doc_count(b, "", (double)r->other_errors, "  of other kinds");
+        d->tone = DOC_BAD;
+        doc_field(d, "error");
     }
 }
 
-/* Append what the client itself used, and the notes. */
-static void loaddoc_notes(struct buf *b, const struct judge_report *t)
+/* Append the first reply, at most 100 bytes of it. */
+static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
 {
-    const struct res *r = t->result;
+    struct slice begin = txt_cut(t->reply, 100);
+    if (!begin.n)
+        return;
+    txt_put_clean(&d->cell, begin);
+    txt_puts(&d->cell, begin.n < t->reply.n ? "...   (the first)"
+                                            : "   (the first)");
+    doc_field(d, "reply");
+}
+
+/* Append what the client itself used. */
+static void loaddoc_client(struct doc_doc *d, const struct res *r)
+{
+    struct buf *b = &d->cell;
+    const char *gap = loaddoc_gap(d);
     double cpu = 0, user = 0, sys = 0, wait = 0, wall = 0;
-    uint64_t drained = r->drain.ok + r->drain.failed;
-    double done = (double)(r->ok + r->failed - drained);
     for (unsigned i = 0; i < r->threads; i++) {
         cpu += (double)r->thread[i].cpu_ns;
         user += (double)r->thread[i].user_ns;
@@ -45569,222 +45830,74 @@ static void loaddoc_notes(struct buf *b, const struct judge_report *t)
         wait += (double)r->thread[i].wait_ns;
         wall += (double)r->thread[i].wall_ns;
     }
-    if (wall > 0 && done > 0 && cpu > 0) {
-        txt_putf(b, "  client    %.0f%% of ", 100 * cpu / wall);
-        doc_plural(b, "", r->threads, "thread");
-        doc_time(b, " busy   CPU ", cpu / done, " per call");
-        /* The kernel splits user and system time by ticks, which miscounts
-         * threads that sleep in step with the tick. */
-        if (user + sys >= LOADDOC_SPLIT_NS && cpu > wall / 2)
-            txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
-                     100 * user / (user + sys), 100 * sys / (user + sys));
-        txt_putf(b, "   waited for a CPU %.1f%%", 100 * wait / wall);
-        if (r->lag.n)
-            doc_time(b, "   send lag p99 ",
-                     (double)hdr_percentile(&r->lag, 99), "");
-        mem_put_byte(b, '\n');
-    }
+    if (!(wall > 0 && res_cpu_per_call(r) > 0))
+        return;
+    txt_putf(b, "%.0f%% of ", 100 * cpu / wall);
+    doc_plural(b, "", r->threads, "thread");
+    txt_putf(b, " busy%sCPU ", gap);
+    doc_time(b, "", res_cpu_per_call(r), " per call");
+    /* The kernel splits user and system time by ticks, which miscounts threads
+     * that sleep in step with the tick. */
+    if (user + sys >= LOADDOC_SPLIT_NS && cpu > wall / 2)
+        txt_putf(b, " (user %.0f%%, kernel %.0f%%)",
+                 100 * user / (user + sys), 100 * sys / (user + sys));
+    txt_putf(b, "%swaited for a CPU %.1f%%", gap, 100 * wait / wall);
+    doc_field(d, "client");
+}
+
+/* Append the labels of t. */
+static void loaddoc_labels(struct doc_doc *d, const struct judge_report *t)
+{
     for (size_t i = 0; i < t->nlabel; i++) {
-        txt_puts(b, i ? ", " : "  label     ");
-        txt_put_clean(b, txt_slice(t->label[i]));
+        txt_puts(&d->cell, i ? ", " : "");
+        txt_put_clean(&d->cell, txt_slice(t->label[i]));
     }
-    txt_puts(b, t->nlabel ? "\n" : "");
+    if (t->nlabel)
+        doc_field(d, "label");
+}
+
+/* Append the notes on t. */
+static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    struct buf *b = &d->cell;
     int64_t asked_ns = t->config->start_unix_ns, late_ns = asked_ns ?
         r->start_unix_ns - t->config->warmup_ns - asked_ns : 0;
-    if (late_ns > LOAD_LATE_START_NS)
-        doc_time(b, "  note      started ", (double)late_ns,
-                 " after --start-at\n");
-    if (!res_open(t->config))
-        txt_puts(b, "  note      closed loop: latency excludes queueing\n");
+    if (late_ns > LOAD_LATE_START_NS) {
+        doc_time(b, "started ", (double)late_ns, " after --start-at");
+        doc_field(d, "note");
+    }
+    if (!res_open(t->config)) {
+        txt_puts(b, "closed loop: latency excludes queueing");
+        doc_field(d, "note");
+    }
     if (r->gave_up) {
-        doc_plural(b, "  note      ", r->gave_up, "client");
-        txt_puts(b, " lost the connection and could not reconnect\n");
+        doc_plural(b, "", r->gave_up, "client");
+        txt_puts(b, " lost the connection and could not reconnect");
+        doc_field(d, "note");
     }
     if (r->not_sent && res_open(t->config) && r->ended != RES_SIGNAL) {
-        doc_plural(b, "  note      ", r->not_sent, "call");
+        doc_plural(b, "", r->not_sent, "call");
         txt_puts(b, r->gave_up ? " not sent: no connection, --max-in-flight "
-                                 "reached, or the time was over\n"
+                                 "reached, or the time was over"
                                : " not sent: --max-in-flight reached, or the "
-                                 "time was over\n");
+                                 "time was over");
+        doc_field(d, "note");
     }
+    uint64_t drained = r->drain.ok + r->drain.failed;
     if (drained && res_whole_ns(r) > 1.01 * (double)r->elapsed_ns) {
-        doc_plural(b, "  note      ", drained, "call");
+        doc_plural(b, "", drained, "call");
         doc_time(b, " ended in the drain of ", (double)r->drain.ns,
-                 ", which is not part of req/s\n");
+                 ", which is not part of req/s");
+        doc_field(d, "note");
     }
-    if (r->ended == RES_SIGNAL)
-        txt_puts(b, "  note      interrupted: these are the results so far\n");
-}
-
-/* ---- comparison of two results ---- */
-
-/* Append a line: a figure before and now, and its change. */
-static void loaddoc_change_line(void *b, const struct lf_change *c)
-{
-    txt_putf(b, "  %-12s ", c->name);
-    for (int i = 0; i < 2; i++) {
-        struct buf t = {0};
-        loaddoc_put_value(&t, c->v[i], c->time);
-        doc_put_right(b, &t, 10);
-        txt_puts(b, i ? "" : "  -> ");
-    }
-    if (c->v[0] > 0 && !isnan(c->v[1]))
-        txt_putf(b, "   %+.1f%%", 100 * (c->v[1] / c->v[0] - 1));
-    for (int i = 0; i < 2; i++)
-        if (c->interval[i] && c->interval[i]->low_ns < c->v[i]) {
-            doc_time(b, i ? "   now " : "   old ", c->interval[i]->low_ns,
-                     " to ");
-            doc_time(b, "", c->interval[i]->high_ns, "");
-        }
-    mem_put_byte(b, '\n');
-}
-
-/* Append how t differs from an older result, if it is compared with one. */
-static void loaddoc_compare(struct buf *b, const struct judge_report *t)
-{
-    if (!t->old)
-        return;
-    txt_puts(b, "\n  compared with the older result\n");
-    lf_changes(t, b, loaddoc_change_line);
-    txt_puts(b, "  one run each: how much runs of an unchanged server differ "
-             "is not known\n");
-}
-
-/* ---- the server's CPU by call ---- */
-
-/* Append a row: a function's share per call with its interval, other, its time
- * per call beside it, and mark before its name. */
-static void loaddoc_profile_row(struct buf *b, const struct anl *a,
-                                const struct anl_function *f,
-                                const struct stat_share *share, double other,
-                                const char *mark)
-{
-    double per = judge_sampled_ns(a);
-    loaddoc_put_time(b, per * share->share, 16);
-    loaddoc_put_time(b, per * share->low, 10);
-    txt_puts(b, " to");
-    loaddoc_put_time(b, per * share->high, 9);
-    loaddoc_put_count(b, (uint64_t)share->sum.samples, 12);
-    loaddoc_put_time(b, other, 12);
-    txt_puts(b, mark);
-    txt_put_fitting(b, a->view.node[f->node].name, DOC_NAME_COLUMNS,
-                    txt_put_clean);
-    anl_put_place(b, &a->view, &a->view.node[f->node]);
-    mem_put_byte(b, '\n');
-}
-
-/* Append the CPU per call of the application's functions, with what they call,
- * and of all functions alone: rows with enough samples. */
-static void loaddoc_profile_rows(struct buf *b, const struct anl *a)
-{
-    double per = judge_sampled_ns(a);
-    size_t shown = 0;
-    bool passes = false;
-    for (size_t i = 0; i < a->napps; i++) {
-        const struct anl_function *f = &a->function[a->app[i].row];
-        if ((double)f->cum.sum.samples < RES_RANKED_ROW)
-            continue;
-        txt_puts(b, shown++ ? "" : "      total/call   95% interval        "
-                 "samples   self/call  application function\n");
-        loaddoc_profile_row(b, a, f, &f->cum, per * f->flat.share,
-                            a->app[i].passes ? " +" : "  ");
-        passes |= a->app[i].passes;
-    }
-    if (passes)
-        txt_putf(b, "      %s\n", doc_passes);
-    txt_puts(b, shown ? "\n" : "");
-    txt_puts(b, "       self/call   95% interval        samples  total/call  "
-             "function\n");
-    shown = 0;
-    for (size_t i = 0; i < a->nfunctions && shown < LOADDOC_PROFILE_ROWS; i++) {
-        const struct anl_function *f = &a->function[i];
-        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
-            continue;
-        loaddoc_profile_row(b, a, f, &f->flat, per * f->cum.share,
-                            f->resolved ? "  " : " ~");
-        shown++;
-    }
-    txt_putf(b, "      %s\n", doc_unranked);
-}
-
-/* Append the CPU per call of p that has no samples, if it is much. */
-static void loaddoc_unsampled(struct buf *b, const struct judge_profile *p)
-{
-    double share = p->anl ? p->anl->trust.unsampled : 0;
-    if (!(share >= DOC_UNSAMPLED))
-        return;
-    doc_time(b, "\n              ", share * p->cpu_ns, " of that has no "
-             "samples: the functions below take more than is shown");
-    txt_putf(b, "\n              (%s)", doc_unsampled);
-}
-
-/* Append how the CPU per call of p was measured: calls, user and kernel time,
- * and what is left out. */
-static void loaddoc_profile_calls(struct buf *b, const struct judge_profile *p)
-{
-    double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
-    doc_count(b, "              ", p->calls, " calls");
-    if (!isnan(p->user_ns)) {
-        doc_time(b, "   user ", p->user_ns, "");
-        doc_time(b, "   kernel ", p->system_ns, "");
-    }
-    txt_puts(b, p->of_load ? "\n              these are this load's calls; "
-                             "other clients' use CPU too, but are not counted"
-                           : "");
-    if (share > DOC_TRIFLE) {
-        doc_time(b, "\n              without ", p->profiler_ns,
-                 " of the profiler's own (");
-        txt_putf(b, "%.1f%%)", 100 * share);
-    }
-    loaddoc_unsampled(b, p);
-    mem_put_byte(b, '\n');
-}
-
-/* Append the CPU per call, in total and by function. */
-static void loaddoc_profile(struct buf *b, const struct judge_profile *p)
-{
-    txt_puts(b, "\n  server CPU  ");
-    if (isnan(p->cpu_ns)) {
-        txt_puts(b, "n/a: the profile has no CPU time, or no call ended\n");
-        return;
-    }
-    doc_time(b, "", p->cpu_ns, " a call");
-    if (p->low_ns < p->cpu_ns) {
-        doc_time(b, " (95% interval ", p->low_ns, " to ");
-        doc_time(b, "", p->high_ns, ")");
-    }
-    doc_count(b, "   ", p->samples, " samples in ");
-    txt_putf(b, "%.3g s\n", p->seconds);
-    loaddoc_profile_calls(b, p);
-    if (!p->anl && p->file && *p->file) {
-        txt_puts(b, "              its profile was written to ");
-        txt_put_clean(b, txt_slice(p->file));
-        mem_put_byte(b, '\n');
-    } else if (p->anl && p->effective >= RES_RANKED_SAMPLES) {
-        loaddoc_profile_rows(b, p->anl);
-        if (p->anl->comment.jit_hint.n) {
-            txt_puts(b, "      unnamed code: ");
-            txt_put_clean(b, p->anl->comment.jit_hint);
-            mem_put_byte(b, '\n');
-        }
-    } else if (p->anl) {
-        doc_count(b, "              ", p->samples, " samples are too few "
-                  "to rank functions; use a longer -d or a higher "
-                  "--profile-hz\n");
+    if (r->ended == RES_SIGNAL) {
+        txt_puts(b, "interrupted: these are the results so far");
+        doc_field(d, "note");
     }
 }
 
-/* Append the first reply, at most 100 bytes of it. */
-static void loaddoc_reply(struct buf *b, const struct judge_report *t)
-{
-    struct slice begin = txt_cut(t->reply, 100);
-    if (!begin.n)
-        return;
-    txt_puts(b, "  reply     ");
-    txt_put_clean(b, begin);
-    txt_puts(b, begin.n < t->reply.n ? "...   (the first)\n"
-                                     : "   (the first)\n");
-}
+/* ---- runs, verdict, assertions, comparison ---- */
 
 /* Compare two numbers, for qsort. */
 static int loaddoc_number_order(const void *a, const void *b)
@@ -45793,27 +45906,30 @@ static int loaddoc_number_order(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Append the median, minimum and maximum of v[n]; sorts v. */
-static void loaddoc_spread(struct buf *b, const char *name, double *v,
+/* Append a row: the median, minimum and maximum of v[n], which is sorted. */
+static void loaddoc_spread(struct doc_doc *d, const char *name, double *v,
                            size_t n, bool time)
 {
+    bool known = true;
     for (size_t i = 0; i < n; i++)
-        if (isnan(v[i])) {
-            txt_putf(b, "   %s n/a", name);
-            return;
-        }
+        known &= !isnan(v[i]);
     qsort(v, n, sizeof *v, loaddoc_number_order);
     const double show[3] = { (v[(n - 1) / 2] + v[n / 2]) / 2, v[0], v[n - 1] };
-    txt_putf(b, "   %s ", name);
+    txt_puts(&d->cell, name);
+    doc_cell(d);
     for (int i = 0; i < 3; i++) {
-        loaddoc_put_value(b, show[i], time);
-        txt_puts(b, i == 0 ? " (" : i == 1 ? " to " : ")");
+        loaddoc_put_value(&d->cell, known ? show[i] : (double)NAN, time);
+        doc_cell(d);
     }
 }
 
 /* Append how the runs of --repeat differ. */
-static void loaddoc_runs(struct buf *b, const struct judge_report *t)
+static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
 {
+    char title[24];
+    const struct doc_column column[] = {
+        { title, -10 }, { "median", 10 }, { "minimum", 10 },
+        { "maximum", 10 } };
     double v[3][RES_RUNS_MOST];
     if (!t->nrun)
         return;
@@ -45822,25 +45938,39 @@ static void loaddoc_runs(struct buf *b, const struct judge_report *t)
         v[1][i] = t->run[i].p50;
         v[2][i] = t->run[i].p99;
     }
-    txt_putf(b, "  runs      %zu, median (minimum to maximum):", t->nrun);
-    loaddoc_spread(b, "req/s", v[0], t->nrun, false);
-    loaddoc_spread(b, "p50", v[1], t->nrun, true);
-    loaddoc_spread(b, "p99", v[2], t->nrun, true);
-    mem_put_byte(b, '\n');
+    loaddoc_part(d, "Runs");
+    snprintf(title, sizeof title, "%zu runs", t->nrun);
+    doc_table(d, column, sizeof column / sizeof *column);
+    loaddoc_spread(d, "req/s", v[0], t->nrun, false);
+    loaddoc_spread(d, "p50", v[1], t->nrun, true);
+    loaddoc_spread(d, "p99", v[2], t->nrun, true);
+    loaddoc_table_end(d);
+    if (!d->md && !d->html)
+        mem_put_byte(d->b, '\n');
 }
 
 /* Append the verdict and its evidence. */
-static void loaddoc_verdict(struct buf *b, const struct judge_report *t)
+static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
 {
     const struct judge_verdict *v = &t->verdict;
-    txt_putf(b, "  verdict   %s", judge_limit_name[v->limit][0]);
-    for (size_t i = 0; i < v->nwhy; i++)
-        txt_putf(b, "%s%s", i ? "\n            " : "  ", v->why[i]);
-    mem_put_byte(b, '\n');
-    if (v->limit == RES_BY_CLIENT)
-        txt_puts(b, "            the client adds to these latencies\n");
-    if (v->next[0])
-        txt_putf(b, "  try       %s\n", v->next);
+    if (d->md || d->html)
+        doc_heading(d, "Verdict");
+    txt_puts(&d->cell, judge_limit_name[v->limit][0]);
+    txt_puts(&d->cell, v->nwhy ? "  " : "");
+    d->tone = v->limit == RES_BY_CLIENT || v->limit == RES_BY_UNKNOWN
+            ? DOC_WARN : DOC_GOOD;
+    for (size_t i = 0; i < v->nwhy || i == 0; i++) {
+        txt_puts(&d->cell, i < v->nwhy ? v->why[i] : "");
+        doc_field(d, i ? "" : "verdict");
+    }
+    if (v->limit == RES_BY_CLIENT) {
+        txt_puts(&d->cell, "the client adds to these latencies");
+        doc_field(d, "");
+    }
+    if (v->next[0]) {
+        txt_puts(&d->cell, v->next);
+        doc_field(d, "try");
+    }
 }
 
 /* Append the assertion a and the value measured, in its unit. */
@@ -45860,87 +45990,283 @@ static void loaddoc_put_load_assert(struct buf *b, const struct judge_assert *a)
         txt_puts(b, " (fewer than 10 values lie beyond it)");
 }
 
-
-
 /* Append each assertion with its value and whether it holds. */
-static void loaddoc_asserts(struct buf *b, const struct judge_report *t)
+static void loaddoc_asserts(struct doc_doc *d, const struct judge_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
         const struct judge_assert *a = &t->assert[i];
-        txt_putf(b, "  assert    %s  ", a->pass ? "holds" : "does not hold");
-        loaddoc_put_load_assert(b, a);
-        mem_put_byte(b, '\n');
+        txt_puts(&d->cell, a->pass ? "holds  " : "does not hold  ");
+        loaddoc_put_load_assert(&d->cell, a);
+        d->tone = a->pass ? DOC_GOOD : DOC_BAD;
+        doc_field(d, "assert");
     }
 }
 
-/* Append the result as text, to follow its plan; color: for a terminal. */
-static void loaddoc_text(struct buf *b, const struct judge_report *t,
-                         bool color)
+/* Append a row: a figure before and now, and its change. */
+static void loaddoc_change_row(void *arg, const struct lf_change *c)
 {
-    const struct res *r = t->result;
-    mem_put_byte(b, '\n');
-    loaddoc_counts(b, r);
-    loaddoc_latency(b, t);
-    loaddoc_methods(b, t);
-    if (r->response.n)
-        loaddoc_put_bins(b, &r->response);
-    loaddoc_errors(b, r, color);
-    loaddoc_reply(b, t);
-    loaddoc_notes(b, t);
-    loaddoc_runs(b, t);
-    loaddoc_verdict(b, t);
-    loaddoc_asserts(b, t);
-    if (t->profile)
-        loaddoc_profile(b, t->profile);
-    loaddoc_compare(b, t);
+    struct doc_doc *d = arg;
+    txt_puts(&d->cell, c->name);
+    doc_cell(d);
+    for (int i = 0; i < 2; i++) {
+        loaddoc_put_value(&d->cell, c->v[i], c->time);
+        doc_cell(d);
+    }
+    if (c->v[0] > 0 && !isnan(c->v[1]))
+        txt_putf(&d->cell, "%+.1f%%", 100 * (c->v[1] / c->v[0] - 1));
+    doc_cell(d);
+    if (d->ncolumns == 4)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (c->interval[i] && c->interval[i]->low_ns < c->v[i]) {
+            doc_time(&d->cell, i ? "now " : "older ", c->interval[i]->low_ns,
+                     " to ");
+            doc_time(&d->cell, "", c->interval[i]->high_ns, i ? "" : ", ");
+        }
+    doc_cell(d);
 }
 
-/* ---- CSV and Prometheus ---- */
+/* Append how t differs from an older result, if it is compared with one. */
+static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
+{
+    static const struct doc_column column[] = {
+        { "compared", -12 }, { "older", 10 }, { "now", 10 }, { "change", 8 },
+        { "95% interval", 0 } };
+    if (!t->old)
+        return;
+    loaddoc_part(d, "Compared with the older result");
+    doc_table(d, column, t->profile || t->old_profile ? 5 : 4);
+    lf_changes(t, d, loaddoc_change_row);
+    loaddoc_table_end(d);
+    doc_paragraph(d, "one run each: how much runs of an unchanged server "
+                  "differ is not known");
+}
+
+/* ---- the server's CPU by call ---- */
+
+/* Append the name of a's node n, in text shortened to the line's end, and its
+ * place if it needs one and there is room. */
+static void loaddoc_function(struct doc_doc *d, const struct anl *a,
+                             uint32_t n)
+{
+    struct buf place = {0};
+    size_t left = doc_left(d);
+    anl_put_place(&place, &a->view, &a->view.node[n]);
+    size_t with = txt_columns(mem_slice(&place), left);
+    bool room = d->md || d->html || left >= with + DOC_LEAST_COLUMNS;
+    doc_name(d, a->view.node[n].name, room ? left - with : left);
+    if (room)
+        mem_put(&d->cell, place.data, place.len);
+    mem_fini(&place);
+    doc_cell(d);
+}
+
+/* Append a row: a function's share per call and mark, the share's interval and
+ * samples, other, its time per call beside it, and its name. */
+static void loaddoc_profile_row(struct doc_doc *d, const struct anl *a,
+                                const struct anl_function *f,
+                                const struct stat_share *share, double other,
+                                const char *mark)
+{
+    double per = judge_sampled_ns(a);
+    doc_time(&d->cell, "", per * share->share, mark);
+    doc_cell(d);
+    doc_time(&d->cell, "", per * share->low, " to ");
+    loaddoc_time_cell(d, per * share->high);
+    doc_count(&d->cell, "", (double)share->sum.samples, "");
+    doc_cell(d);
+    loaddoc_time_cell(d, other);
+    loaddoc_function(d, a, f->node);
+}
+
+/* Append the CPU per call of the application's functions, with what they call:
+ * rows with enough samples. */
+static void loaddoc_profile_apps(struct doc_doc *d, const struct anl *a)
+{
+    static const struct doc_column column[] = {
+        { "total/call", 11 }, { "95% interval", 18 }, { "samples", 9 },
+        { "self/call", 10 }, { "application function", 0 } };
+    double per = judge_sampled_ns(a);
+    bool passes = false, shown = false;
+    for (size_t i = 0; i < a->napps; i++) {
+        const struct anl_function *f = &a->function[a->app[i].row];
+        if ((double)f->cum.sum.samples < RES_RANKED_ROW)
+            continue;
+        if (!shown)
+            doc_table(d, column, sizeof column / sizeof *column);
+        loaddoc_profile_row(d, a, f, &f->cum, per * f->flat.share,
+                            a->app[i].passes ? "+" : " ");
+        passes |= a->app[i].passes;
+        shown = true;
+    }
+    if (shown)
+        loaddoc_table_end(d);
+    if (passes)
+        doc_paragraph(d, doc_passes);
+    if (shown && !d->html && !d->md)
+        mem_put_byte(d->b, '\n');
+}
+
+/* Append the CPU per call of all functions alone: rows with enough samples. */
+static void loaddoc_profile_all(struct doc_doc *d, const struct anl *a)
+{
+    static const struct doc_column column[] = {
+        { "self/call", 11 }, { "95% interval", 18 }, { "samples", 9 },
+        { "total/call", 10 }, { "function", 0 } };
+    double per = judge_sampled_ns(a);
+    size_t shown = 0;
+    doc_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < a->nfunctions && shown < LOADDOC_PROFILE_ROWS; i++) {
+        const struct anl_function *f = &a->function[i];
+        if ((double)f->flat.sum.samples < RES_RANKED_ROW)
+            continue;
+        loaddoc_profile_row(d, a, f, &f->flat, per * f->cum.share,
+                            f->resolved ? " " : "~");
+        shown++;
+    }
+    loaddoc_table_end(d);
+    doc_paragraph(d, doc_unranked);
+}
+
+/* Append how the CPU per call of p was measured: calls, user and kernel time,
+ * and what is left out. */
+static void loaddoc_profile_calls(struct doc_doc *d,
+                                  const struct judge_profile *p)
+{
+    struct buf *b = &d->cell;
+    double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
+    double unsampled = p->anl ? p->anl->trust.unsampled : 0;
+    doc_count(b, "", p->calls, " calls");
+    if (!isnan(p->user_ns)) {
+        txt_puts(b, loaddoc_gap(d));
+        doc_time(b, "user ", p->user_ns, loaddoc_gap(d));
+        doc_time(b, "kernel ", p->system_ns, "");
+    }
+    doc_field(d, "");
+    if (p->of_load) {
+        txt_puts(b, "these are this load's calls; other clients' use CPU too, "
+                 "but are not counted");
+        doc_field(d, "");
+    }
+    if (share > DOC_TRIFLE) {
+        doc_time(b, "without ", p->profiler_ns, " of the profiler's own (");
+        txt_putf(b, "%.1f%%)", 100 * share);
+        doc_field(d, "");
+    }
+    if (unsampled >= DOC_UNSAMPLED) {
+        doc_time(b, "", unsampled * p->cpu_ns, " of that has no samples: the "
+                 "functions below take more than is shown");
+        txt_putf(b, " (%s)", doc_unsampled);
+        doc_field(d, "");
+    }
+}
+
+/* Append the functions of p, or why there are none. */
+static void loaddoc_profile_functions(struct doc_doc *d,
+                                      const struct judge_profile *p)
+{
+    struct buf *b = &d->cell;
+    if (!p->anl && p->file && *p->file) {
+        txt_puts(b, "its profile was written to ");
+        txt_put_clean(b, txt_slice(p->file));
+        doc_field(d, "");
+    } else if (p->anl && p->effective < RES_RANKED_SAMPLES) {
+        doc_count(b, "", p->samples, " samples are too few to rank functions; "
+                  "use a longer -d or a higher --profile-hz");
+        doc_field(d, "");
+    } else if (p->anl) {
+        loaddoc_profile_apps(d, p->anl);
+        loaddoc_profile_all(d, p->anl);
+        if (p->anl->comment.jit_hint.n) {
+            txt_puts(b, "unnamed code: ");
+            txt_put_clean(b, p->anl->comment.jit_hint);
+            doc_cell_text(d, doc_paragraph);
+        }
+    }
+}
+
+/* Append the CPU per call, in total and by function. */
+static void loaddoc_profile(struct doc_doc *d, const struct judge_profile *p)
+{
+    struct buf *b = &d->cell;
+    size_t field = d->field;
+    loaddoc_part(d, "Server CPU");
+    d->field = sizeof "server CPU  " - 1;
+    if (isnan(p->cpu_ns)) {
+        txt_puts(b, "n/a: the profile has no CPU time, or no call ended");
+        doc_field(d, "server CPU");
+    } else {
+        doc_time(b, "", p->cpu_ns, " a call");
+        if (p->low_ns < p->cpu_ns) {
+            doc_time(b, " (95% interval ", p->low_ns, " to ");
+            doc_time(b, "", p->high_ns, ")");
+        }
+        txt_puts(b, loaddoc_gap(d));
+        doc_count(b, "", p->samples, " samples in ");
+        txt_putf(b, "%.3g s", p->seconds);
+        doc_field(d, "server CPU");
+        loaddoc_profile_calls(d, p);
+        loaddoc_profile_functions(d, p);
+    }
+    d->field = field;
+}
+
+/* ---- figures, CSV and Prometheus ---- */
 
 /* A figure of a result; times have _ns in the name, as in JSON. */
-struct loaddoc_figure { const char *name; double value; };
+struct loaddoc_figure {
+    const char *name, *about;           /* about: in a phrase; or "" */
+    double value;                       /* NAN: not known */
+};
 
-enum { LOADDOC_SERVER = 6 };            /* figures of the server's profile */
+/* Call put for each figure that is one number, in the rows of groups first to
+ * last and their struct; number, from 1 on: of one of several, or 0. */
+static void loaddoc_group(enum res_group first, enum res_group last,
+                          const void *from, size_t number, void *arg,
+                          void (*put)(void *arg,
+                                      const struct loaddoc_figure *f))
+{
+    for (const struct res_field *f = NULL; (f = res_next(f, first, last)); ) {
+        const void *p = (const char *)from + f->at;
+        struct loaddoc_name name = loaddoc_name(f, number);
+        struct loaddoc_figure figure = { name.text, f->about, NAN };
+        if (f->type == RES_WHOLE)
+            figure.value = (double)*(const uint64_t *)p;
+        else if (f->type != RES_WHOLE32 && f->type != RES_MOST32)
+            continue;
+        else if (f->type == RES_WHOLE32 || *(const uint32_t *)p != UINT32_MAX)
+            figure.value = *(const uint32_t *)p;
+        put(arg, &figure);
+    }
+}
 
 /* Call put for each figure of t that is one number. */
-static void loaddoc_figures(const struct judge_report *t, struct buf *b,
-                            void (*put)(struct buf *b,
+static void loaddoc_figures(const struct judge_report *t, void *arg,
+                            void (*put)(void *arg,
                                         const struct loaddoc_figure *f))
 {
     const struct res *r = t->result;
-    double cpu = 0;
-    double done = (double)(r->ok + r->failed - r->drain.ok - r->drain.failed);
-    const struct judge_profile none = {0}, *p = t->profile ? t->profile : &none;
-    for (unsigned i = 0; i < r->threads; i++)
-        cpu += (double)r->thread[i].cpu_ns;
-    const struct loaddoc_figure figure[] = {
-        { "planned", (double)r->planned }, { "sent", (double)r->sent },
-        { "ok", (double)r->ok }, { "failed", (double)r->failed },
-        { "cut_off", (double)r->cut_off }, { "not_sent", (double)r->not_sent },
-        { "retried_after_goaway", (double)r->resent },
-        { "elapsed_ns", (double)r->elapsed_ns },
-        { "rps_ok", judge_rate(r) },
-        { "bytes_in", (double)r->bytes_in },
-        { "bytes_out", (double)r->bytes_out },
-        { "messages_in", (double)r->messages_in },
-        { "messages_out", (double)r->messages_out },
-        { "connections", (double)r->connect.n },
-        { "reconnects", (double)r->reconnects },
-        { "client_cpu_ns_per_call", done > 0 ? cpu / done : (double)NAN },
-        { "server_cpu_ns_per_call", p->cpu_ns },        /* LOADDOC_SERVER: */
-        { "server_cpu_low_ns_per_call", p->low_ns },
-        { "server_cpu_high_ns_per_call", p->high_ns },
-        { "server_profiler_ns_per_call", p->profiler_ns },
-        { "server_cpu_samples", p->samples },
-        { "server_cpu_calls", p->calls } };
-    size_t n = sizeof figure / sizeof *figure -
-               (t->profile ? 0 : LOADDOC_SERVER);
-    for (size_t i = 0; i < n; i++)
-        put(b, &figure[i]);
+    loaddoc_group(RES_WINDOW, RES_TOP, r, 0, arg, put);
+    const struct loaddoc_figure derived[] = {
+        { "rps_ok", "successful calls per second", judge_rate(r) },
+        { "rps_all", "calls per second",
+          res_rate(r, r->ok + r->failed, r->drain.ok + r->drain.failed) },
+        { "connect_ok", "connections established", (double)r->connect.n },
+        { "client_cpu_ns_per_call", "CPU time of this client per call",
+          res_cpu_per_call(r) } };
+    for (size_t i = 0; i < sizeof derived / sizeof *derived; i++)
+        put(arg, &derived[i]);
+    for (size_t i = 0; i < RES_P_FIGURES && t->profile; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "profile_%s", res_profile_figures[i].key);
+        put(arg, &(struct loaddoc_figure){ name, "of the server's CPU profile",
+            *(const double *)(const void *)((const char *)t->profile +
+                                            res_profile_figures[i].at) });
+    }
 }
 
 /* Append a figure as a row of CSV. */
-static void loaddoc_csv_figure(struct buf *b, const struct loaddoc_figure *f)
+static void loaddoc_csv_figure(void *b, const struct loaddoc_figure *f)
 {
     if (isnan(f->value))
         txt_putf(b, "%s,\r\n", f->name);
@@ -45963,34 +46289,45 @@ static void loaddoc_csv_text(struct buf *b, struct slice text)
     txt_puts(b, quote ? "\"" : "");
 }
 
+/* Append the histograms v[n] as rows of CSV. */
+static void loaddoc_csv_times(struct buf *b, const struct judge_report *t,
+                              const struct loaddoc_times *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct hdr *h = v[i].h;
+        const char *name = v[i].name.text;
+        for (size_t k = 0; k < t->npercent; k++)
+            if (judge_percentile_ok(h->n, t->percent[k]))
+                txt_putf(b, "%s_p%.10g_ns,%" PRId64 "\r\n", name,
+                         t->percent[k], hdr_percentile(h, t->percent[k]));
+        txt_putf(b, "%s_count,%" PRIu64 "\r\n%s_mean_ns,%.10g\r\n"
+                 "%s_max_ns,%" PRId64 "\r\n", name, h->n, name,
+                 h->sum / (double)h->n, name, h->max);
+    }
+}
+
 /* Append the figures of each method of a mix as rows of CSV. */
 static void loaddoc_csv_methods(struct buf *b, const struct judge_report *t)
 {
     const struct res *r = t->result;
     for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
-        const struct res_calls *m = &r->method[i];
-        txt_putf(b, "method_%zu_call,", i + 1);
+        struct loaddoc_times v[LOADDOC_TIMES];
+        txt_putf(b, "methods_%zu_call,", i + 1);
         loaddoc_csv_text(b, txt_slice(t->config->method[i].call));
-        txt_puts(b, "\r\n");
-        const struct loaddoc_figure figure[] = {
-            { "sent", (double)m->sent }, { "ok", (double)m->ok },
-            { "failed", (double)m->failed }, { "cut_off", (double)m->cut_off },
-            { "rps_ok", res_rate(r, m->ok, m->drained) },
-            { "response_p50_ns", judge_percentile(&m->response, 50) },
-            { "response_p99_ns", judge_percentile(&m->response, 99) } };
-        for (size_t k = 0; k < sizeof figure / sizeof *figure; k++) {
-            txt_putf(b, "method_%zu_", i + 1);
-            loaddoc_csv_figure(b, &figure[k]);
-        }
+        txt_putf(b, "\r\nmethods_%zu_rps_ok,%.15g\r\n", i + 1,
+                 res_rate(r, r->method[i].ok, r->method[i].drained));
+        loaddoc_group(RES_METHOD, RES_METHOD, &r->method[i], i + 1, b,
+                      loaddoc_csv_figure);
+        loaddoc_csv_times(b, t, v, loaddoc_times(RES_METHOD, RES_METHOD,
+                                                 &r->method[i], i + 1, v));
     }
 }
 
 /* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
 static void loaddoc_csv(struct buf *b, const struct judge_report *t)
 {
-    const char *name[LOADDOC_TIMES];
-    const struct hdr *h[LOADDOC_TIMES];
-    size_t n = loaddoc_times(t, name, h);
+    struct loaddoc_times v[LOADDOC_TIMES];
+    size_t n = loaddoc_times(RES_LATENCY, RES_CONNECT, t->result, 0, v);
     txt_puts(b, "name,value\r\n");
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = lf_label(t->label[i], &value);
@@ -46009,16 +46346,12 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
         txt_putf(b, "tls_version,%s\r\ntls_verified,%s\r\n",
                  t->result->tls.version,
                  t->result->tls.verified ? "true" : "false");
+    if (*t->result->tls.version)
+        txt_putf(b, "tls_version,%s\r\ntls_verified,%s\r\n",
+                 t->result->tls.version,
+                 t->result->tls.verified ? "true" : "false");
     loaddoc_figures(t, b, loaddoc_csv_figure);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < t->npercent; k++)
-            if (judge_percentile_ok(h[i]->n, t->percent[k]))
-                txt_putf(b, "%s_p%.10g_ns,%" PRId64 "\r\n", name[i],
-                         t->percent[k], hdr_percentile(h[i], t->percent[k]));
-        txt_putf(b, "%s_count,%" PRIu64 "\r\n%s_mean_ns,%.10g\r\n"
-                 "%s_max_ns,%" PRId64 "\r\n", name[i], h[i]->n, name[i],
-                 h[i]->sum / (double)h[i]->n, name[i], h[i]->max);
-    }
+    loaddoc_csv_times(b, t, v, n);
     loaddoc_csv_methods(b, t);
 }
 
@@ -46035,26 +46368,19 @@ static void loaddoc_prometheus_text(struct buf *b, struct slice text)
     }
 }
 
-/* Append a figure as a Prometheus metric without labels. */
-static void loaddoc_metric(struct buf *b, const struct loaddoc_figure *f)
-{
-    if (!isnan(f->value))
-        txt_putf(b, "# TYPE grpcprof_load_%s gauge\ngrpcprof_load_%s %.15g\n",
-                 f->name, f->name, f->value);
-}
-
 /* Return c, or '_' if a Prometheus label's name cannot contain c. */
 static uint8_t loaddoc_prometheus_byte(char c)
 {
     return isalnum((uint8_t)c) ? (uint8_t)c : '_';
 }
 
-/* Append the run's description: labels of a metric whose value is 1.  Those of
- * --label begin with "label_"; one spelled as an earlier one gets a number. */
-static void loaddoc_prometheus_info(struct buf *b, const struct judge_report *t)
+/* Append the labels of every sample of t: the call, the first target, and those
+ * of --label, which begin with "label_"; one spelled as an earlier one gets a
+ * number. */
+static void loaddoc_prometheus_labels(struct buf *b,
+                                      const struct judge_report *t)
 {
-    txt_putf(b, "# TYPE grpcprof_load_info gauge\ngrpcprof_load_info{verdict="
-             "\"%s\",call=\"", judge_limit_name[t->verdict.limit][1]);
+    txt_puts(b, "call=\"");
     loaddoc_prometheus_text(b, txt_slice(t->config->call));
     if (*t->result->tls.version)
         txt_putf(b, "\",tls=\"%s\",tls_verified=\"%s", t->result->tls.version,
@@ -46077,133 +46403,182 @@ static void loaddoc_prometheus_info(struct buf *b, const struct judge_report *t)
         txt_puts(b, "=\"");
         loaddoc_prometheus_text(b, value);
     }
-    txt_puts(b, "\"} 1\n");
+    txt_puts(b, "\",target=\"");
+    loaddoc_prometheus_text(b, txt_slice(t->config->target[0]));
+    txt_puts(b, "\"");
+}
+
+struct loaddoc_metrics {                /* Prometheus' text, being written */
+    struct buf *b;                      /* borrowed */
+    const char *labels;                 /* of every sample; borrowed */
+};
+
+/* Append the lines before the samples of a metric. */
+static void loaddoc_metric_head(struct buf *b, const char *name,
+                                const char *type, const char *about)
+{
+    txt_putf(b, "# HELP grpcprof_load_%s %s\n# TYPE grpcprof_load_%s %s\n",
+             name, about, name, type);
+}
+
+/* Append a figure as a metric, in Prometheus' base unit: seconds. */
+static void loaddoc_metric(void *to, const struct loaddoc_figure *f)
+{
+    struct loaddoc_metrics *m = to;
+    const char *ns = strstr(f->name, "_ns");
+    char name[64];
+    if (isnan(f->value))
+        return;
+    snprintf(name, sizeof name, "%.*s%s%s", ns ? (int)(ns - f->name) : 48,
+             f->name, ns ? "_seconds" : "", ns ? ns + 3 : "");
+    loaddoc_metric_head(m->b, name, "gauge", f->about);
+    txt_putf(m->b, "grpcprof_load_%s{%s} %.15g\n", name, m->labels,
+             ns ? f->value / 1e9 : f->value);
+}
+
+/* Append the samples of the histogram h, called name and labelled by it and
+ * more.  The buckets are the same in every result. */
+static void loaddoc_metric_times(const struct loaddoc_metrics *m,
+                                 const char *name, const char *more,
+                                 const struct hdr *h)
+{
+    uint64_t bin[LOADDOC_BINS], sum = 0;
+    size_t low, high;
+    (void)loaddoc_bins(h, bin, &low, &high);
+    for (size_t k = 0; k < LOADDOC_BINS; k++) {
+        sum += bin[k];
+        txt_putf(m->b, "grpcprof_load_%s_bucket{%s%s,le=\"%.9g\"} %" PRIu64
+                 "\n", name, m->labels, more, ldexp(1e-3, (int)k - 10), sum);
+    }
+    txt_putf(m->b, "grpcprof_load_%s_bucket{%s%s,le=\"+Inf\"} %" PRIu64 "\n"
+             "grpcprof_load_%s_sum{%s%s} %.9g\n"
+             "grpcprof_load_%s_count{%s%s} %" PRIu64 "\n", name, m->labels,
+             more, h->n, name, m->labels, more, h->sum / 1e9, name, m->labels,
+             more, h->n);
+}
+
+/* Append the figures of the methods of a mix, labelled by the method. */
+static void loaddoc_metric_methods(const struct loaddoc_metrics *m,
+                                   const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    for (const struct res_field *f = NULL; r->nmethod &&
+         (f = res_next(f, RES_METHOD, RES_METHOD)); ) {
+        bool times = f->type >= RES_TIMES;
+        char name[64];
+        snprintf(name, sizeof name, "method_%s%s", f->key,
+                 times ? "_seconds" : "");
+        loaddoc_metric_head(m->b, name, times ? "histogram" : "gauge",
+                            f->about);
+        for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
+            const void *p = (const char *)&r->method[i] + f->at;
+            struct buf more = {0};
+            txt_puts(&more, ",method=\"");
+            loaddoc_prometheus_text(&more,
+                                    txt_slice(t->config->method[i].call));
+            txt_puts(&more, "\"");
+            if (times)
+                loaddoc_metric_times(m, name, mem_string(&more), p);
+            else
+                txt_putf(m->b, "grpcprof_load_%s{%s%s} %" PRIu64 "\n", name,
+                         m->labels, mem_string(&more), *(const uint64_t *)p);
+            mem_fini(&more);
+        }
+    }
 }
 
 /* Append t in Prometheus' text format; latencies are histograms. */
 static void loaddoc_prometheus(struct buf *b, const struct judge_report *t)
 {
-    const char *name[LOADDOC_TIMES];
-    const struct hdr *h[LOADDOC_TIMES];
-    size_t n = loaddoc_times(t, name, h), low, high;
-    uint64_t bin[LOADDOC_BINS];
-    loaddoc_prometheus_info(b, t);
-    loaddoc_figures(t, b, loaddoc_metric);
+    struct loaddoc_times v[LOADDOC_TIMES];
+    size_t n = loaddoc_times(RES_LATENCY, RES_CONNECT, t->result, 0, v);
+    struct buf labels = {0};
+    loaddoc_prometheus_labels(&labels, t);
+    struct loaddoc_metrics m = { b, mem_string(&labels) };
+    loaddoc_metric_head(b, "info", "gauge", "what was run; the value is 1");
+    txt_putf(b, "grpcprof_load_info{verdict=\"%s\",%s",
+             judge_limit_name[t->verdict.limit][1], m.labels);
+    if (*t->result->tls.version)
+        txt_putf(b, ",tls=\"%s\",tls_verified=\"%s\"",
+                 t->result->tls.version,
+                 t->result->tls.verified ? "true" : "false");
+    txt_puts(b, "} 1\n");
+    loaddoc_figures(t, &m, loaddoc_metric);
     for (size_t i = 0; i < n; i++) {
-        uint64_t sum = 0;
-        loaddoc_bins(h[i], bin, &low, &high);
-        txt_putf(b, "# TYPE grpcprof_load_%s_seconds histogram\n", name[i]);
-        for (size_t k = low; k <= high; k++) {
-            sum += bin[k];
-            txt_putf(b, "grpcprof_load_%s_seconds_bucket{le=\"%.9g\"} %" PRIu64
-                     "\n", name[i], ldexp(1e-3, (int)k - 10), sum);
-        }
-        txt_putf(b, "grpcprof_load_%s_seconds_bucket{le=\"+Inf\"} %" PRIu64
-                 "\ngrpcprof_load_%s_seconds_sum %.9g\n"
-                 "grpcprof_load_%s_seconds_count %" PRIu64 "\n", name[i],
-                 h[i]->n, name[i], h[i]->sum / 1e9, name[i], h[i]->n);
+        char name[64];
+        snprintf(name, sizeof name, "%s_seconds", v[i].name.text);
+        loaddoc_metric_head(b, name, "histogram", v[i].about);
+        loaddoc_metric_times(&m, name, "", v[i].h);
     }
-    txt_puts(b, "# TYPE grpcprof_load_status_total counter\n");
-    for (int i = 0; i < 17; i++)
+    loaddoc_metric_methods(&m, t);
+    loaddoc_metric_head(b, "status_total", "counter", "calls by gRPC status");
+    for (int i = 0; i < RPC_STATUSES; i++)
         if (t->result->status[i])
-            txt_putf(b, "grpcprof_load_status_total{grpc_code=\"%s\"} %" PRIu64
-                     "\n", rpc_status_name(i), t->result->status[i]);
+            txt_putf(b, "grpcprof_load_status_total{%s,grpc_code=\"%s\"} %"
+                     PRIu64 "\n", m.labels, rpc_status_name(i),
+                     t->result->status[i]);
+    b->err = b->err ? b->err : labels.err;
+    mem_fini(&labels);
 }
 
-/* ---- the HTML page ---- */
+/* ---- pictures of the page ---- */
 
-static const char *const loaddoc_page_head[] = {
-    "<!DOCTYPE html>",
-    "<html lang=\"en\"><head><meta charset=\"utf-8\">",
-    "<meta name=\"viewport\" content=\"width=device-width\">",
-    "<title>grpcprof load</title><style>",
-    ":root{color-scheme:light dark}",
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;",
-    "padding:0 1rem}h1{font-size:1.3rem}",
-    "h2{font-size:1.05rem;margin:2rem 0 .5rem}",
-    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}",
-    "th,td{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #8884}",
-    "th:first-child,td:first-child{text-align:left}",
-    "svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,",
-    "sans-serif;fill:currentColor}.bar{fill:#4a7fb5}.bad{fill:#c0504d}",
-    ".line{fill:none;stroke:#4a7fb5;stroke-width:1.5}.p99{stroke:#c0504d}",
-    ".verdict{padding:.6rem 1rem;border-left:4px solid #4a7fb5;",
-    "background:#8881}.scroll{overflow-x:auto}",
-    "</style></head><body>",
+/* Colours pass WCAG AA on both backgrounds. */
+static const char *const loaddoc_page_style[] = {
+    ":root{--a:#1f6fb5;--b:#c0392b;--good:#1d7a3c;--warn:#9a6200}",
+    "@media(prefers-color-scheme:dark){",
+    ":root{--a:#6cb2ff;--b:#ff8a75;--good:#6fd08c;--warn:#f0b95a}}",
+    "dl{grid-template-columns:7rem 1fr}",
+    ".good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--b)}",
+    "figure{margin:1rem 0;max-width:60rem;font-size:.85rem}",
+    "figure span{font-variant-numeric:tabular-nums}",
+    "figcaption{font-weight:600;margin-bottom:.6rem}",
+    ".key{font-weight:400;margin-left:1rem;white-space:nowrap}",
+    ".key::before{content:\"\";display:inline-block;width:1.2rem;",
+    "border-top:3px solid;vertical-align:middle;margin-right:.4rem}",
+    ".key.a::before{color:var(--a)}.key.b::before{color:var(--b)}",
+    ".bin{display:grid;grid-template-columns:6rem 1fr 6rem;gap:.6rem;",
+    "text-align:right}.bin:hover{background:#8882}",
+    ".bar{background:var(--a);height:.9rem;align-self:center}",
+    ".axis{border-bottom:1px solid #888;margin-bottom:.2rem}",
+    ".plot{display:grid;grid-template-columns:5rem 1fr;gap:.3rem .6rem;",
+    "margin-top:1rem}.plot svg{width:100%;height:9rem;overflow:visible}",
+    ".x,.y{display:flex;justify-content:space-between;text-align:right}",
+    ".y{flex-direction:column;margin:-.7em 0}.x{grid-column:2}",
+    "path{fill:none;stroke-width:1.8;stroke-linecap:round;",
+    "vector-effect:non-scaling-stroke}path.a{stroke:var(--a)}",
+    "path.b{stroke:var(--b)}path.grid{stroke:#8886;stroke-width:1}",
+    "rect{fill:transparent}rect:hover{fill:#8883}",
 };
 
-/* Append a row of the table of figures; data-key is the name in JSON. */
-static void loaddoc_page_figure(struct buf *b, const struct loaddoc_figure *f)
-{
-    const char *ns = strstr(f->name, "_ns");
-    txt_puts(b, "<tr><td>");
-    for (const char *p = f->name; *p; p++)
-        if (p == ns)
-            p += 2;
-        else
-            mem_put_byte(b, *p == '_' ? ' ' : (uint8_t)*p);
-    txt_putf(b, "</td><td data-key=\"%s\" data-value=\"%.15g\">", f->name,
-             f->value);
-    loaddoc_put_value(b, f->value, ns != NULL);
-    txt_puts(b, "</td></tr>\n");
-}
-
-/* Append the table of latencies. */
-static void loaddoc_page_latency(struct buf *b, const struct judge_report *t)
-{
-    const char *name[LOADDOC_TIMES];
-    const struct hdr *h[LOADDOC_TIMES];
-    size_t n = loaddoc_times(t, name, h);
-    txt_puts(b, "<h2>Latency</h2>\n<div class=\"scroll\" tabindex=\"0\">"
-             "<table><tr><th></th>");
-    for (size_t k = 0; k < t->npercent; k++)
-        txt_putf(b, "<th>p%.10g</th>", t->percent[k]);
-    txt_puts(b, "<th>max</th><th>mean</th></tr>\n");
-    for (size_t i = 0; i < n; i++) {
-        txt_putf(b, "<tr><td>%s</td>", name[i]);
-        for (size_t k = 0; k < t->npercent + 2; k++) {
-            bool known = k >= t->npercent ||
-                         judge_percentile_ok(h[i]->n, t->percent[k]);
-            double v = k == t->npercent ? (double)h[i]->max
-                     : k > t->npercent ? h[i]->sum / (double)h[i]->n
-                     : (double)hdr_percentile(h[i], t->percent[k]);
-            txt_putf(b, "<td data-key=\"%s.", name[i]);
-            if (k < t->npercent)
-                txt_putf(b, "p%.10g\"", t->percent[k]);
-            else
-                txt_puts(b, k == t->npercent ? "max\"" : "mean\"");
-            if (known)
-                txt_putf(b, " data-value=\"%.15g\"", v);
-            mem_put_byte(b, '>');
-            doc_time(b, "", known ? v : (double)NAN, "</td>");
-        }
-        txt_puts(b, "</tr>\n");
-    }
-    txt_puts(b, "</table></div>\n");
-}
-
 /* Append the histogram as a picture, with its counts as text. */
-static void loaddoc_page_bins(struct buf *b, const struct hdr *h)
+static void loaddoc_page_bins(struct doc_doc *d, const struct hdr *h)
 {
     uint64_t bin[LOADDOC_BINS];
     size_t low, high;
     uint64_t most = loaddoc_bins(h, bin, &low, &high);
+    struct buf *b = d->b;
     if (low > high)
         return;
-    txt_putf(b, "<svg viewBox=\"0 0 720 %zu\" role=\"img\" "
-             "aria-label=\"Latency histogram\">\n", (high - low + 1) * 18 + 4);
+    doc_block(d, NULL);
+    txt_puts(b, "<figure><figcaption>Successful calls by response time"
+             "</figcaption>\n<div class=\"bin axis\"><span>up to</span>"
+             "<span></span><span>calls</span></div>\n");
     for (size_t k = low; k <= high; k++) {
-        size_t y = (k - low) * 18;
-        double width = 480 * (double)bin[k] / (double)most;
-        txt_putf(b, "<text x=\"100\" y=\"%zu\" text-anchor=\"end\">&#8804; "
-                 "%.4g ms</text><rect class=\"bar\" x=\"106\" y=\"%zu\" "
-                 "width=\"%.1f\" height=\"13\"/><text x=\"%.1f\" y=\"%zu\" "
-                 "data-bin=\"%" PRIu64 "\">", y + 13, ldexp(1, (int)k - 10),
-                 y + 2, width, 112 + width, y + 13, bin[k]);
-        txt_put_commas(b, bin[k]);
-        txt_puts(b, "</text>\n");
+        struct buf count = {0};
+        double share = 100 * (double)bin[k] / (double)h->n;
+        txt_put_commas(&count, bin[k]);
+        txt_putf(b, "<div class=\"bin\" title=\"%s calls, %.2g%%, took %.4g to "
+                 "%.4g ms\"><span>%.4g ms</span><span class=\"bar\" "
+                 "style=\"width:%.2f%%\"></span><span data-bin=\"%" PRIu64
+                 "\">%s</span></div>\n", mem_string(&count), share,
+                 k ? ldexp(1, (int)k - 11) : 0.0, ldexp(1, (int)k - 10),
+                 ldexp(1, (int)k - 10),
+                 100 * (double)bin[k] / (double)most, bin[k],
+                 mem_string(&count));
+        mem_fini(&count);
     }
-    txt_puts(b, "</svg>\n");
+    txt_puts(b, "</figure>\n");
 }
 
 /* Return the number of intervals to draw: a shorter last one is left out, as it
@@ -46215,86 +46590,235 @@ static size_t loaddoc_page_intervals(const struct res *r)
     return v->n > 1 && last_ns < v->ns / 10 * 9 ? v->n - 1 : v->n;
 }
 
-/* Return an interval's latency percentile in ns; 0: its successful calls. */
-static double loaddoc_page_value(const struct res_interval *i, double percent)
+struct loaddoc_chart {                  /* two lines over the time of a run */
+    const char *title, *label[2];
+    bool time;                          /* values are ns, else per second */
+    double (*value)(const struct res_interval *i, int line, double seconds);
+};
+
+/* Return the successful or, for line 1, failed calls per second of i. */
+static double loaddoc_line_rate(const struct res_interval *i, int line,
+                                double seconds)
 {
-    return (double)(percent > 0 ? res_interval_percentile(i, percent)
-                                : (int64_t)i->ok);
+    return (double)(line ? i->failed : i->ok) / seconds;
 }
 
-/* Append a line of the time series: loaddoc_page_value of n intervals. */
-static void loaddoc_page_line(struct buf *b, const struct res_intervals *v,
-                              size_t n, double percent, double most)
+/* Return the p50 or, for line 1, p99 of i; NAN without calls. */
+static double loaddoc_line_time(const struct res_interval *i, int line,
+                                double seconds)
 {
-    double step = n > 1 ? 660 / (double)(n - 1) : 0;
-    txt_putf(b, "<polyline class=\"line%s\" points=\"",
-             percent > 50 ? " p99" : "");
-    for (size_t i = 0; i < n; i++)
-        txt_putf(b, "%.1f,%.1f ", 50 + step * (double)i,
-                 110 - 100 * loaddoc_page_value(&v->v[i], percent) / most);
+    (void)seconds;
+    return i->ok ? (double)res_interval_percentile(i, line ? 99 : 50)
+                 : (double)NAN;
+}
+
+/* Return a round number that is at least v. */
+static double loaddoc_round(double v)
+{
+    static const double step[] = { 1, 1.5, 2, 3, 4, 5, 6, 8, 10 };
+    double ten = pow(10, floor(log10(fmax(v, 1))));
+    size_t i = 0;
+    while (i < sizeof step / sizeof *step - 1 && step[i] * ten < v)
+        i++;
+    return step[i] * ten;
+}
+
+/* Append a line of n intervals; most is the value at the top, 100 high. */
+static void loaddoc_chart_line(struct buf *b, const struct loaddoc_chart *c,
+                               const struct res_intervals *v, size_t n,
+                               int line, double most)
+{
+    bool drawn = false;                 /* up to the interval before */
+    txt_putf(b, "<path class=\"%s\" d=\"", line ? "b" : "a");
+    for (size_t i = 0; i < n; i++) {
+        double y = c->value(&v->v[i], line, (double)v->ns / 1e9);
+        if (!isnan(y))
+            txt_putf(b, "%c%zu %.2f%s", drawn ? 'L' : 'M', 10 * i + 5,
+                     100 - 100 * y / most, drawn ? "" : "h0");
+        drawn = !isnan(y);
+    }
     txt_puts(b, "\"/>\n");
 }
 
-/* Append the time series: pictures of calls and of latencies. */
-static void loaddoc_page_series(struct buf *b, const struct res *r)
+/* Append the chart's areas that show the figures of an interval as tooltips. */
+static void loaddoc_chart_tips(struct buf *b, const struct loaddoc_chart *c,
+                               const struct res_intervals *v, size_t n)
 {
-    const struct res_intervals *v = &r->intervals;
-    double calls = 1, late = 1, s = (double)v->ns / 1e9;
-    size_t n = loaddoc_page_intervals(r);
     for (size_t i = 0; i < n; i++) {
-        calls = fmax(calls, loaddoc_page_value(&v->v[i], 0));
-        late = fmax(late, loaddoc_page_value(&v->v[i], 99));
+        double ns = (double)v->ns;
+        txt_putf(b, "<rect x=\"%zu\" width=\"10\" height=\"100\"><title>",
+                 10 * i);
+        doc_time(b, "", ns * (double)i, " to ");
+        doc_time(b, "", ns * (double)(i + 1), ":");
+        for (int line = 0; line < 2; line++) {
+            txt_putf(b, "%s %s ", line ? "," : "", c->label[line]);
+            loaddoc_put_value(b, c->value(&v->v[i], line, ns / 1e9), c->time);
+            txt_puts(b, c->time ? "" : "/s");
+        }
+        txt_puts(b, "</title></rect>\n");
     }
-    txt_putf(b, "<h2>Every %.4g s</h2>\n<svg viewBox=\"0 0 720 120\" "
-             "role=\"img\" aria-label=\"Successful calls in each interval\">"
-             "<text x=\"0\" y=\"12\">", s);
-    txt_put_commas(b, (uint64_t)calls);
-    txt_puts(b, " ok</text>\n");
-    loaddoc_page_line(b, v, n, 0, calls);
-    txt_puts(b, "</svg>\n<svg viewBox=\"0 0 720 120\" role=\"img\" "
-             "aria-label=\"p50 and p99 in each interval\">");
-    doc_time(b, "<text x=\"0\" y=\"12\">", late,
-             "</text><text x=\"660\" y=\"12\">p50, p99</text>\n");
-    loaddoc_page_line(b, v, n, 50, late);
-    loaddoc_page_line(b, v, n, 99, late);
-    txt_puts(b, "</svg>\n");
+}
+
+/* Append the chart c of n intervals. */
+static void loaddoc_chart(struct buf *b, const struct loaddoc_chart *c,
+                          const struct res_intervals *v, size_t n)
+{
+    double most = 0, s = (double)v->ns / 1e9;
+    for (size_t i = 0; i < 2 * n; i++)
+        most = fmax(most, c->value(&v->v[i / 2], i % 2, s));
+    most = loaddoc_round(most);
+    txt_putf(b, "<figure><figcaption>%s", c->title);
+    for (int line = 0; line < 2; line++)
+        txt_putf(b, "<span class=\"key %s\">%s</span>", line ? "b" : "a",
+                 c->label[line]);
+    txt_puts(b, "</figcaption>\n<div class=\"plot\"><div class=\"y\">");
+    for (int i = 2; i >= 0; i--) {
+        txt_puts(b, "<span>");
+        loaddoc_put_value(b, most * i / 2, c->time);
+        txt_puts(b, c->time ? "</span>" : "/s</span>");
+    }
+    txt_putf(b, "</div>\n<svg viewBox=\"0 0 %zu 100\" role=\"img\" "
+             "preserveAspectRatio=\"none\" aria-label=\"%s in each interval: "
+             "%s, %s\">\n<path class=\"grid\" d=\"M0 0h%zuM0 50h%zuM0 100h%zu"
+             "\"/>\n", 10 * n, c->title, c->label[0], c->label[1], 10 * n,
+             10 * n, 10 * n);
+    for (int line = 1; line >= 0; line--)
+        loaddoc_chart_line(b, c, v, n, line, most);
+    loaddoc_chart_tips(b, c, v, n);
+    txt_puts(b, "</svg>\n<div class=\"x\">");
+    for (int i = 0; i <= 2; i++)
+        doc_time(b, "<span>", (double)v->ns * (double)n * i / 2, "</span>");
+    txt_puts(b, "</div></div></figure>\n");
+}
+
+/* Append the time series, if there are several intervals. */
+static void loaddoc_page_series(struct doc_doc *d, const struct res *r)
+{
+    static const struct loaddoc_chart chart[] = {
+        { "Calls per second", { "ok", "failed" }, false, loaddoc_line_rate },
+        { "Response time", { "p50", "p99" }, true, loaddoc_line_time } };
+    size_t n = loaddoc_page_intervals(r);
+    if (n < 2)
+        return;
+    txt_putf(&d->cell, "Every %.4g s", (double)r->intervals.ns / 1e9);
+    doc_cell_text(d, doc_heading);
+    for (size_t i = 0; i < sizeof chart / sizeof *chart; i++)
+        loaddoc_chart(d->b, &chart[i], &r->intervals, n);
+}
+
+/* ---- the document ---- */
+
+/* Append a row of the table of figures. */
+static void loaddoc_figure_row(void *to, const struct loaddoc_figure *f)
+{
+    struct doc_doc *d = to;
+    txt_puts(&d->cell, f->name);
+    doc_cell(d);
+    loaddoc_put_value(&d->cell, f->value, strstr(f->name, "_ns") != NULL);
+    d->key = f->name;
+    d->value = f->value;
+    doc_cell(d);
+    txt_puts(&d->cell, f->about);
+    doc_cell(d);
+}
+
+/* Append all figures of t under the names that other formats use. */
+static void loaddoc_all_figures(struct doc_doc *d, const struct judge_report *t)
+{
+    static const struct doc_column column[] = {
+        { "figure", -28 }, { "value", 12 }, { "meaning", 0 } };
+    doc_heading(d, "Figures");
+    doc_table(d, column, sizeof column / sizeof *column);
+    loaddoc_figures(t, d, loaddoc_figure_row);
+    loaddoc_table_end(d);
+}
+
+/* Append the result t after its plan. */
+static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
+                           const struct loaddoc_config *c)
+{
+    bool top = d->md || d->html;        /* there the verdict comes first */
+    if (top)
+        loaddoc_verdict(d, t);
+    loaddoc_part(d, "Calls");
+    loaddoc_counts(d, t->result);
+    loaddoc_latency(d, t);
+    loaddoc_methods(d, t);
+    if (d->html)
+        loaddoc_page_bins(d, &t->result->response);
+    else
+        loaddoc_put_bins(d, &t->result->response);
+    if (d->html)
+        loaddoc_page_series(d, t->result);
+    loaddoc_errors(d, t->result);
+    loaddoc_reply(d, t);
+    loaddoc_client(d, t->result);
+    loaddoc_labels(d, t);
+    if (!c->quiet)
+        loaddoc_notes(d, t);
+    loaddoc_runs(d, t);
+    if (!top)
+        loaddoc_verdict(d, t);
+    loaddoc_asserts(d, t);
+    if (t->profile)
+        loaddoc_profile(d, t->profile);
+    loaddoc_compare(d, t);
+    if (top)
+        loaddoc_all_figures(d, t);
+    doc_block(d, NULL);
+    mem_put_buf(d->b, &d->cell);        /* empty, but it may have failed */
+}
+
+/* Return a document of text that is appended to b. */
+static struct doc_doc loaddoc_in_text(struct buf *b,
+                                      const struct loaddoc_config *c)
+{
+    return (struct doc_doc){ .b = b, .color = c->color, .width = c->width,
+                             .field = LOADDOC_FIELD_COLUMNS };
+}
+
+/* Append the plan k as text. */
+static void loaddoc_plan_text(struct buf *b, const struct res_config *k,
+                              const struct loaddoc_config *c)
+{
+    struct doc_doc d = loaddoc_in_text(b, c);
+    loaddoc_plan(&d, k, c);
+    mem_put_buf(b, &d.cell);            /* empty, but it may have failed */
+}
+
+/* Append the plan, unless it was printed before, and the result as text. */
+static void loaddoc_text(struct buf *b, const struct judge_report *t,
+                         const struct loaddoc_config *c)
+{
+    struct doc_doc d = loaddoc_in_text(b, c);
+    if (!c->planned)
+        loaddoc_plan(&d, t->config, c);
+    loaddoc_result(&d, t, c);
+}
+
+/* Append the plan and the result as Markdown. */
+static void loaddoc_markdown(struct buf *b, const struct judge_report *t,
+                             const struct loaddoc_config *c)
+{
+    struct doc_doc d = { .b = b, .md = true };
+    loaddoc_plan(&d, t->config, c);
+    loaddoc_result(&d, t, c);
 }
 
 /* Append t as a self-contained page: no network, no script. */
-static void loaddoc_html(struct buf *b, const struct judge_report *t)
+static void loaddoc_html(struct buf *b, const struct judge_report *t,
+                         const struct loaddoc_config *c)
 {
-    struct buf text = {0};
-    TXT_PUT_LINES(b, loaddoc_page_head);
-    loaddoc_plan(&text, t->config);
-    txt_puts(b, "<h1>grpcprof load</h1>\n<pre>");
-    doc_page_lines(b, mem_slice(&text));
-    txt_putf(b, "</pre>\n<p class=\"verdict\"><b data-key=\"verdict\">%s</b> ",
-             judge_limit_name[t->verdict.limit][0]);
-    for (size_t i = 0; i < t->verdict.nwhy; i++) {
-        txt_puts(b, i ? "; " : "");
-        txt_put_xml(b, txt_slice(t->verdict.why[i]));
-    }
-    txt_puts(b, "</p>\n");
-    loaddoc_page_latency(b, t);
-    loaddoc_page_bins(b, &t->result->response);
-    if (loaddoc_page_intervals(t->result) > 1)
-        loaddoc_page_series(b, t->result);
-    txt_puts(b, "<h2>Counts</h2>\n<table>\n");
-    loaddoc_figures(t, b, loaddoc_page_figure);
-    txt_puts(b, "</table>\n<h2>Status and errors</h2>\n<pre>");
-    text.len = 0;
-    loaddoc_errors(&text, t->result, false);
-    loaddoc_reply(&text, t);
-    loaddoc_notes(&text, t);
-    loaddoc_runs(&text, t);
-    loaddoc_asserts(&text, t);
-    if (t->profile)
-        loaddoc_profile(&text, t->profile);
-    loaddoc_compare(&text, t);
-    doc_page_lines(b, mem_slice(&text));
-    txt_puts(b, "</pre>\n</body></html>\n");
-    b->err = b->err ? b->err : text.err;
-    mem_fini(&text);
+    struct doc_doc d = { .b = b, .html = true };
+    struct buf title = {0};
+    txt_puts(&title, "grpcprof load ");
+    txt_put_clean(&title, txt_slice(t->config->call));
+    doc_page_begin(&d, mem_slice(&title), loaddoc_page_style,
+                   sizeof loaddoc_page_style / sizeof *loaddoc_page_style);
+    loaddoc_plan(&d, t->config, c);
+    loaddoc_result(&d, t, c);
+    txt_puts(b, "</main></body></html>\n");
+    mem_fini(&title);
 }
 
 /* ================================== 60 SAY ===================================
@@ -46397,6 +46921,13 @@ static bool say_color(const char *when, int fd)
         return true;
     return !strcmp(when, "auto") && isatty(fd) && !(no && *no) && term &&
            strcmp(term, "dumb") != 0;
+}
+
+/* Return the columns of the terminal fd, or otherwise if it is none. */
+static size_t say_columns(int fd, size_t otherwise)
+{
+    struct winsize w = {0};
+    return ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col ? otherwise : w.ws_col;
 }
 
 /* Append that the file at path, of this kind, was written, and its size; not if
@@ -51134,15 +51665,19 @@ struct loadcmd_args {
     int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns,
             interval_ns, keepalive_ns;
     const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
-               *authority, *max_errors, *format, *out, *percentiles, *log,
-               *compare, *profile, *profile_out, *ca, *cert, *key, *server_name;
-    struct opt_list label, assert;
+               *authority, *max_errors, *format, *percentiles, *log, *compare,
+               *profile, *profile_out, *ca, *cert, *key, *server_name;
+    struct opt_list out, label, assert;
     bool no_reconnect, strict, tls, insecure;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
         struct res_step step[RES_STEPS_MOST];
         unsigned cpu[LOAD_CPUS_MOST];
-        size_t nstep, ncpu;
+        size_t nstep, ncpu, nout;
+        struct loadcmd_out {
+            const char *path;           /* NULL, "-": stdout */
+            int format;                 /* enum loadcmd_format */
+        } out[OPT_LIST_MOST];
         struct client_reply reply;      /* to the first call */
         struct buf reply_json;
         struct tls_context *tls;        /* owned; NULL: without TLS */
@@ -51155,7 +51690,7 @@ static struct loadcmd_args loadcmd_args = {
 #define LOADCMD_AT(field) offsetof(struct loadcmd_args, field)
 #define LOADCMD_CALL "helloworld.Greeter/SayHello"
 #define LOADCMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
-#define LOADCMD_FORMATS "text|json|csv|html|prometheus|hgrm"
+#define LOADCMD_FORMATS "text|md|json|csv|html|prometheus|hgrm"
 
 static const struct opt loadcmd_options[] = {
     OPT_GROUP("What to call"),
@@ -51269,8 +51804,9 @@ static const struct opt loadcmd_options[] = {
     OPT_GROUP("Output"),
     { 'f', "format", LOADCMD_FORMATS, "(text, or by the extension of --out)",
       "format of the result", OPT_CHOICE, LOADCMD_AT(format), 0, 0 },
-    { 'o', "out", "FILE", "(stdout)", "write the result to FILE; -: stdout",
-      OPT_TEXT, LOADCMD_AT(out), 0, 0 },
+    { 'o', "out", "FILE", "(stdout)", "write the result to FILE; -: stdout; "
+      "repeatable, each in the format of its extension",
+      OPT_LIST, LOADCMD_AT(out), 0, 0 },
     { 'p', "percentiles", "LIST", LOADCMD_PERCENTILES, "percentiles of the "
       "latency table", OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
     { 0, "interval", "DUR", "1s", "width of a row of the time series",
@@ -51571,25 +52107,26 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
 }
 
 /* Places in LOADCMD_FORMATS. */
-enum loadcmd_format { LOADCMD_TEXT, LOADCMD_JSON, LOADCMD_CSV, LOADCMD_HTML,
-                      LOADCMD_PROMETHEUS, LOADCMD_HGRM };
+enum loadcmd_format { LOADCMD_TEXT, LOADCMD_MD, LOADCMD_JSON, LOADCMD_CSV,
+                      LOADCMD_HTML, LOADCMD_PROMETHEUS, LOADCMD_HGRM };
 
 static const char *const loadcmd_extensions[] = {
-    ".txt|.log", ".json", ".csv", ".html", ".prom", ".hgrm" };
+    ".txt|.log", ".md", ".json", ".csv", ".html", ".prom", ".hgrm" };
 static_assert(sizeof loadcmd_extensions / sizeof *loadcmd_extensions ==
               LOADCMD_HGRM + 1, "extensions of each format");
 
-/* Append t in format. */
+/* Append t in format; c: how documents are to look. */
 static void loadcmd_put(struct buf *b, int format, const struct judge_report *t,
-                        bool color)
+                        const struct loaddoc_config *c)
 {
     switch (format) {
     case LOADCMD_JSON: lf_put_json(b, t); break;
     case LOADCMD_CSV: loaddoc_csv(b, t); break;
-    case LOADCMD_HTML: loaddoc_html(b, t); break;
+    case LOADCMD_MD: loaddoc_markdown(b, t, c); break;
+    case LOADCMD_HTML: loaddoc_html(b, t, c); break;
     case LOADCMD_PROMETHEUS: loaddoc_prometheus(b, t); break;
     case LOADCMD_HGRM: hdr_put_hgrm(&t->result->response, b); break;
-    default: loaddoc_text(b, t, color);
+    default: loaddoc_text(b, t, c);
     }
 }
 
@@ -51668,13 +52205,18 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Check that format shows the differences to an older result, for option. */
-static int loadcmd_check_old(const struct opt_command *cmd, const char *option,
-                             int format)
+/* Check that c's outputs show the differences to an older result, for the
+ * option. */
+static int loadcmd_check_old(const struct loadcmd_args *c,
+                             const struct opt_command *cmd, const char *option)
 {
-    return format == LOADCMD_TEXT || format == LOADCMD_JSON ||
-           format == LOADCMD_HTML ? EXIT_OK
-         : opt_misuse(cmd, "--%s is for -f text, json and html", option);
+    for (size_t i = 0; i < c->parts.nout; i++) {
+        int format = c->parts.out[i].format;
+        if (format > LOADCMD_JSON && format != LOADCMD_HTML)
+            return opt_misuse(cmd, "--%s is for -f text, md, json and html",
+                              option);
+    }
+    return EXIT_OK;
 }
 
 /* Print a note if the run old, in the file path, had other options than the run
@@ -51733,50 +52275,135 @@ static void loadcmd_note_call(const struct res_config *k, const struct res *r)
                   "-plaintext %s list", k->call, k->target[0]);
 }
 
-/* Judge the result in to; write it, after the text in b, to --out or stdout;
- * return the exit status. */
-static int loadcmd_result_write(const struct loadcmd_args *c, int format,
-                                struct buf *b, struct loadcmd_result *to)
+/* Fill c's list of outputs.  -f is for standard output, or for one file. */
+static int loadcmd_read_outs(struct loadcmd_args *c,
+                             const struct opt_command *cmd)
+{
+    struct loadcmd_parts *p = &c->parts;
+    bool used = !c->format;
+    p->nout = c->out.n ? c->out.n : 1;
+    for (size_t i = 0; i < p->nout; i++) {
+        const char *path = c->out.n ? c->out.text[i] : NULL;
+        bool takes = p->nout == 1 || !say_to_file(path);
+        int format = opt_format(cmd, LOADCMD_FORMATS, loadcmd_extensions,
+                                takes ? c->format : NULL, path);
+        if (format < 0)
+            return EXIT_USAGE;
+        p->out[i] = (struct loadcmd_out){ path, format };
+        used |= takes;
+    }
+    return used ? EXIT_OK
+         : opt_misuse(cmd, "--format: with several -o, each file's extension "
+                      "names its format");
+}
+
+/* Check that each file that c writes can be written, and is written once. */
+static int loadcmd_check_outs(const struct loadcmd_args *c,
+                              const struct opt_command *cmd)
+{
+    const char *file[OPT_LIST_MOST + 2];
+    struct gp_why why = {{0}};
+    size_t n = 0;
+    int status = EXIT_OK;
+    for (size_t i = 0; i < c->parts.nout && !status; i++) {
+        file[n++] = c->parts.out[i].path;
+        if (say_to_file(file[i]))
+            status = say_why(sys_write_check(file[i], &why), &why);
+    }
+    file[n++] = c->log;
+    file[n++] = c->profile ? c->profile_out : NULL;
+    for (size_t i = 0; i < n && !status; i++)
+        for (size_t k = i + 1; k < n && !status; k++)
+            if (file[i] && file[k] && !sys_is_stream(file[i]) &&
+                opt_same_file(file[i], file[k]))
+                status = opt_misuse(cmd, "'%s' is given for two output files",
+                                    file[i]);
+    return status;
+}
+
+/* Return how text on a terminal, fd, is to look. */
+static struct loaddoc_config loadcmd_look(const struct loadcmd_args *c, int fd)
+{
+    size_t width = say_columns(fd, LOADDOC_COLUMNS);
+    return (struct loaddoc_config){
+        .color = say_color(c->common.color, fd), .quiet = c->common.quiet,
+        .width = width < LOADDOC_LEAST_COLUMNS ? LOADDOC_LEAST_COLUMNS
+                                               : width };
+}
+
+/* Judge the result in to, and write it to each of c's outputs; results: see
+ * loaddoc_config; planned: standard output has the plan of a text.  Return the
+ * exit status. */
+static int loadcmd_result_write(const struct loadcmd_args *c, size_t results,
+                                bool planned, struct loadcmd_result *to)
 {
     struct judge_report *t = &to->report;
     struct gp_why why = {{0}};
-    bool file = say_to_file(c->out);
+    bool failed = false;
     int signo = t->result->ended == RES_SIGNAL ? atomic_load(&loadcmd_signal)
                                                : 0;
     t->verdict = judge_run(t->config, t->result);
     for (size_t i = 0; i < t->nassert; i++)
         (void)judge_assert(t, &t->assert[i], &why);
     t->exit = signo ? EXIT_SIGNAL + signo : loadcmd_exit_status(t, c->strict);
-    loadcmd_put(b, format, t,
-                !file && say_color(c->common.color, STDOUT_FILENO));
-    if (say_result(c->out, b, opt_item(LOADCMD_FORMATS, format),
-                   c->common.quiet))
-        return EXIT_FAILED;
-    if (file && !c->common.quiet)
-        loadcmd_say_summary(t->result);
-    for (size_t i = 0; file && i < t->nassert; i++)
+    for (size_t i = 0; i < 2 * c->parts.nout; i++) {
+        const struct loadcmd_out *out = &c->parts.out[i % c->parts.nout];
+        struct loaddoc_config look = { .width = LOADDOC_COLUMNS };
+        struct buf b = {0};
+        bool file = say_to_file(out->path);
+        if (file != (i >= c->parts.nout))
+            continue;                   /* first what goes to stdout */
+        if (!file) {
+            look = loadcmd_look(c, STDOUT_FILENO);
+            look.planned = planned;
+        }
+        look.results = results;
+        loadcmd_put(&b, out->format, t, &look);
+        failed |= say_result(out->path, &b,
+                             opt_item(LOADCMD_FORMATS, out->format),
+                             c->common.quiet) != EXIT_OK;
+        mem_fini(&b);
+    }
+    return failed ? EXIT_FAILED : t->exit;
+}
+
+/* Print on stderr, if no output is on stdout, what the result came to: the
+ * assertions that do not hold, and last a summary. */
+static void loadcmd_result_end(const struct loadcmd_args *c,
+                               const struct judge_report *t)
+{
+    for (size_t i = 0; i < c->parts.nout; i++)
+        if (!say_to_file(c->parts.out[i].path))
+            return;
+    for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass) {
             struct buf text = {0};
             loaddoc_put_load_assert(&text, &t->assert[i]);
             say_violated("does not hold", &text);
         }
-    return t->exit;
+    if (!c->common.quiet)
+        loadcmd_say_summary(t->result);
 }
 
-/* Print the plan: on stdout if a text result follows there, else on stderr.  If
- * a text result goes to a file, the plan stays in b. */
-static int loadcmd_announce(const struct loadcmd_args *c, int format,
-                            struct buf *b, const struct res_config *plan)
+/* Print the plan: on stdout if a text result follows there, and set *planned;
+ * else on stderr. */
+static int loadcmd_announce(const struct loadcmd_args *c,
+                            const struct res_config *plan, bool *planned)
 {
-    bool file = say_to_file(c->out), text = format == LOADCMD_TEXT;
+    struct buf b = {0};
     int status = EXIT_OK;
-    loaddoc_plan(b, plan);
-    if (text && !file)
-        status = say_print(b);
+    *planned = false;
+    for (size_t i = 0; i < c->parts.nout; i++)
+        *planned |= c->parts.out[i].format == LOADCMD_TEXT &&
+                    !say_to_file(c->parts.out[i].path);
+    struct loaddoc_config look =
+        loadcmd_look(c, *planned ? STDOUT_FILENO : STDERR_FILENO);
+    loaddoc_plan_text(&b, plan, &look);
+    if (*planned)
+        status = say_print(&b);
     else if (!c->common.quiet)
-        say_buf(b);
-    if (!text || !file)
-        b->len = 0;
+        say_buf(&b);
+    mem_fini(&b);
     return status;
 }
 
@@ -51890,8 +52517,8 @@ static struct slice loadcmd_reply(struct loadcmd_args *c)
 }
 
 /* Run plan, and write its result. */
-static int loadcmd_measure(struct loadcmd_args *c, int format,
-                           struct res_config *plan, struct loadcmd_result *to)
+static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
+                           struct loadcmd_result *to)
 {
     struct sigaction act = { .sa_handler = loadcmd_stop_sig }, old;
     struct judge_spread run[RES_RUNS_MOST];
@@ -51899,10 +52526,9 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
     struct res r = {0};
     struct anl a = {0};
     struct pp pp = {0};
-    struct buf b = {0};
     struct gp_why why = {{0}};
-    bool redraw = !c->common.quiet && isatty(STDERR_FILENO);
-    int status = loadcmd_announce(c, format, &b, plan);
+    bool redraw = !c->common.quiet && isatty(STDERR_FILENO), planned;
+    int status = loadcmd_announce(c, plan, &planned);
     if (redraw) {
         plan->on_progress = loadcmd_progress;
         plan->arg = plan;
@@ -51931,11 +52557,12 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
         bool lacks = plan->profiler &&
             !loadcmd_profile_write(c, plan->profiler, &pp, &a, &profile);
         to->report.profile = plan->profiler && !lacks ? &profile : NULL;
-        status = loadcmd_result_write(c, format, &b, to);
+        status = loadcmd_result_write(c, 0, planned, to);
         if (to->report.profile && !c->common.quiet)
             say_wrote(c->profile_out, txt_slice("pprof"));
         if (!c->common.quiet)
             loadcmd_note_call(plan, &r);
+        loadcmd_result_end(c, &to->report);
         status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
         if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
             status = EXIT_SIGNAL + atomic_load(&loadcmd_signal);
@@ -51943,7 +52570,6 @@ static int loadcmd_measure(struct loadcmd_args *c, int format,
     res_fini(&r);
     anl_fini(&a);
     pp_fini(&pp);
-    mem_fini(&b);
     return status;
 }
 
@@ -51993,11 +52619,10 @@ static int loadcmd_run(const struct opt_command *cmd)
     struct loadcmd_log log = {0};
     struct fetch_profile profiler = {0};
     struct gp_why why = {{0}};
-    int format = opt_format(cmd, LOADCMD_FORMATS, loadcmd_extensions,
-                            c->format, c->out);
-    int status = format < 0 ? EXIT_USAGE : loadcmd_plan(c, cmd, &plan);
+    int status = loadcmd_read_outs(c, cmd);
+    status = status ? status : loadcmd_plan(c, cmd, &plan);
     if (!status && c->compare)
-        status = loadcmd_check_old(cmd, "compare", format);
+        status = loadcmd_check_old(c, cmd, "compare");
     if (!status)
         status = loadcmd_result_init(&to, c, cmd);
     int e = status ? GP_OK : load_check(&plan, &why);
@@ -52006,16 +52631,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     if (e)
         status = e == GP_EUSAGE ? opt_misuse(cmd, "%s", why.text)
                                 : say_why(e, &why);
-    if (!status && say_to_file(c->out))
-        status = say_why(sys_write_check(c->out, &why), &why);
-    const char *const file[] = { c->out, c->log, c->profile ? c->profile_out
-                                                            : NULL };
-    for (size_t i = 0; i < 3 && !status; i++)
-        for (size_t k = i + 1; k < 3 && !status; k++)
-            if (file[i] && file[k] && !sys_is_stream(file[i]) &&
-                opt_same_file(file[i], file[k]))
-                status = opt_misuse(cmd, "'%s' is given for two output files",
-                                    file[i]);
+    status = status ? status : loadcmd_check_outs(c, cmd);
     if (!status && c->compare &&
         !(status = loadcmd_result_read(c->compare, &to.old))) {
         to.report.old = &to.old.result;
@@ -52027,7 +52643,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     if (!status)
         status = loadcmd_profiler(c, cmd, &plan, &profiler);
     if (!status)
-        status = loadcmd_measure(c, format, &plan, &to);
+        status = loadcmd_measure(c, &plan, &to);
     fetch_fini(&profiler);
     if (log.path && loadcmd_log_close(&log, plan.log_fd) && !status)
         status = EXIT_FAILED;
@@ -52043,7 +52659,7 @@ static int loadcmd_run(const struct opt_command *cmd)
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW, FILTER,
  *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, LOADFILE, DOC, PPROF, FOREIGN,
- *         LOADDOC, SAY, OPT, SERVE, LOADCMD
+ *         SAY, OPT, SERVE, LOADCMD
  * owns    nothing
  * spec    none
  * prefix  report_
@@ -53002,13 +53618,13 @@ static int report_of_results(const struct report_args *c,
                              const struct opt_command *cmd)
 {
     struct loadcmd_args as = { .common = c->common, .format = c->format,
-                           .out = c->out, .percentiles = LOADCMD_PERCENTILES,
+                           .percentiles = LOADCMD_PERCENTILES,
                            .assert = c->assert, .strict = c->strict };
     struct loadcmd_result to = {0};
     struct lf_saved all = {0};
-    struct buf b = {0};
     const char *profiles = report_profile_option(c);
-    int format = LOADCMD_TEXT;
+    if (c->out)
+        as.out.text[as.out.n++] = c->out;
     int status = report_check_out(c, cmd, c->common.rest.text,
                                   c->common.rest.n, "result");
     if (!status)
@@ -53018,14 +53634,10 @@ static int report_of_results(const struct report_args *c,
     if (!status && profiles)
         status = opt_misuse(cmd, "--%s is for profiles, and %s is a result of "
                             "load", profiles, c->common.rest.text[0]);
-    if (!status)
-        format = opt_format(cmd, LOADCMD_FORMATS, loadcmd_extensions,
-                            c->format, c->out);
-    if (format < 0)
-        status = EXIT_USAGE;
+    status = status ? status : loadcmd_read_outs(&as, cmd);
     status = status ? status : loadcmd_result_init(&to, &as, cmd);
     if (!status && c->base.n)
-        status = loadcmd_check_old(cmd, "base", format);
+        status = loadcmd_check_old(&as, cmd, "base");
     if (!status && c->base.n &&
         !(status = report_read_results(c, &c->base, &to.old))) {
         to.report.old = &to.old.result;
@@ -53042,14 +53654,9 @@ static int report_of_results(const struct report_args *c,
         to.report.profile = all.profiled ? &all.profile : NULL;
         to.report.run = all.run;
         to.report.nrun = all.nrun;
-        if (format == LOADCMD_TEXT) {
-            loaddoc_plan(&b, &all.config);
-            txt_putf(&b, "  of        %zu result%s\n", all.n,
-                     all.n == 1 ? "" : "s");
-        }
-        status = loadcmd_result_write(&as, format, &b, &to);
+        status = loadcmd_result_write(&as, all.n, false, &to);
+        loadcmd_result_end(&as, &to.report);
     }
-    mem_fini(&b);
     lf_saved_fini(&all);
     lf_saved_fini(&to.old);
     return status;

@@ -78,42 +78,83 @@ def close(a, b):
     return abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1)
 
 
-def same(path, csv, prom, html):
-    d = read(path)
-    want = dict(d['counts'], elapsed_ns=d['window']['elapsed_ns'],
-                bytes_in=d['throughput']['bytes_in'])
-    for name, h in times(d).items():
+def figures(d):
+    """Each figure of the JSON that is one number, under its name elsewhere: its
+    key, after that of its group where a key alone could be of anything."""
+    want = {}
+    for group in 'window', 'counts', 'throughput', 'connect', 'client':
+        short = group in ('window', 'counts', 'throughput')
+        for key, v in d[group].items():
+            if isinstance(v, (int, float)) and key != 'start_unix_ns':
+                want[key if short else group + '_' + key] = v
+    want['errors_of_other_kinds'] = d['errors_of_other_kinds']
+    return want
+
+
+def histograms(d):
+    return dict(times(d), connect_settings=d['connect']['settings'])
+
+
+def csv_has(d, path):
+    with open(path, encoding='utf-8', newline='') as f:
+        rows = dict(line.split(',') for line in f.read().split('\r\n') if line)
+    want = figures(d)
+    for name, h in histograms(d).items():
         want[name + '_count'] = h['count']
         want[name + '_max_ns'] = h['max']
         for p, v in h['percentiles'].items():
             if v is not None:
                 want['%s_p%s_ns' % (name, p)] = v
-    with open(csv, encoding='utf-8', newline='') as f:
-        rows = dict(line.split(',') for line in f.read().split('\r\n') if line)
-    bad = [k for k, v in want.items() if not k.startswith('send_lag') and
-           (k not in rows or not close(float(rows[k]), v))]
-    say('CSV has the figures of the JSON', bad)
+    say('CSV has the figures of the JSON', [k for k, v in want.items()
+        if k not in rows or not close(float(rows[k]), v)])
+
+
+def prometheus_has(d, path):
     from prometheus_client.parser import text_string_to_metric_families
-    with open(prom, encoding='utf-8') as f:
-        got = {(s.name, s.labels.get('le')): s.value
-               for m in text_string_to_metric_families(f.read())
-               for s in m.samples}
-    bad = [k for k, v in d['counts'].items()
-           if got.get(('grpcprof_load_' + k, None)) != v]
-    for name, h in times(d).items():
-        if name != 'send_lag' and got.get(
-                ('grpcprof_load_%s_seconds_bucket' % name, '+Inf')) != h['count']:
+    with open(path, encoding='utf-8') as f:
+        families = list(text_string_to_metric_families(f.read()))
+    got, bounds, bad = {}, {}, []
+    for m in families:
+        if not m.documentation or m.type == 'unknown':
+            bad.append('no HELP or TYPE of ' + m.name)
+        for s in m.samples:
+            got[s.name, s.labels.get('le')] = s.value
+            if s.labels.get('call') != d['config']['call'] or any(
+                    s.labels.get('label_' + k) != v
+                    for k, v in d['config']['labels'].items()):
+                bad.append('labels of ' + s.name)
+            if 'le' in s.labels:
+                bounds.setdefault(s.name, []).append(float(s.labels['le']))
+    say('Prometheus has HELP, TYPE and labels of all', bad)
+    want, bad = {}, []
+    for k, v in figures(d).items():
+        want[k.replace('_ns', '_seconds')] = v / 1e9 if '_ns' in k else v
+    bad = [k for k, v in want.items() if not close(
+        got.get(('grpcprof_load_' + k, None), -1), v)]
+    same_for_all = [2 ** k / 1000 for k in range(-10, 24)] + [math.inf]
+    for name, h in histograms(d).items():
+        name = 'grpcprof_load_%s_seconds_bucket' % name
+        if got.get((name, '+Inf')) != h['count']:
             bad.append(name)
-    say('and Prometheus has', bad)
+        if [float('%.8g' % b) for b in bounds.pop(name, ())] != [
+                float('%.8g' % b) for b in same_for_all]:
+            bad.append('buckets of ' + name)
+    say('and Prometheus has', bad or list(bounds))
+
+
+def same(path, csv, prom, html):
+    d = read(path)
+    csv_has(d, csv)
+    prometheus_has(d, prom)
     with open(html, encoding='utf-8') as f:
         page = f.read()
     cells = dict(re.findall(r'data-key="([^"]+)" data-value="([^"]*)"', page))
-    bad = [k for k, v in d['counts'].items()
+    bad = [k for k, v in figures(d).items()
            if k not in cells or not close(float(cells[k]), v)]
     for name, h in times(d).items():
         for p, v in h['percentiles'].items():
-            key = '%s.p%s' % (name, p)
-            if name != 'send_lag' and v is not None and (
+            key = '%s_p%s_ns' % (name, p)
+            if v is not None and (
                     key not in cells or not close(float(cells[key]), v)):
                 bad.append(key)
     cells = re.findall(r'data-value="([^"]*)"[^>]*>([^<]*)<', page)
@@ -125,6 +166,26 @@ def same(path, csv, prom, html):
     say('and the page has', bad or (drawn != main['count'] and
                                     'bars of %d calls' % drawn))
     say('the page loads nothing', re.findall(r'(?:src|href)=|<script', page))
+    parts(d, page)
+
+
+def parts(d, page):
+    """What a page is to tell a reader who was not there."""
+    bad = [] if re.search(r'<title>[^<]*%s' % re.escape(d['config']['call']),
+                          page) else ['title']
+    lines = len(d['intervals']) > 1
+    for name, least, what in (
+            ('axes with units', 2 * lines, r'class="y"><span>[^<]*(?:/s|s)</span>'),
+            ('a legend', 4 * lines, r'class="key [ab]"'),
+            ('tooltips', 2 * (len(d['intervals']) - 1) * lines,
+             r'<rect [^>]*><title>[^<]+ to [^<]+: '),
+            ('tooltips of bars', 1, r'class="bin" title="[^"]+ calls, '),
+            ('dark colours', 1, r'prefers-color-scheme:\s*dark'),
+            ("a phone's width", 1, r'max-width:\s*40rem'),
+            ('a viewport', 1, r'name="viewport"')):
+        if len(re.findall(what, page)) < least:
+            bad.append(name)
+    say('and the page explains itself', bad)
 
 
 UNITS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9, 'm': 60e9, 'h': 3600e9}
@@ -142,11 +203,11 @@ def rounds(shown, value):
 
 
 def text(path, shown):
-    d, bad, names = read(path), [], []
+    d, bad, names, seen, rows = read(path), [], [], [], False
     with open(shown, encoding='utf-8') as f:
         lines = [re.sub(r'(\d) (?=(ns|us|ms|s)\b)', r'\1', line).split()
                  for line in f]            # a number and its unit are one word
-    want = {k: v for k, v in times(d).items() if k != 'send_lag'}
+    want = times(d)
     for words in lines:
         if words[:1] == ['done']:
             got = [int(w.replace(',', '')) for w in words if w[0].isdigit()]
@@ -162,20 +223,25 @@ def text(path, shown):
                     s['name'], '{:,}'.format(s['count']))]:
                 bad.append(words)
         elif words[:1] == ['latency']:
-            names = words[1:]
-        elif words and len(words) == len(names) + 1 and words[0] in (
-                'response', 'service', 'first_byte', 'failed', 'message'):
-            h = want.pop(words[0])
+            names, rows = words[1:], True
+        elif not words:
+            rows = False
+        elif rows and len(words) == len(names) + 1:
+            seen.append(words[0])
             for name, w in zip(names, words[1:]):
-                if not rounds(w, h['percentiles'][name[1:]]
-                              if name[0] == 'p' else h[name]):
-                    bad.append('%s %s %s' % (words[0], name, w))
+                h = want[name]
+                if not rounds(w, h['percentiles'][words[0][1:]]
+                              if words[0][0] == 'p' else h[words[0]]):
+                    bad.append('%s %s %s' % (name, words[0], w))
+    if want and (names != list(want) or seen != [
+            'p' + p for p in d['latency']['response']['percentiles']] +
+            ['max', 'mean']):
+        bad.append('latencies %s %s' % (names, seen))
     bars = [line for line in lines if line[:1] == ['<=']]
     main = d['latency']['response']
     if sum(int(line[-1].replace(',', '')) for line in bars) != main['count']:
         bad.append('bars')
-    say('text has the figures of the JSON', bad or
-        want and 'no %s' % ', '.join(want))
+    say('text has the figures of the JSON', bad)
 
 
 def hgrm(path, text):

@@ -1163,7 +1163,8 @@ static void test_load_run(void)
         struct judge_report report = { .config = &k, .result = &r,
             .percent = percent, .npercent = 2 };
         report.verdict = judge_run(&k, &r);
-        loaddoc_text(&text, &report, false);
+        const struct loaddoc_config look = { .width = LOADDOC_COLUMNS };
+        loaddoc_text(&text, &report, &look);
         text.len = 0;
         lf_put_json(&text, &report);
         struct lf_saved saved;
