@@ -28364,8 +28364,8 @@ static void tls_explain_cert(struct tls *t, X509_STORE_CTX *x)
         X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(x);
         const char *host = X509_VERIFY_PARAM_get0_host(p, 0);
         char *ip = X509_VERIFY_PARAM_get1_ip_asc(p);
-        txt_putf(&b, ", not for %.100s; to expect another name: --server-name "
-                 "NAME", host ? host : ip ? ip : "?");
+        txt_putf(&b, ", not for %.100s%s", host ? host : ip ? ip : "?",
+                 k->http1 ? "" : "; to expect another: --server-name NAME");
         OPENSSL_free(ip);
     } else if (cert && (early || e == X509_V_ERR_CERT_HAS_EXPIRED)) {
         ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
@@ -28451,7 +28451,9 @@ static void tls_explain(struct tls *t)
     else if (t->cert_wanted && !k->cert && !t->heard)
         text = tls_reason[0].text;
     else if (!t->open && (t->eof || t->error == ECONNRESET) && !t->nfirst)
-        text = "the server closed the connection in the TLS handshake; if it "
+        text = k->http1 ? "the server closed the connection in the TLS "
+                          "handshake; if it has no TLS, use http://"
+             : "the server closed the connection in the TLS handshake; if it "
                "has no TLS, leave out --tls";
     else if (!t->open && t->eof)
         text = "the server closed the connection in the TLS handshake";
@@ -37174,7 +37176,7 @@ static int reflect_service(const struct reflect_peer *p, struct slice service,
 /* ================================= 51 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
  *         load measures
- * uses    MEM, TXT, SYS, JS, GZ, NET
+ * uses    MEM, TXT, SYS, JS, GZ, NET, TLS
  * owns    its socket; the thread that waits for another program's profile
  * spec    RFC 9110 and 9112; RFC 3986 5.2 for redirects; net/http/pprof
  * prefix  fetch_
@@ -37182,12 +37184,13 @@ static int reflect_service(const struct reflect_peer *p, struct slice service,
  *
  * Invariant  every wait has a time limit, and everything that a server sends a
  *            size limit.
- * Does not   speak TLS, or send credentials.
+ * Does not   send passwords.
  */
 
 /* ---- addresses ---- */
 
 struct fetch_url {
+    bool tls;                           /* https:// */
     char host[256];                     /* HOST[:PORT], [V6][:PORT], or unix: */
     char path[FETCH_URL_BYTES];         /* begins with '/'; with its query */
 };
@@ -37216,32 +37219,9 @@ static const char *fetch_name(const struct fetch_url *u,
 {
     bool cut = strlen(u->path) > 60;
     snprintf(text, FETCH_NAME_BYTES, "%s%.70s%.*s%s",
-             net_is_local(u->host) ? "" : "http://", u->host,
+             u->tls ? "https://" : net_is_local(u->host) ? "" : "http://", u->host,
              cut ? 57 : 60, u->path[1] ? u->path : "", cut ? "..." : "");
     return text;
-}
-
-/* True if text can stand between apostrophes in a suggested command. */
-static bool fetch_is_plain(const char *text)
-{
-    for (; *text; text++)
-        if (!isalnum((unsigned char)*text) && !strchr("-._~:/?[]@!$&()*+,;=%",
-                                                      *text))
-            return false;
-    return true;
-}
-
-/* Fail: the address text needs TLS or, if redirected, leads to one with TLS. */
-static int fetch_refuse_tls(const char *text, bool redirected,
-                            struct gp_why *why)
-{
-    const char *what = redirected ? "redirects to https, which" : "https";
-    bool show = fetch_is_plain(text) && strlen(text) <= 80;
-    return txt_fail(why, redirected ? GP_EFORMAT : GP_EUSAGE, show
-                    ? "%.100s: %s is not supported. Use: curl -sL '%s' | "
-                      "grpcprof report -"
-                    : "%.100s: %s is not supported. Fetch it with curl -L -o "
-                      "profile.pb", text, what, text);
 }
 
 /* Append s to u's path, with the bytes escaped that a request cannot have;
@@ -37264,14 +37244,13 @@ static int fetch_url_parse(struct fetch_url *u, const char *text,
                            struct gp_why *why)
 {
     bool http = !strncasecmp(text, "http://", 7);
+    bool https = !strncasecmp(text, "https://", 8);
     bool file = net_is_local(text);
-    *u = (struct fetch_url){0};
-    if (!strncasecmp(text, "https://", 8))
-        return fetch_refuse_tls(text, false, why);
-    if (!http && fetch_has_scheme(text) && !file)
+    *u = (struct fetch_url){ .tls = https };
+    if (!http && !https && fetch_has_scheme(text) && !file)
         return txt_fail(why, GP_EUSAGE, "%.100s: an address begins with "
-                        "http://", text);
-    const char *host = http ? text + 7 : text;
+                        "http:// or https://", text);
+    const char *host = text + (http ? 7 : https ? 8 : 0);
     const char *sub = file ? strstr(text, "/debug/") : NULL;
     size_t n = file ? sub ? (size_t)(sub - host) : strlen(host)
                     : strcspn(host, "/?#");
@@ -37320,14 +37299,10 @@ static int fetch_follow(struct fetch_url *u, const char *location,
     char joined[sizeof *u + 8], name[FETCH_NAME_BYTES];
     const char *query = strchr(u->path, '?');
     size_t n = query ? (size_t)(query - u->path) : strlen(u->path);
-    if (!strncasecmp(location, "https:", 6)) {
-        snprintf(joined, sizeof joined, "http://%s%s", u->host, u->path);
-        return fetch_refuse_tls(joined, true, why);
-    }
     if (!strncmp(location, "//", 2) || fetch_has_scheme(location)) {
         struct gp_why inner;
-        snprintf(joined, sizeof joined, "%s%s", *location == '/' ? "http:" : "",
-                 location);
+        snprintf(joined, sizeof joined, "%s%s", *location != '/' ? "" :
+                 u->tls ? "https:" : "http:", location);
         if (fetch_url_parse(&to, joined, &inner))
             return txt_fail(why, GP_EFORMAT, "%.80s redirects to %s",
                             fetch_name(u, name), inner.text);
@@ -37351,6 +37326,7 @@ static int fetch_follow(struct fetch_url *u, const char *location,
 /* ---- waiting ---- */
 
 struct fetch_wait {
+    const struct tls_config *tls;       /* of https; borrowed; NULL: usual */
     int64_t begin_ns;                   /* set by fetch_get */
     int64_t until_ns;                   /* time allowed, until fetch_get adds
                                          * begin_ns to it */
@@ -37401,7 +37377,8 @@ static int fetch_connect(const struct fetch_url *u, struct fetch_wait *w,
     bool port = strchr(bracket ? bracket : u->host, ':') != NULL;
     size_t n;
     int error = 0, fd = -1;
-    snprintf(host, sizeof host, "%s%s", u->host, port ? "" : ":80");
+    snprintf(host, sizeof host, "%s%s", u->host,
+             port ? "" : u->tls ? ":443" : ":80");
     int e = net_addr_parse(host, true, a, &n, why);
     if (e)
         return e;
@@ -37425,6 +37402,82 @@ static int fetch_connect(const struct fetch_url *u, struct fetch_wait *w,
         return txt_fail(why, GP_EIO, "%s: stopped before it answered", host);
     return txt_fail(why, GP_EIO, n > 1 ? "%s: %s, at each of its %zu addresses"
                                        : "%s: %s", host, strerror(error), n);
+}
+
+/* ---- a connection ---- */
+
+struct fetch_line {
+    int fd;                             /* owned; negative: none */
+    struct tls_context *context;        /* owned; NULL: http:// */
+    struct tls *tls;                    /* owned; NULL: http:// */
+};
+
+/* Close l; one without a socket is fine. */
+static void fetch_line_fini(struct fetch_line *l)
+{
+    tls_free(l->tls);
+    tls_context_free(l->context);
+    if (l->fd >= 0)
+        close(l->fd);
+}
+
+/* Do the TLS handshake of l, a connection to u's host. */
+static int fetch_secure(struct fetch_line *l, const struct fetch_url *u,
+                        struct fetch_wait *w, struct gp_why *why)
+{
+    struct tls_config k = w->tls ? *w->tls : (struct tls_config){0};
+    struct tls_peer peer;
+    k.http1 = true;
+    k.name = NULL;                      /* is that of another server */
+    tls_peer_name(&peer, u->host);
+    int e = tls_context_new(&l->context, &k, why);
+    if (e)
+        return e;
+    if (!(l->tls = tls_new(l->context, l->fd, peer.name)))
+        return txt_fail(why, GP_ENOMEM, "out of memory for TLS");
+    while (tls_handshake(l->tls)) {
+        if (errno != EAGAIN)
+            return txt_fail(why, GP_EIO, "https://%.70s: %s", u->host,
+                            tls_why(l->tls));
+        if (!fetch_ready(l->fd, tls_wants_room(l->tls) ? POLLOUT : POLLIN,
+                         w->until_ns, w))
+            return txt_fail(why, GP_EIO, "https://%.70s: %s", u->host,
+                            w->stopped ? "stopped before it answered"
+                                       : "no TLS handshake in time");
+        tls_turn(l->tls);
+    }
+    return GP_OK;
+}
+
+/* Connect l to u's host. */
+static int fetch_line_init(struct fetch_line *l, const struct fetch_url *u,
+                           struct fetch_wait *w, struct gp_why *why)
+{
+    *l = (struct fetch_line){ .fd = fetch_connect(u, w, why) };
+    return l->fd < 0 ? l->fd : u->tls ? fetch_secure(l, u, w, why) : GP_OK;
+}
+
+/* Send up to n bytes, as send(). */
+static ssize_t fetch_send(const struct fetch_line *l, const char *p, size_t n)
+{
+    return l->tls ? tls_send(l->tls, p, n) : send(l->fd, p, n, MSG_NOSIGNAL);
+}
+
+/* Receive up to n bytes, as recv(), once they are here; ETIME: in w's time they
+ * are not. */
+static ssize_t fetch_recv(const struct fetch_line *l, uint8_t *p, size_t n,
+                          struct fetch_wait *w)
+{
+    ssize_t k = l->tls ? tls_recv(l->tls, p, n) : -1;
+    if (l->tls && (k >= 0 || errno != EAGAIN))
+        return k;                       /* some was inside the session */
+    errno = ETIME;
+    if (!fetch_ready(l->fd, POLLIN, w->until_ns, w))
+        return -1;
+    if (!l->tls)
+        return recv(l->fd, p, n, 0);
+    tls_turn(l->tls);
+    return tls_recv(l->tls, p, n);
 }
 
 /* ---- an answer ---- */
@@ -37571,20 +37624,21 @@ static const char *fetch_read_body(struct fetch_answer *r, struct buf *in)
     return NULL;
 }
 
-/* Read r and its body, into *in, from fd.  Return NULL, or what is wrong; then
+/* Read r and its body, into *in, from l.  Return NULL, or what is wrong; then
  * *error is an errno, or 0. */
-static const char *fetch_read(int fd, struct fetch_answer *r,
-                              struct fetch_wait *w, struct buf *in, int *error)
+static const char *fetch_read(const struct fetch_line *l,
+                              struct fetch_answer *r, struct fetch_wait *w,
+                              struct buf *in, int *error)
 {
     const char *wrong = NULL;
     *error = 0;
     while (r->part != FETCH_DONE && !wrong) {
-        if (!fetch_ready(fd, POLLIN, w->until_ns, w))
-            return "is late";           /* or load was stopped */
         uint8_t *p = mem_reserve(in, FETCH_STEP_BYTES);
-        ssize_t n = p ? recv(fd, p, FETCH_STEP_BYTES, 0) : -1;
+        ssize_t n = p ? fetch_recv(l, p, FETCH_STEP_BYTES, w) : -1;
         if (!p)
             return mem_error(in->err);
+        if (n < 0 && errno == ETIME)
+            return "is late";           /* or load was stopped */
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         *error = n < 0 ? errno : 0;
@@ -37613,26 +37667,24 @@ static int fetch_exchange(struct fetch_answer *r, struct fetch_wait *w,
                           struct buf *body, struct gp_why *why)
 {
     struct buf request = {0};
+    struct fetch_line l = { .fd = -1 };
     char name[FETCH_NAME_BYTES];
-    int error = 0, fd = -1;
+    int error = 0, e;
+    const char *wrong = NULL;
     bool file = net_is_local(r->url.host);
     txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
              "Accept-Encoding: gzip\r\nUser-Agent: grpcprof/" GP_VERSION
              "\r\n\r\n", r->url.path, file ? "localhost" : r->url.host);
-    if (request.err)
-        fd = txt_fail(why, request.err, "out of memory for a request");
-    else
-        fd = fetch_connect(&r->url, w, why);
-    if (fd < 0) {
-        mem_fini(&request);
-        return fd;
-    }
+    e = request.err ? txt_fail(why, request.err, "out of memory for a request")
+                    : fetch_line_init(&l, &r->url, w, why);
+    if (e)
+        goto out;
     struct slice left = mem_slice(&request);
     ssize_t n = 1;
     while (left.n && n > 0)             /* short enough never to block */
-        if ((n = send(fd, left.p, left.n, MSG_NOSIGNAL)) > 0)
+        if ((n = fetch_send(&l, left.p, left.n)) > 0)
             left = txt_after(left, (size_t)n);
-    const char *wrong = left.n ? "is missing: the request was not sent" : NULL;
+    wrong = left.n ? "is missing: the request was not sent" : NULL;
     error = left.n ? errno : 0;
     w->sent_ns = sys_now_ns();
     fetch_tick(w, w->sent_ns);
@@ -37641,21 +37693,24 @@ static int fetch_exchange(struct fetch_answer *r, struct fetch_wait *w,
     r->status = 0;
     r->at = r->out = 0;
     if (!wrong)
-        wrong = fetch_read(fd, r, w, body, &error);
-    close(fd);
-    mem_fini(&request);
-    if (!wrong)
-        return GP_OK;
+        wrong = fetch_read(&l, r, w, body, &error);
     fetch_name(&r->url, name);
-    if (w->stopped)
-        return txt_fail(why, GP_EIO, "%s: stopped before it answered", name);
-    if (sys_now_ns() >= w->until_ns)
-        return txt_fail(why, GP_EIO, "%s: no %sanswer in %" PRId64 " s", name,
-                        r->status ? "complete " : "",
-                        (w->until_ns - w->begin_ns) / 1000000000);
-    return txt_fail(why, error ? GP_EIO : GP_EFORMAT, "%s: the answer %s%s%s",
-                    name, wrong, error ? ": " : "",
-                    error ? strerror(error) : "");
+    if (wrong && w->stopped)
+        e = txt_fail(why, GP_EIO, "%s: stopped before it answered", name);
+    else if (wrong && sys_now_ns() >= w->until_ns)
+        e = txt_fail(why, GP_EIO, "%s: no %sanswer in %" PRId64 " s", name,
+                     r->status ? "complete " : "",
+                     (w->until_ns - w->begin_ns) / 1000000000);
+    else if (wrong && *tls_why(l.tls))
+        e = txt_fail(why, GP_EIO, "%s: %s", name, tls_why(l.tls));
+    else if (wrong)
+        e = txt_fail(why, error ? GP_EIO : GP_EFORMAT, "%s: the answer %s%s%s",
+                     name, wrong, error ? ": " : "",
+                     error ? strerror(error) : "");
+out:
+    fetch_line_fini(&l);
+    mem_fini(&request);
+    return e;
 }
 
 /* Undo r's Content-Encoding in body. */
@@ -37766,6 +37821,7 @@ struct fetch_mark { int64_t at_ns; uint64_t n; };   /* calls ended by a time */
 
 struct fetch_profile {
     struct fetch_url url;               /* of profiles, without seconds= */
+    const struct tls_config *tls;       /* of https; borrowed; NULL: usual */
     char        base[300];              /* the debug endpoint, for messages */
     unsigned    hz;                     /* 0: that of the endpoint */
     int64_t     seconds;                /* length of the window, if not ours */
@@ -37939,7 +37995,7 @@ static int fetch_check(struct fetch_profile *p, const char *target,
                        struct gp_why *why)
 {
     static const char profile[] = "/pprof/profile";
-    struct fetch_wait w = { .until_ns = FETCH_ASK_NS };
+    struct fetch_wait w = { .until_ns = FETCH_ASK_NS, .tls = p->tls };
     struct fetch_answer r;
     struct fetch_url u = p->url;
     struct js_value v, schema;
@@ -38014,7 +38070,7 @@ static void *fetch_main(void *arg)
     int64_t window_ns = p->seconds * 1000000000;
     struct fetch_wait w = { .until_ns = window_ns + FETCH_ASK_NS,
                             .window_ns = window_ns, .tick = fetch_goes_on,
-                            .arg = p };
+                            .arg = p, .tls = p->tls };
     snprintf(query, sizeof query, "seconds=%" PRId64, p->seconds);
     fetch_ask(p, query, &w);
     p->calls = fetch_calls(p, window_ns);
@@ -38024,7 +38080,7 @@ static void *fetch_main(void *arg)
 /* Start the window when measuring starts. */
 static void fetch_begin(struct fetch_profile *p)
 {
-    struct fetch_wait w = { .until_ns = FETCH_ASK_NS };
+    struct fetch_wait w = { .until_ns = FETCH_ASK_NS, .tls = p->tls };
     char query[40];
     if (!p->ours) {
         p->error = sys_thread_start(&p->thread, "load-profile", true,
@@ -38048,7 +38104,7 @@ static void fetch_begin(struct fetch_profile *p)
 /* End the window after measuring, and get the profile. */
 static void fetch_end(struct fetch_profile *p)
 {
-    struct fetch_wait w = { .until_ns = FETCH_STOP_NS };
+    struct fetch_wait w = { .until_ns = FETCH_STOP_NS, .tls = p->tls };
     char query[80];
     if (!p->begun)
         return;
@@ -47100,6 +47156,17 @@ struct opt_command {
     { 'h', "help", NULL, NULL, "print this help",                             \
       OPT_FLAG, offsetof(type, common.help), 0, 0 }
 
+/* Options of a client's TLS; at is a struct tls_config. */
+#define OPT_TLS(type, at)                                                     \
+    { 0, "cacert", "FILE", "(the system's)", "trust the issuers in FILE "     \
+      "(PEM) instead", OPT_TEXT, offsetof(type, at.ca), 0, 0 },                     \
+    { 0, "cert", "FILE", NULL, "send the client certificate in FILE (PEM)",   \
+      OPT_TEXT, offsetof(type, at.cert), 0, 0 },                              \
+    { 0, "key", "FILE", "(in --cert)", "private key of --cert (PEM)",         \
+      OPT_TEXT, offsetof(type, at.key), 0, 0 },                               \
+    { 0, "insecure", NULL, NULL, "accept any certificate; the result says "   \
+      "so", OPT_FLAG, offsetof(type, at.insecure), 0, 0 }
+
 #define OPT_HOUR_NS UINT64_C(3600000000000)
 
 #define OPT_PROTOSET "protoc --include_imports --descriptor_set_out=" \
@@ -51666,9 +51733,10 @@ struct loadcmd_args {
             interval_ns, keepalive_ns;
     const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
                *authority, *max_errors, *format, *percentiles, *log, *compare,
-               *profile, *profile_out, *ca, *cert, *key, *server_name;
+               *profile, *profile_out;
+    struct tls_config tls_config;
     struct opt_list out, label, assert;
-    bool no_reconnect, strict, tls, insecure;
+    bool no_reconnect, strict, tls;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
         struct res_step step[RES_STEPS_MOST];
@@ -51781,17 +51849,10 @@ static const struct opt loadcmd_options[] = {
     OPT_GROUP("TLS"),
     { 0, "tls", NULL, NULL, "call by TLS, 1.2 or 1.3", OPT_FLAG,
       LOADCMD_AT(tls), 0, 0 },
-    { 0, "cacert", "FILE", "(the system's)", "trust the issuers in FILE (PEM) "
-      "instead", OPT_TEXT, LOADCMD_AT(ca), 0, 0 },
-    { 0, "cert", "FILE", NULL, "send the client certificate in FILE (PEM)",
-      OPT_TEXT, LOADCMD_AT(cert), 0, 0 },
-    { 0, "key", "FILE", "(in --cert)", "private key of --cert (PEM)",
-      OPT_TEXT, LOADCMD_AT(key), 0, 0 },
+    OPT_TLS(struct loadcmd_args, tls_config),
     { 0, "server-name", "NAME", "(of --authority or the target)", "name that "
       "the server's certificate must have, sent as SNI and :authority",
-      OPT_TEXT, LOADCMD_AT(server_name), 0, 0 },
-    { 0, "insecure", NULL, NULL, "accept any certificate; every result says "
-      "so", OPT_FLAG, LOADCMD_AT(insecure), 0, 0 },
+      OPT_TEXT, LOADCMD_AT(tls_config.name), 0, 0 },
     OPT_GROUP("Server CPU"),
     { 0, "profile", "URL", "(off; URL 127.0.0.1:6060)", "take the server's CPU "
       "profile of the measured time from the endpoint at URL, of grpcprof run "
@@ -52033,21 +52094,20 @@ static int loadcmd_defaults(struct loadcmd_args *c,
 /* Check the options of TLS, and create its context. */
 static int loadcmd_tls(struct loadcmd_args *c, const struct opt_command *cmd)
 {
-    const struct tls_config k = { .ca = c->ca, .cert = c->cert, .key = c->key,
-                                  .name = c->server_name,
-                                  .insecure = c->insecure };
-    const char *given = c->ca ? "cacert" : c->cert ? "cert" : c->key ? "key"
-                      : c->server_name ? "server-name"
-                      : c->insecure ? "insecure" : NULL;
+    const struct tls_config *k = &c->tls_config;
+    bool https = c->profile && !strncasecmp(c->profile, "https://", 8);
+    const char *given = k->ca ? "cacert" : k->cert ? "cert" : k->key ? "key"
+                      : k->name ? "server-name"
+                      : k->insecure ? "insecure" : NULL;
     struct gp_why why = {{0}};
-    if (given && !c->tls)
+    if (given && !c->tls && !https)
         return opt_misuse(cmd, "--%s is of TLS: add --tls", given);
-    if (c->key && !c->cert)
+    if (k->key && !k->cert)
         return opt_misuse(cmd, "--key without --cert: give both");
-    if (c->ca && c->insecure)
+    if (k->ca && k->insecure)
         return opt_misuse(cmd, "--cacert and --insecure: only one of them");
     return !c->tls ? EXIT_OK
-         : say_why(tls_context_new(&c->parts.tls, &k, &why), &why);
+         : say_why(tls_context_new(&c->parts.tls, k, &why), &why);
 }
 
 /* Fill *to, the run that c asks for. */
@@ -52066,7 +52126,7 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     status = status ? status : loadcmd_tls(c, cmd);
     c->msg.server = (struct reflect_peer){
         .target = c->common.rest.text[0], .tls = c->parts.tls,
-        .authority = c->authority ? c->authority : c->server_name };
+        .authority = c->authority ? c->authority : c->tls_config.name };
     status = status ? status : msg_read_metadata(&c->msg, cmd);
     status = status ? status : msg_init(&c->msg, cmd);
     if (status)
@@ -52080,8 +52140,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .call = (const char *)c->msg.calls.data, .method = c->msg.method,
         .nmethod = c->msg.nmethod, .header = c->msg.header,
         .nheader = c->msg.nheader, .authority = c->authority,
-        .tls = c->parts.tls, .server_name = c->server_name,
-        .insecure = c->insecure,
+        .tls = c->parts.tls, .server_name = c->tls_config.name,
+        .insecure = c->tls && c->tls_config.insecure,
         .gzip = !strcmp(c->msg.compression, "gzip"), .clients = c->clients,
         .connections = c->connections, .requests_per_client = c->requests,
         .total = c->total, .duration_ns = c->duration_ns,
@@ -52418,7 +52478,8 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
         return EXIT_OK;
     if (c->repeat > 1)
         return opt_misuse(cmd, "--profile and --repeat: only one of them");
-    *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz };
+    *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz,
+                                 .tls = &c->tls_config };
     if (fetch_init(p, *c->profile ? c->profile : GP_DEBUG_ADDRESS, &why))
         return opt_misuse(cmd, "--profile: %s", why.text);
     ns = plan->duration_ns && (!ns || plan->duration_ns < ns)
@@ -52658,8 +52719,8 @@ static int loadcmd_run(const struct opt_command *cmd)
 /* ================================= 69 REPORT =================================
  * for     the command report
  * uses    MEM, TXT, SYS, RE, JS, PP, IMPORT, SYMBOL, MERGE, FIG, VIEW, FILTER,
- *         GRAIN, CAT, ANL, COMPARE, SVG, FETCH, LOADFILE, DOC, PPROF, FOREIGN,
- *         SAY, OPT, SERVE, LOADCMD
+ *         GRAIN, CAT, ANL, COMPARE, SVG, TLS, FETCH, LOADFILE, DOC, PPROF,
+ *         FOREIGN, SAY, OPT, SERVE, LOADCMD
  * owns    nothing
  * spec    none
  * prefix  report_
@@ -52675,6 +52736,7 @@ struct report_args {
     struct opt_list base, assert;
     uint64_t top;                       /* rows of a table */
     bool cum, all, normalize, explain, strict, inverted, reverse;
+    struct tls_config tls;              /* of https:// addresses */
 };
 
 static struct report_args report_args;
@@ -52773,6 +52835,8 @@ static const struct opt report_options[] = {
     { 0, "strict", NULL, NULL, "exit 1 on a defect in a profile, even a "
       "repaired one; exit 5 if load's client was the limit",
       OPT_FLAG, REPORT_AT(strict), 0, 0 },
+    OPT_GROUP("TLS, of https:// addresses"),
+    OPT_TLS(struct report_args, tls),
     OPT_COMMON(struct report_args),
 };
 
@@ -52930,7 +52994,9 @@ static int report_fetch(const struct report_args *c, const char *path,
     }
     struct fetch_wait w = { .until_ns = (int64_t)(s + 60) * 1000000000,
                             .tick = draw ? report_fetch_tick : NULL,
-                            .arg = u.host };
+                            .arg = u.host, .tls = &c->tls };
+    SAY_NOTE(c->common.quiet || !u.tls || !c->tls.insecure, "%s: the server is "
+             "not verified (--insecure)", path);
     SAY_NOTE(draw || c->common.quiet || has_path, "%s: profiling for %u s",
              path, s);
     e = fetch_get(&u, &w, &r, file, why);

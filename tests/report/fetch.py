@@ -267,7 +267,7 @@ def redirects(http):
             'HTTP status 302 Found.*leads nowhere')
     neither('redirect, 300 is none', http + to('/p', 300), 'HTTP status 300')
     neither('redirect, to https', http + to('https://HOST/p'),
-            "to/302.* redirects to https.*curl -sL 'http://.*' [|] grpcprof")
+            'https://.* the server answered without TLS; use http://')
     neither('redirect, to a file', http + to('file:///etc/passwd'),
             'redirects to .*begins with http://')
     neither('redirect, to a closed port', http + to('http://127.0.0.1:1/p'),
@@ -305,9 +305,7 @@ def addresses(port):
     show('headers of a request', asked[-1][1]['Host'] == 'localhost:%d' % port
          and asked[-1][1]['Accept-Encoding'] == 'gzip', asked[-1])
     neither('https', 'https://127.0.0.1:%d/p' % port,
-            "https is not supported. Use: curl -sL 'https://.*/p' ")
-    neither('https, an address not for a shell', "https://127.0.0.1:%d/'" % port,
-            'https is not supported. Fetch it with curl -L -o')
+            'https://.* the server answered without TLS; use http://')
     o = ours('http://me:secret@127.0.0.1:%d/p' % port)
     show('a password', o[0] == 1 and 'secret' not in o[2] and
          'curl -u USER' in o[2], o)

@@ -1225,8 +1225,9 @@ static void test_fetch_addresses(void)
         { "HTTP://h", "h", "/" }, { "[::1]:6060/p", "[::1]:6060", "/p" },
         { ":6060/p", "localhost:6060", "/p" }, { "h:1?x", "h:1", "/?x" },
         { "unix:/run/x/debug/pprof/", "unix:/run/x", "/debug/pprof/" },
+        { "HTTPS://h:1/p", "h:1", "/p" },
         { "h:1/a b\xff\r\n", "h:1", "/a%20b%FF%0D%0A" } };
-    static const char *const bad[] = { "https://h/", "ftp://h/", "http:///p",
+    static const char *const bad[] = { "https:///", "ftp://h/", "http:///p",
                                        "http://u:p@h/", "" };
     static const struct { const char *from, *to, *host, *path; } follow[] = {
         { "h:1/a/b?q", "c", "h:1", "/a/c" }, { "h:1/a/b", "/c", "h:1", "/c" },
