@@ -27474,6 +27474,13 @@ static int net_addr_host(const char *text, const struct net_scheme *f,
     return net_addr_lookup(text, f, host, number, a, n, why);
 }
 
+/* True if the address text has a scheme that asks for TLS. */
+static bool net_asks_tls(const char *text)
+{
+    const char *rest;
+    return net_scheme_of(text, &rest)->tls;
+}
+
 /* Parse an address to listen on or, with remote, to connect to (more schemes
  * are allowed, port 0 is not) into a: *n addresses, 1 to NET_ADDRS, which are
  * to be tried in turn.  ipv4: and ipv6: take several, separated by commas. */
@@ -37219,7 +37226,8 @@ static const char *fetch_name(const struct fetch_url *u,
 {
     bool cut = strlen(u->path) > 60;
     snprintf(text, FETCH_NAME_BYTES, "%s%.70s%.*s%s",
-             u->tls ? "https://" : net_is_local(u->host) ? "" : "http://", u->host,
+             u->tls ? "https://" : net_is_local(u->host) ? "" : "http://",
+             u->host,
              cut ? 57 : 60, u->path[1] ? u->path : "", cut ? "..." : "");
     return text;
 }
@@ -38171,6 +38179,7 @@ struct res_config {                     /* what a run does */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
     struct tls_context *tls;            /* borrowed; of TLS; or NULL */
+    bool        all_tls;                /* not only the targets that ask it */
     const char *server_name;            /* to verify; NULL: the authority's */
     bool        insecure;               /* TLS accepts any certificate */
     bool        gzip;                   /* compress payloads */
@@ -41980,7 +41989,7 @@ static int load_target_init(struct load_target *t, const char *text,
     int e = net_addr_parse(text, true, t->addr, &t->n, why);
     if (e)
         return e;
-    t->peer.context = k->tls;
+    t->peer.context = k->all_tls || t->addr[0].tls ? k->tls : NULL;
     tls_peer_name(&t->peer, load_authority(k, text, t->addr, name));
     t->request = mem_zalloc(k->nmethod * sizeof *t->request);
     if (!t->request)
@@ -42182,12 +42191,8 @@ static int load_check_targets(const struct res_config *k, struct gp_why *why)
     struct net_addr addr[NET_ADDRS];
     size_t n;
     int e = GP_OK;
-    for (size_t i = 0; i < k->ntarget && !e; i++) {
+    for (size_t i = 0; i < k->ntarget && !e; i++)
         e = net_addr_parse(k->target[i], true, addr, &n, why);
-        if (!e && addr[0].tls && !k->tls)
-            e = txt_fail(why, GP_EUSAGE, "'%s' asks for TLS: add --tls",
-                         k->target[i]);
-    }
     return e;
 }
 
@@ -47164,8 +47169,8 @@ struct opt_command {
       OPT_TEXT, offsetof(type, at.cert), 0, 0 },                              \
     { 0, "key", "FILE", "(in --cert)", "private key of --cert (PEM)",         \
       OPT_TEXT, offsetof(type, at.key), 0, 0 },                               \
-    { 0, "insecure", NULL, NULL, "accept any certificate; the result says "   \
-      "so", OPT_FLAG, offsetof(type, at.insecure), 0, 0 }
+    { 0, "insecure", NULL, NULL, "accept any certificate; every result "      \
+      "says so", OPT_FLAG, offsetof(type, at.insecure), 0, 0 }
 
 #define OPT_HOUR_NS UINT64_C(3600000000000)
 
@@ -51713,7 +51718,7 @@ static void msg_fini(struct msg *c)
 
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, TLS,
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, NET, TLS,
  *         CLIENT, REFLECT, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY,
  *         OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
@@ -51847,7 +51852,8 @@ static const struct opt loadcmd_options[] = {
     { 0, "authority", "NAME", "(the target)", ":authority header of each call",
       OPT_TEXT, LOADCMD_AT(authority), 0, 0 },
     OPT_GROUP("TLS"),
-    { 0, "tls", NULL, NULL, "call by TLS, 1.2 or 1.3", OPT_FLAG,
+    { 0, "tls", NULL, NULL, "use TLS, 1.2 or 1.3, as targets with grpcs:// "
+      "and https:// do anyway", OPT_FLAG,
       LOADCMD_AT(tls), 0, 0 },
     OPT_TLS(struct loadcmd_args, tls_config),
     { 0, "server-name", "NAME", "(of --authority or the target)", "name that "
@@ -52046,12 +52052,16 @@ static bool loadcmd_read_time(const char *text, int64_t *ns)
 
 /* Refuse a target of another form than load takes; net_addr_parse refuses the
  * others. */
-static int loadcmd_check_target(const char *target,
+static int loadcmd_check_target(const char *target, bool tls,
                                 const struct opt_command *cmd)
 {
     const char *host = strstr(target, "://"), *slash;
-    if ((!strncasecmp(target, "http://", 7) ||
-         !strncasecmp(target, "grpc://", 7)) &&
+    bool plain = !strncasecmp(target, "http://", 7) ||
+                 !strncasecmp(target, "grpc://", 7);
+    if (plain && tls)
+        return opt_misuse(cmd, "'%s' is without TLS, and --tls is given: leave "
+                          "out one of them", target);
+    if ((plain || net_asks_tls(target)) &&
         (slash = strchr(host + 3, '/')) && slash[1])
         return opt_misuse(cmd, "'%s': a target has no path; the method is "
                           "--call: grpcprof load --call %s %.*s", target,
@@ -52080,7 +52090,7 @@ static int loadcmd_defaults(struct loadcmd_args *c,
             return opt_misuse(cmd, "--assert '%s' needs --profile",
                               c->assert.text[i]);
     for (size_t i = 0; i < c->common.rest.n; i++)
-        if (loadcmd_check_target(c->common.rest.text[i], cmd))
+        if (loadcmd_check_target(c->common.rest.text[i], c->tls, cmd))
             return EXIT_USAGE;
     c->profile_out = c->profile_out ? c->profile_out : "profile.pb";
     if (!c->common.rest.n)
@@ -52096,17 +52106,20 @@ static int loadcmd_tls(struct loadcmd_args *c, const struct opt_command *cmd)
 {
     const struct tls_config *k = &c->tls_config;
     bool https = c->profile && !strncasecmp(c->profile, "https://", 8);
+    bool tls = c->tls;
     const char *given = k->ca ? "cacert" : k->cert ? "cert" : k->key ? "key"
                       : k->name ? "server-name"
                       : k->insecure ? "insecure" : NULL;
     struct gp_why why = {{0}};
-    if (given && !c->tls && !https)
+    for (size_t i = 0; i < c->common.rest.n; i++)
+        tls |= net_asks_tls(c->common.rest.text[i]);
+    if (given && !tls && !https)
         return opt_misuse(cmd, "--%s is of TLS: add --tls", given);
     if (k->key && !k->cert)
         return opt_misuse(cmd, "--key without --cert: give both");
     if (k->ca && k->insecure)
         return opt_misuse(cmd, "--cacert and --insecure: only one of them");
-    return !c->tls ? EXIT_OK
+    return !tls ? EXIT_OK
          : say_why(tls_context_new(&c->parts.tls, k, &why), &why);
 }
 
@@ -52125,7 +52138,9 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     status = status ? status : loadcmd_read_cpus(c, cmd);
     status = status ? status : loadcmd_tls(c, cmd);
     c->msg.server = (struct reflect_peer){
-        .target = c->common.rest.text[0], .tls = c->parts.tls,
+        .target = c->common.rest.text[0],
+        .tls = c->tls || net_asks_tls(c->common.rest.text[0]) ? c->parts.tls
+                                                              : NULL,
         .authority = c->authority ? c->authority : c->tls_config.name };
     status = status ? status : msg_read_metadata(&c->msg, cmd);
     status = status ? status : msg_init(&c->msg, cmd);
@@ -52140,8 +52155,9 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .call = (const char *)c->msg.calls.data, .method = c->msg.method,
         .nmethod = c->msg.nmethod, .header = c->msg.header,
         .nheader = c->msg.nheader, .authority = c->authority,
-        .tls = c->parts.tls, .server_name = c->tls_config.name,
-        .insecure = c->tls && c->tls_config.insecure,
+        .tls = c->parts.tls, .all_tls = c->tls,
+        .server_name = c->tls_config.name,
+        .insecure = c->parts.tls && c->tls_config.insecure,
         .gzip = !strcmp(c->msg.compression, "gzip"), .clients = c->clients,
         .connections = c->connections, .requests_per_client = c->requests,
         .total = c->total, .duration_ns = c->duration_ns,

@@ -106,8 +106,8 @@ other_tools() {
     refuses 'ghz -d is data'      2 "message is --data '\{"  load -d '{"a":1}'
     refuses 'no unit'             2 'no unit.*: -d 30s$'     load -d 30
     refuses 'no unit, long'       2 'no unit.*--timeout 5s$' load --timeout 5
-    refuses 'https://'            2 'add --tls$'        load https://127.0.0.1:1
-    refuses 'grpcs://'            2 'add --tls$'        load grpcs://127.0.0.1
+    refuses '--tls and grpc://'   2 'leave out one'  load --tls grpc://h:1
+    refuses '--key without --cert' 2 'give both'  load --tls --key x h:1
     refuses 'pprof -http'         2 '-f html'                report -http=:1 x
     refuses 'pprof -top'          2 '-f top'                 report -top x
     refuses 'pprof -svg'          2 '-f svg'                 report -svg x

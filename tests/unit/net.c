@@ -1286,8 +1286,9 @@ static const char *fetched(struct fetch_answer *r, const char *text, size_t all,
             wrong = fetch_read_body(r, body);
     }
     close(two[1]);                      /* the end of the answer */
+    struct fetch_line line = { .fd = two[0] };
     if (!wrong)
-        wrong = fetch_read(two[0], r, &w, body, &error);
+        wrong = fetch_read(&line, r, &w, body, &error);
     close(two[0]);
     return wrong;
 }
