@@ -46407,10 +46407,6 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
         txt_putf(b, "tls_version,%s\r\ntls_verified,%s\r\n",
                  t->result->tls.version,
                  t->result->tls.verified ? "true" : "false");
-    if (*t->result->tls.version)
-        txt_putf(b, "tls_version,%s\r\ntls_verified,%s\r\n",
-                 t->result->tls.version,
-                 t->result->tls.verified ? "true" : "false");
     loaddoc_figures(t, b, loaddoc_csv_figure);
     loaddoc_csv_times(b, t, v, n);
     loaddoc_csv_methods(b, t);
@@ -47164,7 +47160,7 @@ struct opt_command {
 /* Options of a client's TLS; at is a struct tls_config. */
 #define OPT_TLS(type, at)                                                     \
     { 0, "cacert", "FILE", "(the system's)", "trust the issuers in FILE "     \
-      "(PEM) instead", OPT_TEXT, offsetof(type, at.ca), 0, 0 },                     \
+      "(PEM) instead", OPT_TEXT, offsetof(type, at.ca), 0, 0 },               \
     { 0, "cert", "FILE", NULL, "send the client certificate in FILE (PEM)",   \
       OPT_TEXT, offsetof(type, at.cert), 0, 0 },                              \
     { 0, "key", "FILE", "(in --cert)", "private key of --cert (PEM)",         \
