@@ -702,6 +702,14 @@ enum {
  * googleapis fit.  More are an error. */
 enum { DSC_NAME_BYTES = 1024, DSC_TABLE_BYTES = 64 << 20 };
 
+/* ---- TPL ---- */
+enum {
+    TPL_FILES_MOST = 64,                /* of --csv and {{file:PATH}} */
+    TPL_FILE_BYTES = 64 << 20,          /* of one; or it is refused */
+    TPL_CELLS_MOST = 1 << 22,           /* values of one: 64 MiB of slices */
+    TPL_CLIENT_MOST = 999999,           /* {{client}}, at most */
+};
+
 /* ---- NET ---- */
 enum {
     /* Events read in one turn of a loop; more wait for the next turn. */
@@ -4516,6 +4524,15 @@ static void mem_index_fini(struct index *x)
  *            becomes the nearer limit.
  */
 
+/* Return the next random number of *state's sequence (splitmix64). */
+static uint64_t num_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 /* Return a + b, saturated. */
 static int64_t num_add_sat(int64_t a, int64_t b)
 {
@@ -7116,24 +7133,30 @@ static void js_next(struct js *j)
     j->more = true;
 }
 
+/* Append s as it stands between the quotes of a string. */
+static void js_put_escaped(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.n; ) {
+        size_t n = txt_utf8(s.p + i, s.n - i);
+        uint8_t c = (uint8_t)s.p[i];
+        if (n == 0)
+            txt_puts(b, "\\ufffd");
+        else if (c == '"' || c == '\\')
+            txt_putf(b, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            txt_putf(b, "\\u%04x", c);
+        else
+            mem_put(b, s.p + i, n);
+        i += n ? n : 1;
+    }
+}
+
 /* Write a string. */
 static void js_put_str(struct js *j, struct slice s)
 {
     js_next(j);
     mem_put_byte(j->b, '"');
-    for (size_t i = 0; i < s.n; ) {
-        size_t n = txt_utf8(s.p + i, s.n - i);
-        uint8_t c = (uint8_t)s.p[i];
-        if (n == 0)
-            txt_puts(j->b, "\\ufffd");
-        else if (c == '"' || c == '\\')
-            txt_putf(j->b, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            txt_putf(j->b, "\\u%04x", c);
-        else
-            mem_put(j->b, s.p + i, n);
-        i += n ? n : 1;
-    }
+    js_put_escaped(j->b, s);
     mem_put_byte(j->b, '"');
 }
 
@@ -27180,12 +27203,848 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
 
 /* ================================== 36 TPL ===================================
  * for     templates in messages and metadata: {{seq}} and the like
- * uses    nothing
- * owns    nothing
- * spec    none
+ * uses    MEM, NUM, TXT, SYS, JS, PB, DSC, PJSON
+ * owns    what its structs hold; text and descriptors are borrowed
+ * spec    RFC 4180 for CSV; RFC 9562 for {{uuid}}
  * prefix  tpl_
- * runs    any thread; a template is only read
+ * runs    any thread; compiled templates are only read
+ *
+ *   {"id": {{seq}}, "to": {"name": "n{{client}}"}, "at": "{{now}}"}
+ *       WIRE 08  NUMBER seq  WIRE 12  GROUP 2 {  WIRE 0a  TEXT n, client  }
+ *       JSON "at": "{{now}}"
+ *
+ * A message is compiled to nodes: bytes that never change, strings and integers
+ * that are filled in, and groups, whose length is known when they are filled.
+ * Whatever else holds a template is a node of JSON, encoded for each call.
+ *
+ * Invariant  what a call fills in cannot fail, but for memory: each node of
+ *            JSON was encoded with the least and the largest values, and with
+ *            every row of the files.
  */
+
+struct tpl_list {                       /* rows of CSV, or lines of a file */
+    const char   *path;                 /* in the arena of its set */
+    bool          csv;                  /* row 0 has the columns' names */
+    struct buf    bytes;                /* the cells point into it */
+    struct slice *cell;                 /* owned; rows x columns */
+    size_t        ncell, cell_cap, columns, rows;
+};
+
+struct tpl_set {                        /* the files of a run's templates */
+    const char     *csv;                /* borrowed: of --csv; or NULL */
+    struct tpl_list list[TPL_FILES_MOST];
+    size_t          n;
+    struct arena    text;               /* of the templates */
+};
+
+enum tpl_what { TPL_LITERAL, TPL_CELL, TPL_UUID, TPL_NOW,
+                TPL_SEQ, TPL_CLIENT, TPL_RAND, TPL_UNIX /* numbers */ };
+
+struct tpl_part {
+    enum tpl_what what;
+    bool          bare;                 /* in JSON, outside of a string */
+    struct slice  text;                 /* a literal's; borrowed */
+    uint64_t      n;                    /* RAND: less than it; UNIX: its ns */
+    const struct tpl_list *list;        /* of a cell; borrowed */
+    size_t        column;
+};
+
+struct tpl {                            /* a text */
+    struct tpl_part *part;              /* owned */
+    size_t           n, cap;
+};
+
+struct tpl_call {                       /* the values of one call */
+    uint64_t  seq, client;
+    int64_t   unix_ns;                  /* 0: not asked for yet */
+    uint64_t *rng;                      /* borrowed; of num_random; or NULL: */
+    uint64_t  rand;                     /* random numbers, or less */
+};
+
+enum tpl_op { TPL_WIRE, TPL_STRING, TPL_NUMBER, TPL_GROUP, TPL_JSON };
+
+struct tpl_node {
+    enum tpl_op   op;
+    struct slice  wire;                 /* WIRE: the bytes; in the arena */
+    struct tpl    text;                 /* STRING, NUMBER, JSON */
+    enum dsc_type type;                 /* NUMBER */
+    size_t        nodes;                /* GROUP: those that follow, in it */
+    const struct dsc_symbol *message;   /* JSON: of this type */
+};
+
+struct tpl_message {
+    struct tpl_node *node;              /* owned */
+    size_t           n, cap;
+    const struct dsc *d;                /* borrowed */
+};
+
+struct tpl_payload {                    /* the messages of a call */
+    struct tpl_message *message;        /* owned; sent in turn */
+    size_t n, cap;                      /* n 0: they have no templates */
+    size_t messages;                    /* of the call; at least n */
+};
+
+static const struct { const char *name; enum tpl_what what; uint64_t n; }
+tpl_word[] = {
+    { "seq", TPL_SEQ, 0 }, { "client", TPL_CLIENT, 0 },
+    { "rand", TPL_RAND, UINT64_C(1) << 53 },    /* JSON's integers */
+    { "uuid", TPL_UUID, 0 }, { "now", TPL_NOW, 0 },
+    { "now.s", TPL_UNIX, 1000000000 }, { "now.ms", TPL_UNIX, 1000000 },
+    { "now.us", TPL_UNIX, 1000 }, { "now.ns", TPL_UNIX, 1 },
+};
+
+/* ---- files ---- */
+
+/* Add a cell to l. */
+static int tpl_add_cell(struct tpl_list *l, struct slice cell,
+                        struct gp_why *why)
+{
+    if (l->ncell == TPL_CELLS_MOST)
+        return txt_fail(why, GP_ELIMIT, "%s: more than %d values", l->path,
+                        TPL_CELLS_MOST);
+    if (!MEM_ROOM(l->cell, l->cell_cap, l->ncell + 1))
+        return txt_fail(why, GP_ENOMEM, "%s: out of memory", l->path);
+    l->cell[l->ncell++] = cell;
+    return GP_OK;
+}
+
+/* Add each line of l's bytes that is not empty. */
+static int tpl_read_lines(struct tpl_list *l, struct slice rest,
+                          struct gp_why *why)
+{
+    int e = GP_OK;
+    while (!e && rest.n) {
+        struct slice line = txt_next_line(&rest);
+        line.n -= line.n && line.p[line.n - 1] == '\r';
+        if (line.n)
+            e = tpl_add_cell(l, line, why);
+    }
+    l->columns = 1;
+    l->rows = l->ncell;
+    return e;
+}
+
+/* Cut a quoted field of CSV, at *at, out of text in place: "" becomes ".
+ * False: it does not end, or more follows than a comma or the line's end. */
+static bool tpl_cut_quoted(char *text, size_t n, size_t *at, struct slice *cell)
+{
+    size_t i = *at + 1, to = i;
+    cell->p = text + i;
+    while (i < n && (text[i] != '"' || (i + 1 < n && text[i + 1] == '"'))) {
+        i += text[i] == '"';
+        text[to++] = text[i++];
+    }
+    cell->n = to - (*at + 1);
+    if (i == n)
+        return false;
+    *at = ++i;
+    return i == n || text[i] == ',' || text[i] == '\n' ||
+           (text[i] == '\r' && i + 1 < n && text[i + 1] == '\n');
+}
+
+/* Cut the field of CSV at *at, and set *last if a row ends with it. */
+static bool tpl_cut_field(char *text, size_t n, size_t *at, struct slice *cell,
+                          bool *last)
+{
+    if (*at < n && text[*at] == '"') {
+        if (!tpl_cut_quoted(text, n, at, cell))
+            return false;
+    } else {
+        size_t i = *at;
+        while (i < n && text[i] != ',' && text[i] != '\n')
+            i++;
+        i -= i > *at && (i == n || text[i] == '\n') && text[i - 1] == '\r';
+        *cell = (struct slice){ text + *at, i - *at };
+        *at = i;
+    }
+    *at += *at < n && text[*at] == '\r';
+    *last = *at == n || text[*at] == '\n';
+    *at += *at < n;                     /* the comma or the line's end */
+    return true;
+}
+
+/* Read l's bytes from at as CSV [RFC 4180]; empty lines are skipped. */
+static int tpl_read_csv(struct tpl_list *l, size_t at, struct gp_why *why)
+{
+    char *text = (char *)l->bytes.data;
+    size_t n = l->bytes.len, row = 0;
+    int e = GP_OK;
+    while (!e && at < n) {
+        size_t from = at, first = l->ncell;
+        struct slice cell;
+        bool last = false;
+        while (!e && !last) {
+            if (!tpl_cut_field(text, n, &at, &cell, &last))
+                return txt_fail(why, GP_EFORMAT, "%s, row %zu: a quoted field "
+                                "without its end, or with text after it",
+                                l->path, row + 1);
+            e = tpl_add_cell(l, cell, why);
+        }
+        if (!e && l->ncell == first + 1 && !cell.n && text[from] != '"') {
+            l->ncell = first;
+            continue;
+        }
+        l->columns = row ? l->columns : l->ncell;
+        if (!e && l->ncell - first != l->columns)
+            e = txt_fail(why, GP_EFORMAT, "%s, row %zu: %zu fields; the first "
+                         "row has %zu", l->path, row + 1, l->ncell - first,
+                         l->columns);
+        row++;
+    }
+    l->rows = row;
+    return e;
+}
+
+/* Read the file of l, which has a path. */
+static int tpl_read_list(struct tpl_list *l, struct gp_why *why)
+{
+    int e = sys_read_file(l->path, TPL_FILE_BYTES, &l->bytes, why);
+    struct slice s = mem_slice(&l->bytes);
+    size_t bom = txt_starts(s, "\xef\xbb\xbf") ? 3 : 0;
+    for (size_t i = 0, k; !e && i < s.n; i += k)
+        if (!(k = txt_utf8(s.p + i, s.n - i)))
+            return txt_fail(why, GP_EFORMAT, "%s: not UTF-8 at byte %zu",
+                            l->path, i);
+    if (!e)
+        e = l->csv ? tpl_read_csv(l, bom, why)
+                   : tpl_read_lines(l, txt_after(s, bom), why);
+    if (!e && l->rows < (l->csv ? 2 : 1))
+        e = txt_fail(why, GP_EFORMAT, l->csv ? "%s: no rows after that of the "
+                     "columns' names" : "%s: no lines", l->path);
+    return e;
+}
+
+/* Return the file at path, read once, or NULL. */
+static const struct tpl_list *tpl_file(struct tpl_set *set, struct slice path,
+                                       bool csv, struct gp_why *why)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->list[i].csv == csv &&
+            txt_equal(txt_slice(set->list[i].path), path))
+            return &set->list[i];
+    if (set->n == TPL_FILES_MOST) {
+        txt_fail(why, GP_ELIMIT, "more than %d files in templates",
+                 TPL_FILES_MOST);
+        return NULL;
+    }
+    struct tpl_list *l = &set->list[set->n++];
+    *l = (struct tpl_list){
+        .path = mem_arena_dup(&set->text, path.p, path.n), .csv = csv };
+    if (!l->path)
+        txt_fail(why, GP_ENOMEM, "out of memory");
+    return l->path && !tpl_read_list(l, why) ? l : NULL;
+}
+
+/* Release set; a zero one is fine. */
+static void tpl_set_fini(struct tpl_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        mem_fini(&set->list[i].bytes);
+        mem_free(set->list[i].cell);
+    }
+    mem_arena_fini(&set->text);
+    *set = (struct tpl_set){0};
+}
+
+/* Return p's cell of call seq: the rows are used in turn. */
+static struct slice tpl_cell(const struct tpl_part *p, uint64_t seq)
+{
+    const struct tpl_list *l = p->list;
+    size_t row = l->csv + (size_t)(seq % (l->rows - l->csv));
+    return l->cell[row * l->columns + p->column];
+}
+
+/* ---- text ---- */
+
+/* Make p the cell of column name of set's CSV. */
+static int tpl_read_column(struct tpl_set *set, struct slice name,
+                           struct tpl_part *p, struct gp_why *why)
+{
+    if (!set->csv)
+        return txt_fail(why, GP_EUSAGE, "{{csv.%.*s}} needs --csv FILE",
+                        dsc_shown(name), name.p);
+    p->what = TPL_CELL;
+    p->list = tpl_file(set, txt_slice(set->csv), true, why);
+    if (!p->list)
+        return GP_EFORMAT;
+    struct buf known = {0};
+    for (; p->column < p->list->columns; p->column++) {
+        struct slice s = p->list->cell[p->column];
+        if (txt_equal(s, name))
+            break;
+        txt_putf(&known, "%s%.*s", p->column ? ", " : "", dsc_shown(s), s.p);
+    }
+    int e = p->column < p->list->columns ? GP_OK
+          : txt_fail(why, GP_EUSAGE, "{{csv.%.*s}}: %s has no such column, but "
+                     "%s", dsc_shown(name), name.p, set->csv,
+                     mem_string(&known));
+    mem_fini(&known);
+    return e;
+}
+
+/* Make p what body, between {{ and }}, stands for. */
+static int tpl_read_part(struct tpl_set *set, struct slice body,
+                         struct tpl_part *p, struct gp_why *why)
+{
+    struct slice s = txt_trim(body);
+    for (size_t i = 0; i < sizeof tpl_word / sizeof *tpl_word; i++)
+        if (txt_equal(s, txt_slice(tpl_word[i].name))) {
+            p->what = tpl_word[i].what;
+            p->n = tpl_word[i].n;
+            return GP_OK;
+        }
+    if (txt_starts(s, "csv."))
+        return tpl_read_column(set, txt_after(s, 4), p, why);
+    if (txt_starts(s, "file:")) {
+        p->what = TPL_CELL;
+        p->list = tpl_file(set, txt_after(s, 5), false, why);
+        return p->list ? GP_OK : GP_EFORMAT;
+    }
+    p->what = TPL_RAND;
+    if (txt_starts(s, "rand:") &&
+        !txt_slice_number(txt_after(s, 5), 1, UINT64_C(1) << 53, &p->n))
+        return GP_OK;
+    return txt_fail(why, GP_EUSAGE, "{{%.*s}} is no template; there are {{seq}}"
+                    " {{client}} {{rand}} {{rand:N}} {{uuid}} {{now}} {{now.ms}"
+                    "} {{csv.COLUMN}} {{file:PATH}}", dsc_shown(body), body.p);
+}
+
+/* Add a part to t; GP_ENOMEM. */
+static int tpl_add(struct tpl *t, const struct tpl_part *p)
+{
+    if (!MEM_ROOM(t->part, t->cap, t->n + 1))
+        return GP_ENOMEM;
+    t->part[t->n++] = *p;
+    return GP_OK;
+}
+
+/* Append s to t as a literal, if it is not empty. */
+static int tpl_add_literal(struct tpl *t, struct slice s)
+{
+    return s.n ? tpl_add(t, &(struct tpl_part){ .what = TPL_LITERAL,
+                                                .text = s }) : GP_OK;
+}
+
+/* Compile text, which t borrows and tpl_fini releases.  The template of a JSON
+ * value is quoted, "{{=seq}}", by tpl_quote: its quotes are left out. */
+static int tpl_compile(struct tpl *t, struct tpl_set *set, struct slice text,
+                       struct gp_why *why)
+{
+    const char *at;
+    int e = GP_OK;
+    while (!e && (at = memmem(text.p, text.n, "{{", 2))) {
+        struct slice left = { text.p, (size_t)(at - text.p) };
+        struct slice body = txt_after(text, left.n + 2);
+        const char *end = memmem(body.p, body.n, "}}", 2);
+        struct tpl_part p = {0};
+        if (!end)
+            return txt_fail(why, GP_EUSAGE, "{{%.*s: without }}",
+                            dsc_shown(body), body.p);
+        text = txt_after(body, (size_t)(end - body.p) + 2);
+        body.n = (size_t)(end - body.p);
+        if (body.n && *body.p == '=') {
+            p.bare = true;
+            left.n--;
+            body = txt_after(body, 1);
+            text = txt_after(text, 1);
+        }
+        e = tpl_read_part(set, body, &p, why);
+        if (!e && (tpl_add_literal(t, left) || tpl_add(t, &p)))
+            e = txt_fail(why, GP_ENOMEM, "out of memory");
+    }
+    if (!e && tpl_add_literal(t, text))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
+    return e;
+}
+
+/* Release t; a zero one is fine. */
+static void tpl_fini(struct tpl *t)
+{
+    mem_free(t->part);
+    *t = (struct tpl){0};
+}
+
+/* Return the number that p stands for in call c. */
+static uint64_t tpl_number(const struct tpl_part *p, struct tpl_call *c)
+{
+    if (p->what == TPL_SEQ || p->what == TPL_CLIENT)
+        return p->what == TPL_SEQ ? c->seq : c->client;
+    if (p->what == TPL_RAND)
+        return c->rng ? num_random(c->rng) % p->n
+                      : c->rand < p->n ? c->rand : p->n - 1;
+    c->unix_ns = c->unix_ns ? c->unix_ns : sys_clock_ns(CLOCK_REALTIME);
+    return (uint64_t)c->unix_ns / p->n;
+}
+
+/* Append the time of c in RFC 3339's format. */
+static void tpl_put_now(struct buf *b, struct tpl_call *c)
+{
+    struct tpl_part ns = { .what = TPL_UNIX, .n = 1 };
+    uint64_t n = tpl_number(&ns, c);
+    time_t s = (time_t)(n / 1000000000);
+    struct tm t;
+    gmtime_r(&s, &t);
+    txt_putf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ", t.tm_year + 1900,
+             t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+             (unsigned)(n % 1000000000));
+}
+
+/* Append a random UUID: version 4, variant 10. */
+static void tpl_put_uuid(struct buf *b, struct tpl_call *c)
+{
+    uint64_t x = c->rng ? num_random(c->rng) : 0;
+    uint64_t y = c->rng ? num_random(c->rng) : 0;
+    txt_putf(b, "%08x-%04x-4%03x-%x%03x-%012" PRIx64, (unsigned)(x >> 32),
+             (unsigned)(x >> 16 & 0xffff), (unsigned)(x & 0xfff),
+             8 + (unsigned)(y >> 60 & 3), (unsigned)(y >> 48 & 0xfff),
+             y & UINT64_C(0xffffffffffff));
+}
+
+/* Append t as call c has it; json: cells in strings are escaped. */
+static void tpl_put(const struct tpl *t, struct tpl_call *c, bool json,
+                    struct buf *b)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct tpl_part *p = &t->part[i];
+        struct slice s = p->what == TPL_CELL ? tpl_cell(p, c->seq) : p->text;
+        if (p->what >= TPL_SEQ)
+            txt_putf(b, "%" PRIu64, tpl_number(p, c));
+        else if (p->what == TPL_UUID)
+            tpl_put_uuid(b, c);
+        else if (p->what == TPL_NOW)
+            tpl_put_now(b, c);
+        else if (p->what == TPL_LITERAL || !json || p->bare)
+            mem_put(b, s.p, s.n);
+        else
+            js_put_escaped(b, s);
+    }
+}
+
+/* Return the first cell that t can put which is not printable ASCII, or an
+ * empty slice. */
+static struct slice tpl_unprintable(const struct tpl *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct tpl_part *p = &t->part[i];
+        for (size_t k = 0; p->what == TPL_CELL && k < p->list->rows; k++) {
+            struct slice s = tpl_cell(p, k);
+            for (size_t j = 0; j < s.n; j++)
+                if (s.p[j] < 0x20 || s.p[j] > 0x7e)
+                    return s;
+        }
+    }
+    return (struct slice){0};
+}
+
+/* ---- messages ---- */
+
+/* True if s, of JSON from tpl_quote, has a template. */
+static bool tpl_has(struct slice s)
+{
+    return s.n && memmem(s.p, s.n, "{{", 2);
+}
+
+/* Append text, JSON with templates, to b as JSON: templates outside of strings
+ * are quoted. */
+static void tpl_quote(struct slice text, struct buf *b)
+{
+    bool in = false;                    /* a string */
+    for (size_t i = 0; i < text.n; i++) {
+        struct slice rest = txt_after(text, i);
+        const char *end = in || !txt_starts(rest, "{{") ? NULL
+                        : memmem(rest.p, rest.n, "}}", 2);
+        if (end) {
+            size_t n = (size_t)(end - rest.p) + 2;
+            txt_puts(b, "\"{{=");
+            mem_put(b, rest.p + 2, n - 2);
+            mem_put_byte(b, '"');
+            i += n - 1;
+            continue;
+        }
+        mem_put_byte(b, (uint8_t)*rest.p);
+        if (in && *rest.p == '\\' && rest.n > 1)
+            mem_put_byte(b, (uint8_t)text.p[++i]);
+        else
+            in ^= *rest.p == '"';
+    }
+}
+
+struct tpl_build {                      /* a message that is compiled */
+    struct tpl_message *m;
+    struct tpl_set     *set;
+    struct gp_why      *why;
+};
+
+/* Add a node of kind op to x's message, or return NULL. */
+static struct tpl_node *tpl_add_node(struct tpl_build *x, enum tpl_op op)
+{
+    struct tpl_message *m = x->m;
+    if (!MEM_ROOM(m->node, m->cap, m->n + 1)) {
+        txt_fail(x->why, GP_ENOMEM, "out of memory");
+        return NULL;
+    }
+    m->node[m->n] = (struct tpl_node){ .op = op };
+    return &m->node[m->n++];
+}
+
+/* Add the n bytes at p, which are copied, as they are on the wire. */
+static int tpl_add_wire(struct tpl_build *x, const void *p, size_t n)
+{
+    struct tpl_node *node = tpl_add_node(x, TPL_WIRE);
+    char *copy = node ? mem_arena_dup(&x->set->text, p, n) : NULL;
+    if (!copy)
+        return txt_fail(x->why, GP_ENOMEM, "out of memory");
+    node->wire = (struct slice){ copy, n };
+    return GP_OK;
+}
+
+/* Add the tag of field f. */
+static int tpl_add_tag(struct tpl_build *x, const struct dsc_field *f)
+{
+    struct buf b = {0};
+    pb_put_varint(&b, (uint64_t)f->number << 3 | dsc_types[f->type].wire);
+    int e = b.err ? b.err : tpl_add_wire(x, b.data, b.len);
+    mem_fini(&b);
+    return e;
+}
+
+/* Add text, JSON of a message s, to be encoded for each call. */
+static int tpl_add_json(struct tpl_build *x, const struct dsc_symbol *s,
+                        struct slice text)
+{
+    struct tpl_node *node = tpl_add_node(x, TPL_JSON);
+    if (!node)
+        return GP_ENOMEM;
+    node->message = s;
+    return tpl_compile(&node->text, x->set, text, x->why);
+}
+
+/* Add field f as the string v. */
+static int tpl_add_string(struct tpl_build *x, const struct dsc_field *f,
+                          struct slice v)
+{
+    struct tpl_node *node = tpl_add_tag(x, f) ? NULL
+                          : tpl_add_node(x, TPL_STRING);
+    struct slice text = { v.p + 1, v.n - 2 };
+    int e = node ? tpl_compile(&node->text, x->set, text, x->why) : GP_ENOMEM;
+    for (size_t i = 0; !e && i < node->text.n; i++) {
+        struct tpl_part *p = &node->text.part[i];
+        struct buf b = {0};
+        if (p->what != TPL_LITERAL)
+            continue;
+        /* js_get_string skips the quotes: the bytes beside the text here. */
+        js_get_string((struct slice){ p->text.p - 1, p->text.n + 2 }, &b);
+        p->text = (struct slice){ mem_arena_dup(&x->set->text, b.data, b.len),
+                                  b.len };
+        e = p->text.p ? b.err : txt_fail(x->why, GP_ENOMEM, "out of memory");
+        mem_fini(&b);
+    }
+    return e;
+}
+
+/* Add field f as the template v, if that is one number: 1; else 0, or an
+ * error. */
+static int tpl_add_number(struct tpl_build *x, const struct dsc_field *f,
+                          struct slice v)
+{
+    struct slice text = { v.p + 1, v.n - 2 };
+    struct tpl t = {0};
+    bool bare = txt_starts(text, "{{=");
+    int e = tpl_compile(&t, x->set, bare ? v : text, x->why);
+    if (!e && t.n == 1 && t.part[0].what >= TPL_SEQ) {
+        struct tpl_node *node = tpl_add_tag(x, f) ? NULL
+                              : tpl_add_node(x, TPL_NUMBER);
+        if (node) {
+            node->type = f->type;
+            node->text = t;
+            return 1;
+        }
+        e = GP_ENOMEM;
+    }
+    tpl_fini(&t);
+    return e;
+}
+
+/* Add what of v, an object of message s, has no template: its members, encoded
+ * at once. */
+static int tpl_add_fixed(struct tpl_build *x, const struct dsc_symbol *s,
+                         const struct js_value *v)
+{
+    struct js_members list = js_members(v);
+    struct buf text = {0}, wire = {0};
+    struct js_value m;
+    struct slice key;
+    const char *gap = "{";
+    while (js_next_member(&list, &key, &m)) {
+        if (tpl_has(m.text))
+            continue;
+        txt_puts(&text, gap);
+        mem_put(&text, key.p, (size_t)(m.text.p + m.text.n - key.p));
+        gap = ", ";
+    }
+    txt_puts(&text, *gap == '{' ? "{}" : "}");
+    int e = text.err ? txt_fail(x->why, text.err, "out of memory")
+                     : js_read(mem_slice(&text), &m, x->why);
+    e = e ? e : pj_encode(x->m->d, s, &m, &wire, x->why);
+    if (!e && wire.len)
+        e = tpl_add_wire(x, wire.data, wire.len);
+    mem_fini(&text);
+    mem_fini(&wire);
+    return e;
+}
+
+/* Add field f, member of an object of s, as v: 1; 0: it is to be JSON. */
+static int tpl_add_field(struct tpl_build *x, const struct dsc_field *f,
+                         const struct js_value *v)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    int e;
+    if (f->repeated || v->kind != JS_STRING)
+        return 0;
+    if (f->type == DSC_STRING && !txt_starts(v->text, "\"{{="))
+        return (e = tpl_add_string(x, f, v->text)) ? e : 1;
+    if ((form == DSC_SIGNED || form == DSC_UNSIGNED) && f->type != DSC_GROUP)
+        return tpl_add_number(x, f, v->text);
+    return 0;
+}
+
+/* Add v, of text the member of an object of s, as a node of JSON. */
+static int tpl_add_member(struct tpl_build *x, const struct dsc_symbol *s,
+                          struct slice text)
+{
+    struct buf b = {0};
+    mem_put_byte(&b, '{');
+    mem_put(&b, text.p, text.n);
+    mem_put_byte(&b, '}');
+    const char *copy = b.err ? NULL
+                     : mem_arena_dup(&x->set->text, b.data, b.len);
+    int e = copy ? tpl_add_json(x, s, (struct slice){ copy, b.len })
+                 : txt_fail(x->why, GP_ENOMEM, "out of memory");
+    mem_fini(&b);
+    return e;
+}
+
+/* Return the message of f as a group of nodes may be its v; or NULL. */
+static const struct dsc_symbol *tpl_group_of(const struct dsc *d,
+                                             const struct dsc_field *f,
+                                             const struct js_value *v)
+{
+    const struct dsc_symbol *s = f->type == DSC_MESSAGE && !f->repeated &&
+        v->kind == JS_OBJECT ? dsc_symbol(d, f->type_name) : NULL;
+    return s && !pj_find_known(pj_known, s->name) ? s : NULL;
+}
+
+/* Add the object v of message s, at most depth levels deep as nodes. */
+static int tpl_add_object(struct tpl_build *x, const struct dsc_symbol *s,
+                          const struct js_value *v, int depth)
+{
+    struct js_members list = js_members(v);
+    struct js_value m;
+    struct slice key;
+    int e = tpl_add_fixed(x, s, v);
+    while (!e && js_next_member(&list, &key, &m)) {
+        struct slice bare = { key.p + 1, key.n - 2 };
+        struct slice all = { key.p, (size_t)(m.text.p + m.text.n - key.p) };
+        struct dsc_field f;
+        if (!tpl_has(m.text))
+            continue;
+        bool known = dsc_find_field(x->m->d, s, bare, 0, &f);
+        const struct dsc_symbol *in = known && depth > 0
+                                    ? tpl_group_of(x->m->d, &f, &m) : NULL;
+        int added = known && !in ? tpl_add_field(x, &f, &m) : 0;
+        e = added < 0 ? added : in ? tpl_add_tag(x, &f) : GP_OK;
+        size_t at = x->m->n;
+        if (!e && in && !tpl_add_node(x, TPL_GROUP))
+            e = GP_ENOMEM;
+        if (!e && in)
+            e = tpl_add_object(x, in, &m, depth - 1);
+        else if (!e && !added)
+            e = tpl_add_member(x, s, all);
+        if (!e && in)
+            x->m->node[at].nodes = x->m->n - at - 1;
+    }
+    return e;
+}
+
+/* Put the length of b's bytes from at on before them. */
+static void tpl_put_length(struct buf *b, size_t at)
+{
+    size_t n = b->len - at;
+    pb_put_varint(b, n);
+    size_t k = b->len - at - n;
+    uint8_t length[10];
+    if (b->err)
+        return;
+    memcpy(length, b->data + at + n, k);
+    memmove(b->data + at + k, b->data + at, n);
+    memcpy(b->data + at, length, k);
+}
+
+/* Append x as an integer of type; one of 32 bits has the lowest 31 of x. */
+static void tpl_put_integer(struct buf *b, enum dsc_type type, uint64_t x)
+{
+    bool narrow = dsc_types[type].bits == 32;
+    x = narrow ? x & INT32_MAX : x & INT64_MAX;
+    x = dsc_types[type].zigzag ? x << 1 : x;
+    if (dsc_types[type].wire == PB_VARINT)
+        pb_put_varint(b, x);
+    else
+        for (int i = 0; i < dsc_types[type].bits; i += 8)
+            mem_put_byte(b, (uint8_t)(x >> i));
+}
+
+/* Append t, JSON of a message s, as call c has it; text is for its text. */
+static int tpl_put_json(const struct dsc *d, const struct dsc_symbol *s,
+                        const struct tpl *t, struct tpl_call *c,
+                        struct buf *text, struct buf *b, struct gp_why *why)
+{
+    struct js_value v;
+    text->len = 0;
+    tpl_put(t, c, true, text);
+    int e = text->err ? txt_fail(why, GP_ENOMEM, "out of memory")
+                      : js_read(mem_slice(text), &v, why);
+    return e ? e : pj_encode(d, s, &v, b, why);
+}
+
+/* Append the nodes of m from from up to end as call c has them; text is for
+ * text. */
+static int tpl_put_nodes(const struct tpl_message *m, size_t from, size_t end,
+                         struct tpl_call *c, struct buf *text, struct buf *b,
+                         struct gp_why *why)
+{
+    int e = GP_OK;
+    for (size_t i = from; i < end && !e; i++) {
+        const struct tpl_node *node = &m->node[i];
+        size_t at = b->len;
+        if (node->op == TPL_WIRE) {
+            mem_put(b, node->wire.p, node->wire.n);
+        } else if (node->op == TPL_NUMBER) {
+            tpl_put_integer(b, node->type, tpl_number(node->text.part, c));
+        } else if (node->op == TPL_JSON) {
+            e = tpl_put_json(m->d, node->message, &node->text, c, text, b, why);
+        } else if (node->op == TPL_STRING) {
+            tpl_put(&node->text, c, false, b);
+            tpl_put_length(b, at);
+        } else {
+            e = tpl_put_nodes(m, i + 1, i + 1 + node->nodes, c, text, b, why);
+            i += node->nodes;
+            tpl_put_length(b, at);
+        }
+    }
+    return e ? e : b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
+}
+
+/* Append m as call c has it; text is for text, to be given again. */
+static int tpl_put_message(const struct tpl_message *m, struct tpl_call *c,
+                           struct buf *text, struct buf *b, struct gp_why *why)
+{
+    return tpl_put_nodes(m, 0, m->n, c, text, b, why);
+}
+
+/* Return the number of rows of the files in m's JSON; or an error, if one that
+ * is a JSON value there is none. */
+static int64_t tpl_rows(const struct tpl_message *m, struct gp_why *why)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        const struct tpl_node *node = &m->node[i];
+        for (size_t k = 0; k < node->text.n && node->op == TPL_JSON; k++) {
+            const struct tpl_part *p = &node->text.part[k];
+            struct js_value v;
+            if (p->what != TPL_CELL)
+                continue;
+            size_t n = p->list->rows - p->list->csv;
+            rows = n > rows ? n : rows;
+            for (size_t row = 0; row < n && p->bare; row++)
+                if (js_read(tpl_cell(p, row), &v, why))
+                    return txt_fail(why, GP_EFORMAT, "%s, value %zu: no JSON "
+                                    "value, such as 1 or \"a\"", p->list->path,
+                                    row + 1);
+        }
+    }
+    return (int64_t)rows;
+}
+
+/* Encode m with the least and the largest numbers, and with each row. */
+static int tpl_check(const struct tpl_message *m, struct gp_why *why)
+{
+    struct buf text = {0}, wire = {0};
+    struct gp_why cause = {{0}};
+    int64_t rows = tpl_rows(m, why);
+    int e = rows < 0 ? (int)rows : GP_OK;
+    for (uint64_t row = 0; !e && row < (uint64_t)rows; row++) {
+        struct tpl_call c = { .seq = row };
+        wire.len = 0;
+        e = tpl_put_message(m, &c, &text, &wire, &cause);
+        if (e)
+            txt_fail(why, e, "row %" PRIu64 " of the values: %s", row + 1,
+                     cause.text);
+    }
+    struct tpl_call most = { .seq = INT32_MAX, .client = TPL_CLIENT_MOST,
+                             .rand = UINT64_MAX };
+    wire.len = 0;
+    if (!e && (e = tpl_put_message(m, &most, &text, &wire, &cause)))
+        txt_fail(why, e, "with the largest values: %s", cause.text);
+    mem_fini(&text);
+    mem_fini(&wire);
+    return e;
+}
+
+/* Release m; a zero one is fine. */
+static void tpl_message_fini(struct tpl_message *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        tpl_fini(&m->node[i].text);
+    mem_free(m->node);
+    *m = (struct tpl_message){0};
+}
+
+/* Compile v, of JSON from tpl_quote, as a message s of d; m borrows all. */
+static int tpl_message_init(struct tpl_message *m, struct tpl_set *set,
+                            const struct dsc *d, const struct dsc_symbol *s,
+                            const struct js_value *v, struct gp_why *why)
+{
+    struct tpl_build x = { m, set, why };
+    struct tpl_call least = {0};
+    struct tpl t = {0};
+    struct buf text = {0}, wire = {0};
+    *m = (struct tpl_message){ .d = d };
+    int e = tpl_compile(&t, set, v->text, why);
+    e = e ? e : tpl_put_json(d, s, &t, &least, &text, &wire, why);
+    if (!e)
+        e = v->kind != JS_OBJECT || pj_find_known(pj_known, s->name)
+          ? tpl_add_json(&x, s, v->text)
+          : tpl_add_object(&x, s, v, DSC_JSON_DEPTH);
+    e = e ? e : tpl_check(m, why);
+    tpl_fini(&t);
+    mem_fini(&text);
+    mem_fini(&wire);
+    if (e)
+        tpl_message_fini(m);
+    return e;
+}
+
+/* Add a message, compiled as by tpl_message_init, to p. */
+static int tpl_payload_add(struct tpl_payload *p, struct tpl_set *set,
+                           const struct dsc *d, const struct dsc_symbol *s,
+                           const struct js_value *v, struct gp_why *why)
+{
+    if (!MEM_ROOM(p->message, p->cap, p->n + 1))
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    int e = tpl_message_init(&p->message[p->n], set, d, s, v, why);
+    p->n += !e;
+    p->messages = p->n;
+    return e;
+}
+
+/* Release p; a zero one is fine. */
+static void tpl_payload_fini(struct tpl_payload *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        tpl_message_fini(&p->message[i]);
+    mem_free(p->message);
+    *p = (struct tpl_payload){0};
+}
 
 /* ================================== 37 NET ===================================
  * for     addresses, sockets; per thread an event loop, timers, posted tasks
@@ -38128,7 +38987,7 @@ static void fetch_end(struct fetch_profile *p)
 /* ================================== 52 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
- * uses    MEM, HDR, TLS, RPC, CLIENT, FETCH
+ * uses    MEM, HDR, TPL, TLS, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
@@ -38158,7 +39017,10 @@ struct res_step {                       /* a constant rate or a ramp */
     int64_t ns;                         /* length; 0: no end */
 };
 
-struct res_header { struct slice name, value; };       /* metadata */
+struct res_header {                     /* metadata */
+    struct slice name, value;           /* borrowed */
+    const struct tpl *fill;             /* borrowed: of value; NULL: fixed */
+};
 
 struct res_method {                     /* one that a run calls */
     const char *call;                   /* "package.Service/Method" */
@@ -38167,6 +39029,8 @@ struct res_method {                     /* one that a run calls */
                                          * the others; > 0 */
     const struct client_payload *payload; /* borrowed; used in turn */
     size_t      npayload;               /* at least 1 */
+    const struct tpl_payload *fill;     /* borrowed: for each payload, what to
+                                         * send instead; or NULL */
 };
 
 struct res_config {                     /* what a run does */
@@ -38175,7 +39039,7 @@ struct res_config {                     /* what a run does */
     const char *call;                   /* the methods, in text */
     const struct res_method *method;    /* borrowed */
     size_t      nmethod;                /* at least 1; more: a mix */
-    const struct res_header *header;    /* borrowed; fills {{}} for each call */
+    const struct res_header *header;    /* borrowed */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
     struct tls_context *tls;            /* borrowed; of TLS; or NULL */
@@ -40443,7 +41307,8 @@ static void lf_append(struct res *r, struct res *f)
 
 /* ================================== 55 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, TXT, SYS, HDR, NET, TLS, CS, H2, RPC, CLIENT, RES, FETCH
+ * uses    MEM, NUM, TXT, SYS, HDR, TPL, NET, TLS, CS, H2, RPC, CLIENT, RES,
+ *         FETCH
  * owns    its threads, connections and calls while load_run runs
  * spec    none
  * prefix  load_
@@ -40458,7 +41323,8 @@ static void lf_append(struct res *r, struct res *f)
  *
  * Invariant  every wait ends: by the call's timeout, the connect timeout, or
  *            the drain's end.
- * Does not   allocate for a call, or decode a reply.
+ * Does not   allocate for a call, but for templates that are longer than those
+ *            before them in its slot, or decode a reply.
  */
 
 struct load_call {                      /* a slot: one call in flight */
@@ -40468,7 +41334,9 @@ struct load_call {                      /* a slot: one call in flight */
     struct link         queued;         /* in a waiting queue, or alone */
     struct load_call   *next_free;
     const struct res_method *method;    /* borrowed */
-    const struct client_payload *payload; /* borrowed */
+    const struct client_payload *payload; /* borrowed, or filled */
+    const struct tpl_payload *fill;     /* borrowed: to fill in; or NULL */
+    struct client_payload filled;       /* owned; its buffer is used again */
     uint64_t            seq;            /* its number in the run, from 0 */
     struct net_timer    pace;           /* sends its next message */
     int64_t             start_ns;       /* scheduled start */
@@ -40548,6 +41416,7 @@ struct load_worker {
     struct res          sum;            /* the worker's result */
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
+    struct buf          text, message;  /* of templates, while filled in */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     _Atomic uint64_t    nother;         /* ended, but begun before measuring */
     int64_t             start_ns, last_ns;      /* measuring; last count */
@@ -40629,14 +41498,10 @@ static int64_t load_length_ns(const struct res_config *k)
     return ns && (!most_ns || ns < most_ns) ? ns : most_ns;
 }
 
-/* Return a random number in (0, 1), from w's own sequence (splitmix64). */
+/* Return a random number in (0, 1), from w's own sequence. */
 static double load_random(struct load_worker *w)
 {
-    uint64_t z = w->rng += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
-    return ((double)(z >> 11) + 0.5) / 9007199254740992.0;
+    return ((double)(num_random(&w->rng) >> 11) + 0.5) / 9007199254740992.0;
 }
 
 /* Return the distance to w's next scheduled call, in calls of all workers. */
@@ -40997,8 +41862,11 @@ static struct load_call *load_call_begin(struct load_worker *w,
     k->seq = w->index + w->seq++ * w->run->threads;
     k->method = load_method_of(w->run, k->seq);
     uint64_t nth = w->started[k->method - config->method]++;
-    k->payload = &k->method->payload[(w->index + nth * w->run->threads) %
-                                     k->method->npayload];
+    size_t turn = (size_t)((w->index + nth * w->run->threads) %
+                           k->method->npayload);
+    k->payload = &k->method->payload[turn];
+    k->fill = k->method->fill && k->method->fill[turn].n
+            ? &k->method->fill[turn] : NULL;
     mem_link_append(&w->live, &k->by_age);
     w->in_flight++;
     w->sum.sent += k->counted;
@@ -41041,36 +41909,6 @@ static void load_worker_flush(struct load_worker *w)
     }
 }
 
-/* Append the value t of a header with its {{}} filled in. */
-static void load_put_template(struct buf *b, struct load_worker *w,
-                              const struct load_call *k, struct slice t)
-{
-    static const char *const word[] = { "{{seq}}", "{{client}}", "{{rand}}",
-                                        "{{uuid}}" };
-    while (t.n) {
-        size_t i = 0;
-        while (i < 4 && !txt_starts(t, word[i]))
-            i++;
-        uint64_t rng[2] = { (uint64_t)(load_random(w) * 9007199254740992.0),
-                             (uint64_t)(load_random(w) * 9007199254740992.0) };
-        if (i == 0)
-            txt_putf(b, "%" PRIu64, k->seq);
-        else if (i == 1)
-            txt_putf(b, "%td", k->client - w->run->client);
-        else if (i == 2)
-            txt_putf(b, "%" PRIu64, rng[0]);
-        else if (i == 3)                /* RFC 9562: version 4, variant 10 */
-            txt_putf(b, "%08x-%04x-4%03x-%x%03x-%012" PRIx64,
-                     (unsigned)rng[0], (unsigned)(rng[0] >> 32 & 0xffff),
-                     (unsigned)rng[1] & 0xfff, 8 + (unsigned)(rng[1] >> 12 & 3),
-                     (unsigned)(rng[1] >> 14 & 0xfff),
-                     rng[1] >> 5 & UINT64_C(0xffffffffffff));
-        else
-            mem_put_byte(b, (uint8_t)*t.p);
-        t = txt_after(t, i < 4 ? strlen(word[i]) : 1);
-    }
-}
-
 /* Return the headers of k, which has a client. */
 static const struct client_request *load_request_of(const struct load_call *k)
 {
@@ -41078,33 +41916,98 @@ static const struct client_request *load_request_of(const struct load_call *k)
     return &k->client->target->request[k->method - config->method];
 }
 
-/* Start k with {{}} filled in, in headers that HPACK must not index. */
+/* Return the templates of the header nv, or NULL if it has none. */
+static const struct tpl *load_template_of(const struct res_config *config,
+                                          const nghttp2_nv *nv)
+{
+    const struct slice name = { (const char *)nv->name, nv->namelen };
+    const struct slice value = { (const char *)nv->value, nv->valuelen };
+    for (size_t i = 0; i < config->nheader; i++)
+        if (config->header[i].fill && txt_equal(config->header[i].name, name) &&
+            txt_equal(config->header[i].value, value))
+            return config->header[i].fill;
+    return NULL;
+}
+
+/* Start k with its templates filled in, in headers that HPACK must not
+ * index. */
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
-                               bool wait)
+                               struct tpl_call *c, bool wait)
 {
     const struct client_request *q = load_request_of(k);
     nghttp2_nv nv[sizeof q->nv / sizeof *q->nv];
-    struct buf text = {0};
     size_t at[sizeof nv / sizeof *nv + 1];
+    struct buf *b = &w->text;
+    b->len = 0;
     for (size_t i = 0; i < q->n; i++) {
-        struct slice v = { (const char *)q->nv[i].value, q->nv[i].valuelen };
-        at[i] = text.len;
-        if (memmem(v.p, v.n, "{{", 2))
-            load_put_template(&text, w, k, v);
+        const struct tpl *t = load_template_of(w->run->config, &q->nv[i]);
+        at[i] = b->len;
+        if (t)
+            tpl_put(t, c, false, b);
     }
-    at[q->n] = text.len;
+    at[q->n] = b->len;
     for (size_t i = 0; i < q->n; i++) {
         nv[i] = q->nv[i];
         if (at[i] == at[i + 1])
             continue;
-        nv[i].value = text.data + at[i];
+        nv[i].value = b->data + at[i];
         nv[i].valuelen = at[i + 1] - at[i];
         nv[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX;
     }
-    int e = text.err ? GP_ENOMEM : client_call_start(&k->client->conn->chan,
-                                &k->rpc, nv, q->n, false, k->payload, wait);
-    mem_fini(&text);
-    return e;
+    return b->err ? GP_ENOMEM
+                  : client_call_start(&k->client->conn->chan, &k->rpc, nv, q->n,
+                                      false, k->payload, wait);
+}
+
+/* Task on the caller's loop: a worker cannot go on, as w->why says. */
+static void load_run_failed(void *arg)
+{
+    struct load_worker *w = arg;
+    struct load_run *r = w->run;
+    if (!r->failed)
+        r->why = w->why;
+    r->failed = true;
+    r->net.stop = true;
+}
+
+/* Make k's messages of their templates; false: it fails, and so does the run.
+ * That is for memory only: see TPL's invariant. */
+static bool load_call_fill(struct load_worker *w, struct load_call *k,
+                           struct tpl_call *c)
+{
+    const struct tpl_payload *p = k->fill;
+    bool gzip = w->run->config->gzip;
+    struct gp_why why = {{0}};
+    int e = GP_OK;
+    k->filled.frames.len = k->filled.n = 0;
+    for (size_t i = 0; i < p->messages && !e; i++) {
+        w->message.len = 0;
+        e = tpl_put_message(&p->message[i % p->n], c, &w->text, &w->message,
+                            &why);
+        if (!e && client_payload_add(&k->filled, mem_slice(&w->message), gzip))
+            e = txt_fail(&why, GP_ENOMEM, "out of memory");
+    }
+    k->payload = &k->filled;
+    if (e && !w->why.text[0]) {
+        txt_fail(&w->why, e, "call %" PRIu64 ": %s", k->seq, why.text);
+        net_loop_post_wait(&w->run->net, load_run_failed, w);
+    }
+    return !e;
+}
+
+/* Start k on its client's connection, with templates filled in. */
+static int load_call_start(struct load_worker *w, struct load_call *k,
+                           bool wait)
+{
+    const struct client_request *q = load_request_of(k);
+    struct tpl_call c = { .seq = k->seq, .rng = &w->rng,
+                          .client = (uint64_t)(k->client - w->run->client) };
+    if (k->fill && !load_call_fill(w, k, &c))
+        return GP_ENOMEM;
+    return w->run->templates
+        ? load_call_start_own(w, k, &c, wait)
+        : client_call_start(&k->client->conn->chan, &k->rpc, q->nv, q->n, true,
+                            k->payload, wait);
 }
 
 /* Give n no more calls; it is replaced this turn, and closed when unused. */
@@ -41135,16 +42038,13 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         c->live++;
     }
     k->client = c;
-    const struct client_request *q = load_request_of(k);
     bool ask = w->index == 0 && !w->asked && k->method == config->method;
     k->rpc.keep = ask ? config->reply : NULL;
     w->asked |= ask;
     k->rpc.many = k->method->kind == GP_SERVER_STREAM ||
                   k->method->kind == GP_BIDI;
     k->sent_ns = k->heard_ns = w->net.now_ns;
-    if (w->run->templates ? load_call_start_own(w, k, wait)
-                          : client_call_start(&n->chan, &k->rpc, q->nv, q->n,
-                                              true, k->payload, wait)) {
+    if (load_call_start(w, k, wait)) {
         load_conn_retire(n);
         return false;
     }
@@ -41427,17 +42327,6 @@ static void load_on_deadline(struct net_timer *t)
 }
 
 /* ---- a worker: connections ---- */
-
-/* Task on the caller's loop: a worker could not connect. */
-static void load_run_failed(void *arg)
-{
-    struct load_worker *w = arg;
-    struct load_run *r = w->run;
-    if (!r->failed)
-        r->why = w->why;
-    r->failed = true;
-    r->net.stop = true;
-}
 
 /* Task on the caller's loop: a worker's clients are connected. */
 static void load_run_ready(void *arg)
@@ -42140,8 +43029,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     for (size_t i = 0; !e && i < k->ntarget; i++)
         e = load_target_init(&r->target[i], k->target[i], k, why);
     for (size_t i = 0; i < k->nheader; i++)
-        r->templates |= memmem(k->header[i].value.p, k->header[i].value.n,
-                               "{{", 2) != NULL;
+        r->templates |= k->header[i].fill != NULL;
     if (!e)
         load_run_init_clients(r);
     for (unsigned i = 0; !e && i < r->threads; i++) {
@@ -42273,8 +43161,12 @@ static void load_run_fini(struct load_run *r)
     for (unsigned i = 0; r->worker && i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];  /* zero, or its thread ended */
         net_loop_fini(&w->net);
+        for (size_t k = 0; w->call && k < w->ncall; k++)
+            mem_fini(&w->call[k].filled.frames);
         mem_free(w->call);
         mem_fini(&w->log);
+        mem_fini(&w->text);
+        mem_fini(&w->message);
         res_fini(&w->sum);
     }
     size_t n = r->config->nmethod;
@@ -51225,8 +52117,8 @@ static int runcmd_attach(const struct opt_command *cmd)
 
 /* ================================== 67 MSG ===================================
  * for     what load sends: messages and metadata
- * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, CS, RPC, CLIENT, SVC, REFLECT,
- *         RES, LOAD, SAY, OPT
+ * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, TPL, CS, RPC, CLIENT, SVC,
+ *         REFLECT, RES, LOAD, SAY, OPT
  * owns    nothing
  * spec    none
  * prefix  msg_
@@ -51237,7 +52129,9 @@ struct msg_method {                     /* one to call */
     const char *call, *data;            /* data: JSON or @FILE; or NULL */
     const char *from;                   /* the option that named them */
     struct client_payload *payload;     /* owned */
-    size_t npayload, payload_cap;
+    struct tpl_payload *fill;           /* owned; npayload, see res_method */
+    size_t npayload, payload_cap, fill_cap;
+    bool templates;                     /* data has some */
     uint64_t weight;
     struct dsc d;                       /* descriptors; zero: none */
     struct dsc_method method;           /* of call; zero: unknown */
@@ -51246,7 +52140,7 @@ struct msg_method {                     /* one to call */
 
 struct msg {
     /* options */
-    const char *call, *data, *binary, *protoset, *compression, *mix;
+    const char *call, *data, *binary, *protoset, *compression, *mix, *csv;
     struct reflect_peer server;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
     int64_t interval_ns;
@@ -51254,6 +52148,8 @@ struct msg {
     bool reflection;
     /* parsed from them */
     struct res_header header[OPT_LIST_MOST];    /* in text and metadata */
+    struct tpl value[OPT_LIST_MOST];    /* of header, with templates */
+    struct tpl_set set;                 /* their files */
     size_t nheader;
     struct msg_method each[RES_METHODS_MOST];   /* of mix, or call alone */
     struct res_method method[RES_METHODS_MOST]; /* the same, for the run */
@@ -51262,22 +52158,21 @@ struct msg {
     struct arena text;                  /* of mix; keys of headers */
 };
 
-/* True if load knows every {{template}} in value. */
-static bool msg_known_templates(struct slice value)
+/* Compile the templates in the value of h, c's last header. */
+static int msg_compile_header(struct msg *c, struct res_header *h)
 {
-    static const char *const known[] = { "{{seq}}", "{{client}}", "{{rand}}",
-                                         "{{uuid}}" };
-    const char *p = value.p, *end = value.p + value.n;
-    while ((p = memmem(p, (size_t)(end - p), "{{", 2))) {
-        struct slice rest = { p, (size_t)(end - p) };
-        bool is = false;
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            is |= txt_starts(rest, known[i]);
-        if (!is)
-            return false;
-        p += 2;
-    }
-    return true;
+    struct gp_why why = {{0}};
+    struct tpl *t = &c->value[c->nheader - 1];
+    int e = tpl_compile(t, &c->set, h->value, &why);
+    struct slice bad = e ? (struct slice){0} : tpl_unprintable(t);
+    if (bad.n)
+        e = txt_fail(&why, GP_EFORMAT, "a value is not printable ASCII: '%.*s'",
+                     dsc_shown(bad), bad.p);
+    if (e)
+        say_error("--metadata '%.*s: %.*s': %s", (int)h->name.n, h->name.p,
+                  dsc_shown(h->value), h->value.p, why.text);
+    h->fill = t;
+    return e == GP_EUSAGE ? EXIT_USAGE : e ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Return what is wrong with the key of a header, in lower case, or NULL. */
@@ -51303,9 +52198,7 @@ static const char *msg_check_value(struct slice key, struct slice value)
     for (size_t i = 0; i < value.n; i++)
         good = good && value.p[i] >= 0x20 && value.p[i] <= 0x7e;
     if (!rpc_meta_binary(key))
-        return !good ? "the value is not printable ASCII"
-             : msg_known_templates(value) ? NULL
-             : "templates are {{seq}}, {{client}}, {{rand}} and {{uuid}}";
+        return good ? NULL : "the value is not printable ASCII";
     good = good && txt_put_base64_decoded(&raw, value);
     mem_fini(&raw);                     /* base64 holds no template */
     return good ? NULL : "the value is not base64";
@@ -51315,6 +52208,8 @@ static const char *msg_check_value(struct slice key, struct slice value)
  * ([H2] 8.2.1). */
 static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
 {
+    int status;
+    c->set.csv = c->csv;
     for (size_t i = 0; i < c->metadata.n; i++) {
         const char *text = c->metadata.text[i], *colon = strchr(text, ':');
         if (*text == '{')
@@ -51334,12 +52229,16 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
         for (size_t k = 0; k < n; k++)
             key[k] = (char)(key[k] >= 'A' && key[k] <= 'Z' ? key[k] + 32
                                                            : key[k]);
-        struct res_header h = { { key, n }, value };
-        const char *wrong = msg_check_key(h.name);
-        wrong = wrong ? wrong : msg_check_value(h.name, value);
+        struct res_header *h = &c->header[c->nheader];
+        *h = (struct res_header){ { key, n }, value, NULL };
+        const char *wrong = msg_check_key(h->name);
+        wrong = wrong ? wrong : msg_check_value(h->name, value);
         if (wrong)
             return opt_misuse(cmd, "--metadata '%s': %s", text, wrong);
-        c->header[c->nheader++] = h;
+        c->nheader++;
+        if (!rpc_meta_binary(h->name) && tpl_has(value) &&
+            (status = msg_compile_header(c, h)))
+            return status;
     }
     return EXIT_OK;
 }
@@ -51450,18 +52349,31 @@ static struct client_payload *msg_add_payload(struct msg_method *m)
         return NULL;
     m->payload = v;
     v[m->npayload] = (struct client_payload){0};
+    struct tpl_payload *fill = mem_grow(m->fill, &m->fill_cap, m->npayload + 1,
+                                        sizeof *fill);
+    if (!fill)
+        return NULL;
+    m->fill = fill;
+    fill[m->npayload] = (struct tpl_payload){0};
     return &v[m->npayload++];
 }
 
-/* Encode the message v and add it to the payload p, or fail if p is NULL. */
-static int msg_encode(const struct msg *c, const struct msg_method *m,
-                      const struct js_value *v, struct client_payload *p)
+/* Encode the message v and add it to m's last call; with templates, compile
+ * it. */
+static int msg_encode(struct msg *c, struct msg_method *m,
+                      const struct js_value *v, bool templates)
 {
     struct buf message = {0};
     struct gp_why why = {{0}};
-    int e = pj_encode(&m->d, m->method.input, v, &message, &why);
-    if (!e && (!p || client_payload_add(p, mem_slice(&message),
-                                        !strcmp(c->compression, "gzip"))))
+    struct client_payload *p = &m->payload[m->npayload - 1];
+    int e = templates
+        ? tpl_payload_add(&m->fill[m->npayload - 1], &c->set, &m->d,
+                          m->method.input, v, &why)
+        : pj_encode(&m->d, m->method.input, v, &message, &why);
+    if (templates)
+        p->n++;
+    else if (!e && client_payload_add(p, mem_slice(&message),
+                                      !strcmp(c->compression, "gzip")))
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     mem_fini(&message);
     if (e)
@@ -51470,65 +52382,117 @@ static int msg_encode(const struct msg *c, const struct msg_method *m,
 }
 
 /* Add a call to m: v is its message, or an array of its messages. */
-static int msg_add_call(const struct msg *c, struct msg_method *m,
+static int msg_add_call(struct msg *c, struct msg_method *m,
                         const struct js_value *v)
 {
-    struct client_payload *p = msg_add_payload(m);
     struct js_members list = js_members(v);
     struct slice key;
     struct js_value x;
     int status = EXIT_OK;
+    bool templates = m->templates && tpl_has(v->text);
+    if (!msg_add_payload(m)) {
+        say_error("out of memory");
+        return EXIT_FAILED;
+    }
     if (v->kind != JS_ARRAY)
-        return msg_encode(c, m, v, p);
+        return msg_encode(c, m, v, templates);
     if (!m->method.client_streams) {
         say_error("%s: an array in an array: the method takes one message, "
                   "not a stream", m->from);
         return EXIT_USAGE;
     }
     while (!status && js_next_member(&list, &key, &x))
-        status = msg_encode(c, m, &x, p);
+        status = msg_encode(c, m, &x, templates);
     return status;
 }
 
-/* Make payloads from m->data.  An object is the message of each call; an array
- * holds the messages of the calls, in turn.  If the client streams, an array
- * holds the messages of each call, or an array for each call. */
-static int msg_read_json(const struct msg *c, struct msg_method *m)
+/* Add m's calls from lines, each of which is JSON, a call. */
+static int msg_add_lines(struct msg *c, struct msg_method *m,
+                         struct slice lines)
 {
-    const char *text = m->data ? m->data
-                     : strstr(m->call, "helloworld.Greeter")
-                     ? "{\"name\":\"world\"}" : "{}";
-    struct buf b = {0};
-    struct js_value v, x;
-    struct gp_why why = {{0}};
-    struct slice key;
-    if (*text == '@' && msg_read_file(text + 1, &b))
-        return EXIT_FAILED;
     int status = EXIT_OK;
-    if (js_read(*text == '@' ? mem_slice(&b) : txt_slice(text), &v, &why)) {
-        say_error("%s: %s", m->from, why.text);
-        status = EXIT_USAGE;
-        v = (struct js_value){0};
-    }
-    struct js_members list = js_members(&v);
-    struct js_members first = list;
-    bool nested = js_next_member(&first, &key, &x) && x.kind == JS_ARRAY;
-    if (!status &&
-        (v.kind != JS_ARRAY || (m->method.client_streams && !nested)))
+    for (size_t n = 1; !status && lines.n; n++) {
+        struct slice line = txt_trim(txt_next_line(&lines));
+        struct gp_why why = {{0}};
+        struct js_value v;
+        if (!line.n)
+            continue;
+        if (js_read(line, &v, &why)) {
+            say_error("%s: line %zu of JSON lines: %s", m->from, n, why.text);
+            return EXIT_USAGE;
+        }
         status = msg_add_call(c, m, &v);
-    else
-        while (!status && js_next_member(&list, &key, &x))
-            status = msg_add_call(c, m, &x);
+    }
+    return status;
+}
+
+/* Add m's calls of v: an object is the message of each call; an array holds the
+ * messages of the calls, in turn.  If the client streams, an array holds the
+ * messages of each call, or an array for each call. */
+static int msg_add_value(struct msg *c, struct msg_method *m,
+                         const struct js_value *v)
+{
+    struct js_members list = js_members(v), first = list;
+    struct js_value x;
+    struct slice key;
+    int status = EXIT_OK;
+    bool nested = js_next_member(&first, &key, &x) && x.kind == JS_ARRAY;
+    if (v->kind != JS_ARRAY || (m->method.client_streams && !nested))
+        return msg_add_call(c, m, v);
+    while (!status && js_next_member(&list, &key, &x))
+        status = msg_add_call(c, m, &x);
     if (!status && !m->npayload) {
         say_error("%s: an empty array; it needs a message", m->from);
         status = EXIT_USAGE;
     }
+    return status;
+}
+
+/* Make payloads from m->data: JSON, or JSON lines, a call each. */
+static int msg_read_json(struct msg *c, struct msg_method *m)
+{
+    const char *text = m->data ? m->data
+                     : strstr(m->call, "helloworld.Greeter")
+                     ? "{\"name\":\"world\"}" : "{}";
+    struct buf b = {0}, quoted = {0};
+    struct js_value v;
+    struct gp_why why = {{0}};
+    if (*text == '@' && msg_read_file(text + 1, &b))
+        return EXIT_FAILED;
+    struct slice json = *text == '@' ? mem_slice(&b) : txt_slice(text);
+    m->templates = tpl_has(json);
+    if (m->templates) {
+        tpl_quote(json, &quoted);
+        json = mem_slice(&quoted);
+    }
+    struct slice rest = json;
+    bool bad = quoted.err || js_read(json, &v, &why);
+    bool lines = bad && !quoted.err &&
+                 !js_read(txt_next_line(&rest), &v, &(struct gp_why){{0}}) &&
+                 txt_trim(rest).n;
+    int status = EXIT_USAGE;
+    /* The templates' literals are borrowed: the text stays as long as they. */
+    char *kept = m->templates ? mem_arena_dup(&c->text, json.p, json.n) : NULL;
+    if (quoted.err || (m->templates && !kept)) {
+        say_error("out of memory");
+        status = EXIT_FAILED;
+    } else if (lines) {
+        status = msg_add_lines(c, m, kept ? (struct slice){ kept, json.n }
+                                          : json);
+    } else if (bad) {
+        say_error("%s: %s", m->from, why.text);
+    } else {
+        if (kept)
+            (void)js_read((struct slice){ kept, json.n }, &v, &why);
+        status = msg_add_value(c, m, &v);
+    }
     mem_fini(&b);
+    mem_fini(&quoted);
     return status;
 }
 
 /* Make the payload of --binary or --payload-size. */
-static int msg_read_raw(const struct msg *c, struct msg_method *m)
+static int msg_read_raw(struct msg *c, struct msg_method *m)
 {
     struct buf message = {0};
     struct client_payload *p = msg_add_payload(m);
@@ -51553,6 +52517,10 @@ static int msg_repeat(struct msg_method *m, uint64_t n)
         size_t from = 0;
         if (!p->n)
             continue;
+        if (m->fill[i].n) {
+            m->fill[i].messages = n > m->fill[i].n ? n : m->fill[i].n;
+            p->n = (uint32_t)m->fill[i].messages;
+        }
         while (p->n < n) {
             size_t bytes = client_payload_next(p, p->frames.data + from);
             uint8_t *to = mem_reserve(&p->frames, bytes);
@@ -51637,7 +52605,7 @@ static enum gp_kind msg_kind(const struct msg *c, const struct msg_method *m)
 
 /* Find the method m, and make its payloads; *most becomes the largest number of
  * messages of a call, if it is larger. */
-static int msg_init_method(const struct msg *c, struct msg_method *m,
+static int msg_init_method(struct msg *c, struct msg_method *m,
                            const struct opt_command *cmd, size_t *most)
 {
     bool raw = c->binary || c->payload_size != UINT64_MAX;
@@ -51682,8 +52650,9 @@ static int msg_init(struct msg *c, const struct opt_command *cmd)
     for (size_t i = 0; !status && i < c->nmethod; i++) {
         struct msg_method *m = &c->each[i];
         status = msg_init_method(c, m, cmd, &most);
-        c->method[i] = (struct res_method){ m->call, msg_kind(c, m), m->weight,
-                                            m->payload, m->npayload };
+        c->method[i] = (struct res_method){
+            m->call, msg_kind(c, m), m->weight, m->payload, m->npayload,
+            m->templates ? m->fill : NULL };
         txt_putf(&c->calls, "%s%s", i ? ", " : "", m->call);
     }
     (void)mem_string(&c->calls);
@@ -51704,10 +52673,16 @@ static void msg_fini(struct msg *c)
         struct msg_method *m = &c->each[i];
         for (size_t k = 0; k < m->npayload; k++)
             client_payload_fini(&m->payload[k]);
+        for (size_t k = 0; k < m->npayload && m->fill; k++)
+            tpl_payload_fini(&m->fill[k]);
         mem_free(m->payload);
+        mem_free(m->fill);
         dsc_fini(&m->d);
         mem_fini(&m->set);
     }
+    for (size_t i = 0; i < c->nheader; i++)
+        tpl_fini(&c->value[i]);
+    tpl_set_fini(&c->set);
     mem_fini(&c->calls);
     mem_arena_fini(&c->text);
 }
@@ -51767,12 +52742,15 @@ static const struct opt loadcmd_options[] = {
       "written as PACKAGE.SERVICE/METHOD", OPT_TEXT, LOADCMD_AT(msg.call), 0,
       0 },
     { 0, "data", "JSON", "({\"name\":\"world\"} for SayHello, else {})",
-      "request message, or @FILE, or @- for standard input; an array: its "
-      "elements in turn, or the messages of a stream",
+      "request message, or @FILE, or @- for standard input; an array, or JSON "
+      "lines: its elements in turn, or the messages of a stream; may have "
+      "templates",
       OPT_TEXT, LOADCMD_AT(msg.data), 0, 0 },
     { 0, "mix", "FILE", NULL, "call several methods, instead of --call: each "
       "line of FILE is WEIGHT METHOD JSON; # begins a comment",
       OPT_TEXT, LOADCMD_AT(msg.mix), 0, 0 },
+    { 0, "csv", "FILE", NULL, "rows of values for {{csv.COLUMN}}; the first "
+      "row has the names of the columns", OPT_TEXT, LOADCMD_AT(msg.csv), 0, 0 },
     { 0, "protoset", "FILE", NULL, "read descriptors from a "
       "FileDescriptorSet made by: " OPT_PROTOSET,
       OPT_TEXT, LOADCMD_AT(msg.protoset), 0, 0 },
@@ -51784,7 +52762,7 @@ static const struct opt loadcmd_options[] = {
       "field 1", OPT_BYTES, LOADCMD_AT(msg.payload_size), 0, 64 << 20 },
     { 'H', "metadata", "'K: V'", NULL, "send a header with each call; "
       "repeatable; user-agent replaces load's own; keys ending in -bin take "
-      "base64; {{seq}} {{client}} {{rand}} {{uuid}} are replaced",
+      "base64; may have templates",
       OPT_LIST, LOADCMD_AT(msg.metadata), 0, 0 },
     { 0, "timeout", "DUR", "20s", "deadline of a call, sent as grpc-timeout "
       "and enforced here too", OPT_DURATION, LOADCMD_AT(timeout_ns), 1000,
@@ -53982,7 +54960,15 @@ static const struct opt_command cli_commands[] = {
       "in gRPC's naming, dns:///host:port, ipv4:a:port,b:port, ipv6:[a]:port; "
       "also grpc://host:port and http://host:port (127.0.0.1:50051).  The "
       "addresses of one target are tried in turn.  Several targets share the "
-      "connections evenly.",
+      "connections evenly.\n\n"
+      "Templates in --data, --mix and -H are filled in for each call: {{seq}} "
+      "is its number, from 0; {{client}} its client's; {{rand}} a random "
+      "number, {{rand:N}} one below N; {{uuid}} a random UUID; {{now}} the "
+      "time as text, {{now.s}}, {{now.ms}}, {{now.us}} or {{now.ns}} as Unix "
+      "time; {{csv.COLUMN}} a value of --csv; {{file:PATH}} a line of PATH.  "
+      "Call n has row n or line n, and after the last the first again.  In "
+      "JSON, {\"id\": {{seq}}} is a number and {\"id\": \"n{{seq}}\"} a "
+      "string; \"{\\u007b\" is the text {{.",
       "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"

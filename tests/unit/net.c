@@ -1782,9 +1782,9 @@ static void test_load_mix(void)
     struct gp_server *s = test_load_server(&g, &address);
     CHECK(!client_payload_add(&none, (struct slice){0}, false));
     struct res_method m[] = {
-        { "helloworld.Greeter/SayHello", GP_UNARY, 3, &none, 1 },
-        { "helloworld.Greeter/Nope", GP_UNARY, 1, &none, 1 },
-        { "helloworld.Greeter/SayHello", GP_UNARY, 1, &none, 1 } };
+        { "helloworld.Greeter/SayHello", GP_UNARY, 3, &none, 1, NULL },
+        { "helloworld.Greeter/Nope", GP_UNARY, 1, &none, 1, NULL },
+        { "helloworld.Greeter/SayHello", GP_UNARY, 1, &none, 1, NULL } };
     for (unsigned threads = 1; threads <= 2; threads++) {
         struct res_config k = { .target = &address, .ntarget = 1,
             .call = "a mix", .method = m, .nmethod = 3, .clients = 2,

@@ -17,6 +17,7 @@
 #include "elf.c"
 #include "import.c"
 #include "net.c"
+#include "msgs.c"
 #include "cs.c"
 #include "report.c"
 #include "re.c"

@@ -1,0 +1,178 @@
+/* Templates in messages and metadata; what replies must be. */
+
+/* Write text to a new file, and return its path, static. */
+static const char *test_tpl_file(const char *text, size_t n)
+{
+    static char path[] = "/tmp/tpl.XXXXXX";
+    memcpy(path + sizeof path - 7, "XXXXXX", 6);
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, text, n) == (ssize_t)n);
+    close(fd);
+    return path;
+}
+
+/* CSV, as RFC 4180 has it, and what it refuses. */
+static void test_tpl_csv(void)
+{
+    static const struct { const char *text, *rows; } t[] = {
+        { "a,b\n1,2\n", "a|b|;1|2|;" },
+        { "a,b\r\n1,2", "a|b|;1|2|;" },
+        { "\xef\xbb\xbf" "a,b\n\"1,\n\"\"x\"\"\",\n", "a|b|;1,\n\"x\"||;" },
+        { "a\n\n\"\"\nx\n", "a|;|;x|;" },       /* an empty line is no row */
+        { "a,b\n\n1, 2 \n\n", "a|b|;1| 2 |;" },
+        { "a,b\n,\n", "a|b|;||;" },
+        { "a,b\n1\"2,3\n", "a|b|;1\"2|3|;" },
+        { "a\r\rb\nx\n", "a\r\rb|;x|;" },
+        { "a,b\n1\n", NULL }, { "a,b\n1,2,3\n", NULL }, { "a,b\n", NULL },
+        { "", NULL }, { "a\n\"x", NULL }, { "a\n\"x\"y\n", NULL },
+        { "a\n\"", NULL }, { "a\n\xff\n", NULL },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        const char *path = test_tpl_file(t[i].text, strlen(t[i].text));
+        struct tpl_set set = { .csv = path };
+        struct gp_why why = {{0}};
+        struct buf b = {0};
+        const struct tpl_list *l = tpl_file(&set, txt_slice(path), true, &why);
+        for (size_t k = 0; l && k < l->ncell; k++)
+            txt_putf(&b, "%.*s|%s", (int)l->cell[k].n, l->cell[k].p,
+                     (k + 1) % l->columns ? "" : ";");
+        CHECK(t[i].rows ? !strcmp(mem_string(&b), t[i].rows)
+                        : !l && strstr(why.text, path));
+        unlink(path);
+        mem_fini(&b);
+        tpl_set_fini(&set);
+    }
+}
+
+/* A text with templates: what calls have of it, and what is refused. */
+static void test_tpl_text(void)
+{
+    static const struct { const char *text, *first, *fifth; } t[] = {
+        { "plain }}", "plain }}", "plain }}" },
+        { "{{seq}}-{{client}}", "0-7", "4-7" }, { "{{ seq }}", "0", "4" },
+        { "{{csv.b}}{{csv.a}}", "x1", "y2" },   /* 3 rows: the second again */
+        { "{{rand:1}}", "0", "0" }, { "{{now.s}}", "1", "1" },
+        { "{{now}}", "1970-01-01T00:00:01.500000000Z",
+          "1970-01-01T00:00:01.500000000Z" },
+        { "{{foo}}", NULL, NULL }, { "{{seq", NULL, NULL },
+        { "{{}}", NULL, NULL }, { "{{csv.}}", NULL, NULL },
+        { "{{csv.c}}", NULL, NULL }, { "{{rand:0}}", NULL, NULL },
+        { "{{rand:-1}}", NULL, NULL }, { "{{file:/nope}}", NULL, NULL },
+        { "{{file:}}", NULL, NULL }, { "{{{{seq}}}}", NULL, NULL },
+    };
+    const char *path = test_tpl_file("a,b\n1,x\n2,y\n3,z\n", 16);
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct tpl_set set = { .csv = path };
+        struct tpl x = {0};
+        struct gp_why why = {{0}};
+        int e = tpl_compile(&x, &set, txt_slice(t[i].text), &why);
+        CHECK(!e == !!t[i].first && !e == !*why.text);
+        for (uint64_t seq = 0; seq < 5 && !e; seq += 4) {
+            struct tpl_call c = { .seq = seq, .client = 7,
+                                  .unix_ns = 1500000000 };
+            struct buf b = {0};
+            tpl_put(&x, &c, false, &b);
+            CHECK(!strcmp(mem_string(&b), seq ? t[i].fifth : t[i].first));
+            mem_fini(&b);
+        }
+        tpl_fini(&x);
+        tpl_set_fini(&set);
+    }
+    struct tpl_set set = {0};
+    struct tpl x = {0};
+    struct gp_why why = {{0}};
+    uint64_t rng = 1;
+    struct tpl_call c = { .rng = &rng };
+    struct buf b = {0};
+    CHECK(!tpl_compile(&x, &set, txt_slice("{{uuid}}"), &why));
+    tpl_put(&x, &c, false, &b);
+    CHECK(b.len == 36 && b.data[14] == '4' && strchr("89ab", b.data[19]));
+    mem_fini(&b);
+    tpl_fini(&x);
+    tpl_set_fini(&set);
+    unlink(path);
+}
+
+/* Messages: the nodes give what their JSON gives when it is filled in first. */
+static void test_tpl_message(void)
+{
+#ifdef SVC_PROTOS
+    static const char *const good[] = {
+        "{\"responseSize\": {{seq}}, \"fillUsername\": true}",
+        "{\"responseSize\": \"{{seq}}\"}",
+        "{\"payload\": {\"body\": \"{{csv.b}}\", \"type\": 0}, "
+            "\"responseStatus\": {\"message\": \"a\\n\\\"{{seq}}{{csv.a}}\\u00e9"
+            "{{client}}\", \"code\": {{client}}}}",
+        "{\"response_status\": {\"message\": \"{{csv.a}}\"}}",
+        "{\"responseCompressed\": {\"value\": {{csv.flag}}}}",
+        "{\"responseType\": \"{{csv.type}}\", \"responseSize\": 3}",
+        "{\"responseSize\": 1{{seq}}}",
+        "{\"responseStatus\": {\"message\": \"{\\u007bno}}{{seq}}\"}}",
+    };
+    static const char *const bad[] = {
+        "{\"responseSize\": \"x{{seq}}\"}", "{\"responseSize\": {{uuid}}}",
+        "{\"responseStatus\": {\"message\": {{seq}}}}", "{{seq}}",
+        "{\"{{seq}}\": 1}", "{\"nope\": {{seq}}}", "[{{seq}}]",
+        "{\"responseSize\": {{csv.a}}}", "{\"responseSize\": {{csv.two}}}",
+        "{\"responseType\": \"{{csv.a}}\"}",
+        "{\"responseSize\": {{seq}}, \"response_size\": 1}",
+        "{\"responseSize\": {{seq}}", "{\"payload\": {\"body\": \"{{csv.a}}\"}}",
+    };
+    static const char csv[] = "a,b,flag,type,two\n"
+        "\"x \"\"\\\",YQ==,true,COMPRESSABLE,\"1,\"\"fillUsername\"\":true\"\n"
+        "\xc3\xa9,,false,COMPRESSABLE,2\n";
+    const char *path = test_tpl_file(csv, sizeof csv - 1);
+    struct tpl_set set = { .csv = path };
+    struct slice protos = { (const char *)svc_protos, sizeof svc_protos };
+    struct gp_why why = {{0}};
+    struct dsc d = {0};
+    CHECK(!dsc_init(&d, protos, &why));
+    const struct dsc_symbol *s =
+        dsc_symbol(&d, txt_slice("grpc.testing.SimpleRequest"));
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct buf quoted = {0}, text = {0}, got = {0}, want = {0};
+        struct tpl_message m = {0};
+        struct tpl whole = {0};
+        struct js_value v;
+        tpl_quote(txt_slice(good[i]), &quoted);
+        bool simple = !js_read(mem_slice(&quoted), &v, &why);
+        CHECK(simple == (i != 6));      /* 1{{seq}} is no JSON */
+        if (simple) {
+            CHECK(!tpl_message_init(&m, &set, &d, s, &v, &why));
+            CHECK(!tpl_compile(&whole, &set, mem_slice(&quoted), &why));
+        }
+        for (uint64_t seq = 0; simple && seq < 300; seq += 299) {
+            struct tpl_call c = { .seq = seq, .client = seq };
+            struct buf a = {0}, b = {0};
+            got.len = want.len = 0;
+            CHECK(!tpl_put_message(&m, &c, &text, &got, &why));
+            CHECK(!tpl_put_json(&d, s, &whole, &c, &text, &want, &why));
+            CHECK(!pj_decode(&d, s, mem_slice(&got), &a));
+            CHECK(!pj_decode(&d, s, mem_slice(&want), &b));
+            CHECK(txt_equal(mem_slice(&a), mem_slice(&b)));
+            mem_fini(&a);
+            mem_fini(&b);
+        }
+        tpl_fini(&whole);
+        tpl_message_fini(&m);
+        mem_fini(&quoted);
+        mem_fini(&text);
+        mem_fini(&got);
+        mem_fini(&want);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct buf quoted = {0};
+        struct tpl_message m = {0};
+        struct js_value v;
+        *why.text = 0;
+        tpl_quote(txt_slice(bad[i]), &quoted);
+        CHECK(js_read(mem_slice(&quoted), &v, &why) ||
+              tpl_message_init(&m, &set, &d, s, &v, &why));
+        CHECK(*why.text);
+        mem_fini(&quoted);
+    }
+    dsc_fini(&d);
+    tpl_set_fini(&set);
+    unlink(path);
+#endif
+}
