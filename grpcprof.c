@@ -27265,9 +27265,11 @@ enum tpl_op { TPL_WIRE, TPL_STRING, TPL_NUMBER, TPL_GROUP, TPL_JSON };
 
 struct tpl_node {
     enum tpl_op   op;
-    struct slice  wire;                 /* WIRE: the bytes; in the arena */
+    struct slice  wire;                 /* WIRE: the bytes; others: the tag; in
+                                         * the arena */
     struct tpl    text;                 /* STRING, NUMBER, JSON */
     enum dsc_type type;                 /* NUMBER */
+    bool          presence;             /* STRING, NUMBER: a zero is sent */
     size_t        nodes;                /* GROUP: those that follow, in it */
     const struct dsc_symbol *message;   /* JSON: of this type */
 };
@@ -27698,14 +27700,24 @@ static int tpl_add_wire(struct tpl_build *x, const void *p, size_t n)
     return GP_OK;
 }
 
-/* Add the tag of field f. */
-static int tpl_add_tag(struct tpl_build *x, const struct dsc_field *f)
+/* Add a node of kind op for field f, with its tag, or return NULL. */
+static struct tpl_node *tpl_add_tagged(struct tpl_build *x, enum tpl_op op,
+                                       const struct dsc_field *f)
 {
+    struct tpl_node *node = tpl_add_node(x, op);
     struct buf b = {0};
     pb_put_varint(&b, (uint64_t)f->number << 3 | dsc_types[f->type].wire);
-    int e = b.err ? b.err : tpl_add_wire(x, b.data, b.len);
+    char *copy = b.err || !node ? NULL
+               : mem_arena_dup(&x->set->text, b.data, b.len);
+    if (copy) {
+        node->wire = (struct slice){ copy, b.len };
+        node->type = f->type;
+        node->presence = f->presence;
+    } else {
+        txt_fail(x->why, GP_ENOMEM, "out of memory");
+    }
     mem_fini(&b);
-    return e;
+    return copy ? node : NULL;
 }
 
 /* Add text, JSON of a message s, to be encoded for each call. */
@@ -27723,17 +27735,17 @@ static int tpl_add_json(struct tpl_build *x, const struct dsc_symbol *s,
 static int tpl_add_string(struct tpl_build *x, const struct dsc_field *f,
                           struct slice v)
 {
-    struct tpl_node *node = tpl_add_tag(x, f) ? NULL
-                          : tpl_add_node(x, TPL_STRING);
+    struct tpl_node *node = tpl_add_tagged(x, TPL_STRING, f);
     struct slice text = { v.p + 1, v.n - 2 };
     int e = node ? tpl_compile(&node->text, x->set, text, x->why) : GP_ENOMEM;
     for (size_t i = 0; !e && i < node->text.n; i++) {
         struct tpl_part *p = &node->text.part[i];
         struct buf b = {0};
+        char c[4];
         if (p->what != TPL_LITERAL)
             continue;
-        /* js_get_string skips the quotes: the bytes beside the text here. */
-        js_get_string((struct slice){ p->text.p - 1, p->text.n + 2 }, &b);
+        for (size_t k; (k = js_next_char(&p->text, c)) > 0; )
+            mem_put(&b, c, k);
         p->text = (struct slice){ mem_arena_dup(&x->set->text, b.data, b.len),
                                   b.len };
         e = p->text.p ? b.err : txt_fail(x->why, GP_ENOMEM, "out of memory");
@@ -27752,10 +27764,8 @@ static int tpl_add_number(struct tpl_build *x, const struct dsc_field *f,
     bool bare = txt_starts(text, "{{=");
     int e = tpl_compile(&t, x->set, bare ? v : text, x->why);
     if (!e && t.n == 1 && t.part[0].what >= TPL_SEQ) {
-        struct tpl_node *node = tpl_add_tag(x, f) ? NULL
-                              : tpl_add_node(x, TPL_NUMBER);
+        struct tpl_node *node = tpl_add_tagged(x, TPL_NUMBER, f);
         if (node) {
-            node->type = f->type;
             node->text = t;
             return 1;
         }
@@ -27852,9 +27862,9 @@ static int tpl_add_object(struct tpl_build *x, const struct dsc_symbol *s,
         const struct dsc_symbol *in = known && depth > 0
                                     ? tpl_group_of(x->m->d, &f, &m) : NULL;
         int added = known && !in ? tpl_add_field(x, &f, &m) : 0;
-        e = added < 0 ? added : in ? tpl_add_tag(x, &f) : GP_OK;
+        e = added < 0 ? added : GP_OK;
         size_t at = x->m->n;
-        if (!e && in && !tpl_add_node(x, TPL_GROUP))
+        if (!e && in && !tpl_add_tagged(x, TPL_GROUP, &f))
             e = GP_ENOMEM;
         if (!e && in)
             e = tpl_add_object(x, in, &m, depth - 1);
@@ -27915,17 +27925,21 @@ static int tpl_put_nodes(const struct tpl_message *m, size_t from, size_t end,
     int e = GP_OK;
     for (size_t i = from; i < end && !e; i++) {
         const struct tpl_node *node = &m->node[i];
-        size_t at = b->len;
-        if (node->op == TPL_WIRE) {
-            mem_put(b, node->wire.p, node->wire.n);
-        } else if (node->op == TPL_NUMBER) {
-            tpl_put_integer(b, node->type, tpl_number(node->text.part, c));
+        size_t before = b->len, at = before + node->wire.n;
+        mem_put(b, node->wire.p, node->wire.n);
+        if (node->op == TPL_NUMBER) {
+            uint64_t n = tpl_number(node->text.part, c);
+            tpl_put_integer(b, node->type, n);
+            b->len = n || node->presence ? b->len : before;
         } else if (node->op == TPL_JSON) {
             e = tpl_put_json(m->d, node->message, &node->text, c, text, b, why);
         } else if (node->op == TPL_STRING) {
             tpl_put(&node->text, c, false, b);
-            tpl_put_length(b, at);
-        } else {
+            if (b->len == at && !node->presence)
+                b->len = before;
+            else
+                tpl_put_length(b, at);
+        } else if (node->op == TPL_GROUP) {
             e = tpl_put_nodes(m, i + 1, i + 1 + node->nodes, c, text, b, why);
             i += node->nodes;
             tpl_put_length(b, at);
