@@ -29330,6 +29330,9 @@ static void tls_explain(struct tls *t)
                "grpc://";
     else if (t->cert_wanted && !k->cert && !t->heard)
         text = tls_reason[0].text;
+    else if (t->open && t->eof && k->cert)
+        text = "the server closed the connection after the TLS handshake; does "
+               "it trust the issuer of the certificate given by --cert?";
     else if (!t->open && (t->eof || t->error == ECONNRESET) && !t->nfirst)
         text = k->http1 ? "the server closed the connection in the TLS "
                           "handshake; if it has no TLS, use http://"
@@ -29341,8 +29344,10 @@ static void tls_explain(struct tls *t)
         text = strerror(t->error);
     else if (known)
         text = known;
-    txt_fail(&t->why, 0, "%s%s", text == known || !text ? "" : "TLS: ",
-             text ? text : "TLS failed");
+    if (!text)
+        text = "TLS failed";
+    bool ours = !strncmp(text, "the server", 10);
+    txt_fail(&t->why, 0, "%s%s", ours ? "" : "TLS: ", text);
 }
 
 /* Return what failed in t, or "". */
@@ -29683,7 +29688,7 @@ static int tls_result(struct tls *t)
 {
     int e = SSL_get_error(t->ssl, 0);
     if (e == SSL_ERROR_ZERO_RETURN && t->open) {
-        if (t->cert_wanted && !t->heard)
+        if (!t->heard && (t->cert_wanted || t->context->config.cert))
             tls_explain(t);             /* some close without an alert */
         return 0;
     }
@@ -53189,7 +53194,11 @@ static void loadcmd_put(struct buf *b, int format, const struct judge_report *t,
     case LOADCMD_MD: loaddoc_markdown(b, t, c); break;
     case LOADCMD_HTML: loaddoc_html(b, t, c); break;
     case LOADCMD_PROMETHEUS: loaddoc_prometheus(b, t); break;
-    case LOADCMD_HGRM: hdr_put_hgrm(&t->result->response, b); break;
+    case LOADCMD_HGRM:
+        hdr_put_hgrm(&t->result->response, b);
+        if (t->config->insecure)
+            txt_puts(b, "#[TLS     = not verified]\n");
+        break;
     default: loaddoc_text(b, t, c);
     }
 }

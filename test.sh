@@ -167,7 +167,7 @@ find_tool() {
     py:*) find_module "${1#py:}" ;;
     pprof|pprofs|grpcurl|h2spec|interop|honest|probe|webget|echo|buf|node|cpp|\
     hdrhistogram|kubernetes|re2|spy|cmarkgfm|shop|collapse|hot*|tonic|\
-    tonicmusl|grpccpp|grpcgo)
+    tonicmusl|grpccpp|grpcgo|ghz)
         sh tests/tools/tool.sh "$1" ;;
     chromium) find_chromium ;;
     *) command -v "$1" ;;

@@ -1,6 +1,9 @@
-// A Greeter on grpc C++, for tests/bench/serve.sh and tests/run:
+// A Greeter on grpc C++, for tests/bench/serve.sh, tests/run and tests/load:
 //
 //   greeter [-port N] [-work N] [-threads N] [-sum 1]
+//           [-cert FILE -key FILE [-ca FILE]]
+//
+// It speaks TLS with -cert; with -ca it requires a client certificate.
 //
 // With -sum 1 it measures the CPU time of its loop and prints it each second and
 // when SIGTERM ends it: "calls N loop_ns N cpu_ns N", the last being the CPU time
@@ -17,7 +20,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -115,6 +120,25 @@ class Call {
     bool answered_ = false;
 };
 
+std::string File(const std::string &path) {
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+std::shared_ptr<grpc::ServerCredentials> Credentials(const std::string &cert,
+                                                     const std::string &key,
+                                                     const std::string &ca) {
+    if (cert.empty()) return grpc::InsecureServerCredentials();
+    grpc::SslServerCredentialsOptions options(
+        ca.empty()
+            ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+            : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    options.pem_key_cert_pairs.push_back({File(key), File(cert)});
+    if (!ca.empty()) options.pem_root_certs = File(ca);
+    return grpc::SslServerCredentials(options);
+}
+
 void Serve(Greeter::AsyncService *service, grpc::ServerCompletionQueue *queue) {
     void *tag;
     bool ok;
@@ -125,7 +149,7 @@ void Serve(Greeter::AsyncService *service, grpc::ServerCompletionQueue *queue) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    std::string port = "0";
+    std::string port = "0", cert, key, ca;
     int threads = 1, bound = 0;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!std::strcmp(argv[i], "-port")) port = argv[i + 1];
@@ -135,6 +159,9 @@ int main(int argc, char **argv) {
             threads = static_cast<int>(std::strtol(argv[i + 1], nullptr, 10));
         else if (!std::strcmp(argv[i], "-sum"))
             sum_loops = *argv[i + 1] == '1';
+        else if (!std::strcmp(argv[i], "-cert")) cert = argv[i + 1];
+        else if (!std::strcmp(argv[i], "-key")) key = argv[i + 1];
+        else if (!std::strcmp(argv[i], "-ca")) ca = argv[i + 1];
         else return 2;
     }
     sigset_t term;
@@ -144,7 +171,7 @@ int main(int argc, char **argv) {
     Greeter::AsyncService service;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:" + port,
-                             grpc::InsecureServerCredentials(), &bound);
+                             Credentials(cert, key, ca), &bound);
     builder.RegisterService(&service);
     std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues;
     for (int i = 0; i < threads; i++)

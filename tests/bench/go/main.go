@@ -1,6 +1,8 @@
-// A Greeter on grpc-go, for tests/bench/serve.sh and tests/run:
+// A Greeter on grpc-go, for tests/bench/serve.sh, tests/run and tests/load:
 //
-//	greeter -port 0 -work 0 -sum 0
+//	greeter -port 0 -work 0 -sum 0 [-cert FILE -key FILE [-ca FILE]]
+//
+// It speaks TLS with -cert; with -ca it requires a client certificate.
 //
 // With -sum 1 it measures the CPU time of its loop and prints it each second and
 // when SIGTERM ends it: "calls N loop_ns N cpu_ns N", the last being the CPU time
@@ -12,6 +14,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"log"
@@ -26,6 +30,7 @@ import (
 	"unsafe"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -109,10 +114,32 @@ func sayHello(srv any, ctx context.Context, decode func(any) error,
 	return wrapperspb.String(srv.(*greeter).hello(in.Value)), nil
 }
 
+// secure is the server option for the files cert, key and, if not "", ca.
+func secure(cert, key, ca string) grpc.ServerOption {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			log.Fatal(err)
+		}
+		config.ClientCAs = x509.NewCertPool()
+		config.ClientCAs.AppendCertsFromPEM(pem)
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return grpc.Creds(credentials.NewTLS(config))
+}
+
 func main() {
 	port := flag.Int("port", 0, "port on 127.0.0.1; 0: any")
 	work := flag.Uint64("work", 0, "iterations in each call")
 	sum := flag.Int("sum", 0, "1: print the CPU time of the loop")
+	cert := flag.String("cert", "", "PEM file: speak TLS")
+	key := flag.String("key", "", "PEM file: key of -cert")
+	ca := flag.String("ca", "", "PEM file: issuers of clients' certificates")
 	flag.Parse()
 
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
@@ -120,7 +147,11 @@ func main() {
 		log.Fatal(err)
 	}
 	g := &greeter{work: *work, sum: *sum == 1}
-	s := grpc.NewServer()
+	var options []grpc.ServerOption
+	if *cert != "" {
+		options = append(options, secure(*cert, *key, *ca))
+	}
+	s := grpc.NewServer(options...)
 	s.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "helloworld.Greeter",
 		HandlerType: (*any)(nil),
