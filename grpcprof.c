@@ -34646,6 +34646,8 @@ struct client_call {
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
     bool              many;             /* any number of replies is valid */
+    bool              held;             /* its request ends when the caller says
+                                         * so, after any number of messages */
     bool              begun;            /* its headers, not 1xx, are complete */
     bool              bad_status;       /* grpc-status is not 0 to 16 */
     bool              grpc;             /* content-type is gRPC's */
@@ -35073,9 +35075,9 @@ static size_t client_payload_next(const struct client_payload *payload,
 
 /* Start u on c with payload, borrowed until on_done, and n headers nv, which
  * never change if fixed is set; the next h2_flush or the end of the turn sends
- * it.  The caller sets u->many and u->keep.  With wait only the first message
- * is sent, and client_call_send_next sends each later one.  GP_ESTATE: c
- * accepts no new calls. */
+ * it.  The caller sets u->many, u->held and u->keep.  With wait only the first
+ * message is sent, and client_call_send_next sends each later one.  GP_ESTATE:
+ * c accepts no new calls. */
 static int client_call_start(struct client_conn *c, struct client_call *u,
                              const nghttp2_nv *nv, size_t n, bool fixed,
                              const struct client_payload *payload, bool wait)
@@ -35085,8 +35087,8 @@ static int client_call_start(struct client_conn *c, struct client_call *u,
     size_t first = part ? client_payload_next(payload, b->data) : b->len;
     assert(!u->conn && !u->unzip);
     *u = (struct client_call){
-        .stream = { .p = b->data, .n = first, .more = part },
-        .keep = u->keep, .many = u->many, .status = -1 };
+        .stream = { .p = b->data, .n = first, .more = part || u->held },
+        .keep = u->keep, .many = u->many, .held = u->held, .status = -1 };
     if (!client_conn_usable(c))
         return GP_ESTATE;
     int e = cs_open(&c->session, &u->stream, nv, n, fixed);
@@ -35094,18 +35096,33 @@ static int client_call_start(struct client_conn *c, struct client_call *u,
     return e;
 }
 
-/* Send u's next message of payload, and END_STREAM with the last; false when
- * that is sent.  Outside callbacks the caller must call h2_flush. */
+/* Send u's next message of payload, and END_STREAM with the last unless u is
+ * held: then the first one follows again.  False: the peer's window holds all
+ * of payload back.  Outside callbacks the caller must call h2_flush. */
 static bool client_call_send_next(struct client_call *u,
                                   const struct client_payload *payload)
 {
-    const uint8_t *end = payload->frames.data + payload->frames.len;
+    const uint8_t *begin = payload->frames.data;
+    const uint8_t *end = begin + payload->frames.len;
     struct cs_stream *t = &u->stream;
     assert(u->conn && t->more);
+    if (u->held && t->p + t->n == end) {
+        if (t->n)
+            return false;
+        t->p = begin;
+    }
     t->n += client_payload_next(payload, t->p + t->n);
-    t->more = t->p + t->n < end;
+    t->more = u->held || t->p + t->n < end;
     cs_resume(&u->conn->session, t);
-    return t->more;
+    return true;
+}
+
+/* Send END_STREAM of u, which is held, after the messages sent so far. */
+static void client_call_end_request(struct client_call *u)
+{
+    assert(u->conn && u->held);
+    u->held = u->stream.more = false;
+    cs_resume(&u->conn->session, &u->stream);
 }
 
 /* Cancel u: RST_STREAM(CANCEL), and no on_done. */
@@ -35114,6 +35131,17 @@ static void client_call_cancel(struct client_call *u)
     assert(u->conn);
     cs_cancel(&u->conn->session, &u->stream, NGHTTP2_CANCEL);
     client_call_detach(u);
+}
+
+/* Cancel u, which did its work, and return its result so far: OK unless a reply
+ * was invalid. */
+static struct client_result client_call_leave(struct client_call *u)
+{
+    const char *why = u->invalid;       /* before a gzip message is cut */
+    client_call_cancel(u);
+    return why ? (struct client_result){ CLIENT_PROTOCOL, GP_STATUS_INTERNAL,
+                                         .text = why }
+               : (struct client_result){ .kind = CLIENT_OK };
 }
 
 /* Add a header, which is copied, to q; a user-agent replaces q's.  GP_ELIMIT,
@@ -39079,10 +39107,11 @@ struct res_config {                     /* what a run does */
     uint64_t    max_in_flight;          /* open loop; 0: LOAD_IN_FLIGHT */
     double      connect_rate;           /* connections/second; 0: no limit */
     int64_t     message_interval_ns;    /* between a stream's messages */
+    int64_t     stream_ns;              /* life of a stream; 0: its own end */
     unsigned    threads;                /* 0: load_threads() */
     const unsigned *cpu;                /* borrowed; threads are pinned to it */
     size_t      ncpu;                   /* 0: not pinned */
-    int64_t     timeout_ns;             /* of a call; > 0 */
+    int64_t     timeout_ns;             /* of a call, > 0; with stream_ns */
     int64_t     connect_timeout_ns;     /* > 0 */
     int64_t     keepalive_ns;           /* between PINGs; 0: none */
     uint64_t    requests_per_connection;        /* then reconnect; 0: any */
@@ -39436,6 +39465,7 @@ static const struct res_field res_field[] = {
     RES_C(LIMITS, "warmup_ns", WHOLE, KEEP, warmup_ns),
     RES_C(LIMITS, "interval_ns", WHOLE, KEEP, interval_ns),
     RES_C(LIMITS, "timeout_ns", WHOLE, KEEP, timeout_ns),
+    RES_C(LIMITS, "stream_for_ns", WHOLE, KEEP, stream_ns),
     RES_R(WINDOW, "start_unix_ns", MOMENT, KEEP, start_unix_ns),
     RES_R(WINDOW, "elapsed_ns", WHOLE, KEEP, elapsed_ns,
           "time of measuring"),
@@ -39702,12 +39732,14 @@ static void res_threads_add(struct res *r, const struct res *f)
         r->thread[r->threads++] = f->thread[i];
 }
 
-/* True if more calls failed than k tolerates, if no call ended and no signal
- * stopped the run, or if clients gave up.  Cut-off calls are not failed. */
+/* True if more calls failed than k tolerates, if clients gave up, or if no call
+ * ended, no message came and no signal stopped the run.  Cut-off calls are not
+ * failed. */
 static bool res_exceeds(const struct res_config *k, const struct res *r)
 {
     double done = (double)r->ok + (double)r->failed;
-    if (r->gave_up || (!r->ok && !r->failed && r->ended != RES_SIGNAL))
+    if (r->gave_up || (!r->ok && !r->failed && !r->messages_in &&
+                       r->ended != RES_SIGNAL))
         return true;
     if (k->max_error_share >= 0 && k->max_error_share * done > 0)
         return (double)r->failed > k->max_error_share * done;
@@ -41357,7 +41389,8 @@ struct load_call {                      /* a slot: one call in flight */
     const struct tpl_payload *fill;     /* borrowed: to fill in; or NULL */
     struct client_payload filled;       /* owned; its buffer is used again */
     uint64_t            seq;            /* its number in the run, from 0 */
-    struct net_timer    pace;           /* sends its next message */
+    struct net_timer    pace;           /* sends its next message, ends it */
+    uint64_t            messages;       /* sent */
     int64_t             start_ns;       /* scheduled start */
     int64_t             sent_ns;        /* last actual send */
     int64_t             heard_ns;       /* last message received, or sent_ns */
@@ -42044,6 +42077,24 @@ static void load_messages_out(struct load_worker *w, size_t n)
     w->sum.drain.messages_out += load_worker_drains(w) ? n : 0;
 }
 
+/* Arm k's timer for its next message or the end of its life. */
+static void load_call_pace(struct load_worker *w, struct load_call *k)
+{
+    const struct res_config *config = w->run->config;
+    int64_t step_ns = config->message_interval_ns, due_ns = INT64_MAX;
+    if (step_ns && k->rpc.stream.more && k->payload->n) {
+        due_ns = k->sent_ns + (int64_t)k->messages * step_ns;
+        if (due_ns <= w->net.now_ns)    /* the window holds it back */
+            due_ns = w->net.now_ns + step_ns;
+    }
+    if ((k->rpc.held || (config->stream_ns &&
+                         k->method->kind == GP_SERVER_STREAM)) &&
+        due_ns > k->sent_ns + config->stream_ns)
+        due_ns = k->sent_ns + config->stream_ns;
+    if (due_ns < INT64_MAX)
+        (void)net_timer_arm(&w->net, &k->pace, due_ns);
+}
+
 /* Send k on c's connection, which has room; false: no stream or memory left. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
@@ -42051,6 +42102,7 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     const struct res_config *config = w->run->config;
     struct load_conn *n = c->conn;
     bool wait = config->message_interval_ns > 0;
+    enum gp_kind kind = k->method->kind;
     if (w->run->open && k->client != c) {
         if (k->client)
             k->client->live--;
@@ -42060,8 +42112,9 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     bool ask = w->index == 0 && !w->asked && k->method == config->method;
     k->rpc.keep = ask ? config->reply : NULL;
     w->asked |= ask;
-    k->rpc.many = k->method->kind == GP_SERVER_STREAM ||
-                  k->method->kind == GP_BIDI;
+    k->rpc.many = kind == GP_SERVER_STREAM || kind == GP_BIDI;
+    k->rpc.held = config->stream_ns && (kind == GP_CLIENT_STREAM ||
+                                        kind == GP_BIDI);
     k->sent_ns = k->heard_ns = w->net.now_ns;
     if (load_call_start(w, k, wait)) {
         load_conn_retire(n);
@@ -42069,11 +42122,11 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     }
     n->in_flight++;
     w->sum.tx_blocked += n->chan.h2.rest.len > 0;
+    k->messages = wait && k->payload->n ? 1 : k->payload->n;
     if (k->counted)
-        load_messages_out(w, wait ? 1 : k->payload->n);
-    if (wait && k->payload->n > 1)
-        (void)net_timer_arm(&w->net, &k->pace,
-                            w->net.now_ns + config->message_interval_ns);
+        load_messages_out(w, k->messages);
+    if (wait || config->stream_ns)
+        load_call_pace(w, k);
     if (++n->used == config->requests_per_connection)
         load_conn_retire(n);
     return true;
@@ -42105,21 +42158,6 @@ static void load_client_fill(struct load_client *c)
     if (load_client_open(c) && !c->live && !c->conn->in_flight &&
         !load_client_room(c) && load_client_can_start(c))
         mem_link_append(q, &load_call_begin(w, c, w->net.now_ns)->queued);
-}
-
-/* Timer: send a call's next message. */
-static void load_on_pace(struct net_timer *t)
-{
-    struct load_call *k = t->arg;
-    struct load_worker *w = k->client->worker;
-    if (mem_link_alone(&k->by_age) || load_call_waits(k))
-        return;
-    if (k->counted)
-        load_messages_out(w, 1);
-    if (client_call_send_next(&k->rpc, k->payload))
-        (void)net_timer_arm(&w->net, t, t->due_ns +
-                            w->run->config->message_interval_ns);
-    h2_flush(&k->rpc.conn->h2);
 }
 
 /* ---- a worker: phases ---- */
@@ -42278,7 +42316,7 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     if (k->method->kind == GP_UNARY)
         return;
     int64_t at_ns = k->heard_ns;
-    if (k->method->kind == GP_BIDI && u->frame.count <= k->payload->n)
+    if (k->method->kind == GP_BIDI && u->frame.count <= k->messages)
         at_ns = k->sent_ns + (u->frame.count - 1) * config->message_interval_ns;
     hdr_add(&w->sum.message, w->net.now_ns - at_ns);
     k->heard_ns = w->net.now_ns;
@@ -42318,6 +42356,52 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     }
     load_call_count(w, k, r);
     load_client_next(c, ch);
+}
+
+/* End the life of the stream k: close the request, and the server ends the
+ * call; or cancel what only the server sends, and count it as it is. */
+static void load_call_end_life(struct load_worker *w, struct load_call *k)
+{
+    struct client_conn *ch = k->rpc.conn;
+    if (k->rpc.held) {
+        client_call_end_request(&k->rpc);
+    } else {
+        struct load_conn *n = ch->owner;
+        struct load_client *c = k->client;
+        struct client_result r = client_call_leave(&k->rpc);
+        n->in_flight--;
+        n->answered++;
+        c->resends = 0;
+        load_call_count(w, k, &r);
+        load_client_next(c, ch);
+    }
+    h2_flush(&ch->h2);
+}
+
+/* Timer: send a call's messages that are due, or end its life. */
+static void load_on_pace(struct net_timer *t)
+{
+    struct load_call *k = t->arg;
+    struct load_worker *w = k->client->worker;
+    const struct res_config *config = w->run->config;
+    int64_t ns = w->net.now_ns - k->sent_ns, step_ns;
+    if (mem_link_alone(&k->by_age) || load_call_waits(k))
+        return;
+    if (config->stream_ns && ns >= config->stream_ns &&
+        (k->rpc.held || k->method->kind == GP_SERVER_STREAM)) {
+        load_call_end_life(w, k);
+        return;
+    }
+    step_ns = config->message_interval_ns;
+    while (step_ns && k->rpc.stream.more &&
+           ns / step_ns >= (int64_t)k->messages &&
+           client_call_send_next(&k->rpc, k->payload)) {
+        k->messages++;
+        if (k->counted)
+            load_messages_out(w, 1);
+    }
+    load_call_pace(w, k);
+    h2_flush(&k->rpc.conn->h2);
 }
 
 /* Timer: fail the calls whose deadline has passed. */
@@ -42716,7 +42800,7 @@ static size_t load_worker_slots(const struct load_worker *w)
 static int load_worker_init(struct load_worker *w, struct gp_why *why)
 {
     struct load_run *r = w->run;
-    bool paced = r->config->message_interval_ns > 0;
+    bool paced = r->config->message_interval_ns || r->config->stream_ns;
     int e = net_loop_init(&w->net, why);
     if (e)
         return e;
@@ -48118,6 +48202,7 @@ static const struct {
     { "l", "enable-compression", "--compression gzip" },
     { "l", "duration-stop", "--drain DUR, to wait for calls in flight" },
     { "l", "stream-interval", "--message-interval DUR" },
+    { "l", "stream-call-duration", "--stream-for DUR" },
     { "l", "tags name", "--label KEY=VALUE" },
     { "l", "latency summary", "leave it out: latency is always printed" },
     { "l", "disable-keepalive", "--max-requests-per-connection 1" },
@@ -52162,7 +52247,7 @@ struct msg {
     const char *call, *data, *binary, *protoset, *compression, *mix, *csv;
     struct reflect_peer server;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
-    int64_t interval_ns;
+    int64_t interval_ns, stream_ns;
     struct opt_list metadata;
     bool reflection;
     /* parsed from them */
@@ -52613,13 +52698,15 @@ static int msg_read_mix(struct msg *c)
     return status;
 }
 
-/* Return the kind of calls of m; those without descriptors may stream. */
+/* Return the kind of calls of m.  Those without descriptors may stream: where
+ * streams have a life, only cancelling surely ends one. */
 static enum gp_kind msg_kind(const struct msg *c, const struct msg_method *m)
 {
     const struct dsc_method *d = &m->method;
     bool many = d->client_streams || (!d->input && c->messages > 1);
-    return many ? d->server_streams || !d->input ? GP_BIDI : GP_CLIENT_STREAM
-                : d->server_streams ? GP_SERVER_STREAM : GP_UNARY;
+    bool replies = d->server_streams || (!d->input && (many || c->stream_ns));
+    return many ? replies ? GP_BIDI : GP_CLIENT_STREAM
+                : replies ? GP_SERVER_STREAM : GP_UNARY;
 }
 
 /* Find the method m, and make its payloads; *most becomes the largest number of
@@ -52652,7 +52739,7 @@ static int msg_init_method(struct msg *c, struct msg_method *m,
 static int msg_init(struct msg *c, const struct opt_command *cmd)
 {
     bool raw = c->binary || c->payload_size != UINT64_MAX;
-    size_t most = 0;
+    size_t most = 0, streams = 0, uploads = 0;
     if ((c->binary != NULL) + (c->payload_size != UINT64_MAX) +
         (c->data != NULL) + (c->mix != NULL) > 1)
         return opt_misuse(cmd, "--data, --mix, --binary and --payload-size: "
@@ -52672,6 +52759,9 @@ static int msg_init(struct msg *c, const struct opt_command *cmd)
         c->method[i] = (struct res_method){
             m->call, msg_kind(c, m), m->weight, m->payload, m->npayload,
             m->templates ? m->fill : NULL };
+        streams += c->method[i].kind != GP_UNARY;
+        uploads += c->method[i].kind == GP_CLIENT_STREAM ||
+                   c->method[i].kind == GP_BIDI;
         txt_putf(&c->calls, "%s%s", i ? ", " : "", m->call);
     }
     (void)mem_string(&c->calls);
@@ -52679,7 +52769,10 @@ static int msg_init(struct msg *c, const struct opt_command *cmd)
         say_error("out of memory");
         status = EXIT_FAILED;
     }
-    if (!status && c->interval_ns && most < 2)
+    if (!status && c->stream_ns && !streams)
+        status = opt_misuse(cmd, "--stream-for: %s has no stream",
+                            (const char *)c->calls.data);
+    if (!status && c->interval_ns && most < 2 && !(c->stream_ns && uploads))
         status = opt_misuse(cmd, "--message-interval: no call sends two "
                             "messages");
     return status;
@@ -52792,6 +52885,11 @@ static const struct opt loadcmd_options[] = {
       OPT_UINT, LOADCMD_AT(msg.messages), 1, 1000000 },
     { 0, "message-interval", "DUR", "0s", "time between the messages of a "
       "stream", OPT_DURATION, LOADCMD_AT(msg.interval_ns), 0, OPT_HOUR_NS },
+    { 0, "stream-for", "DUR", "(off)", "end each stream after DUR as a normal "
+      "call: close the request, whose messages are repeated until then with "
+      "--message-interval; cancel a stream of the server's, which is ok; "
+      "--timeout counts from then",
+      OPT_DURATION, LOADCMD_AT(msg.stream_ns), 1000000, OPT_HOUR_NS },
     OPT_GROUP("How much load"),
     { 'c', "clients", "N", "(1; one per target)", "concurrent clients",
       OPT_UINT, LOADCMD_AT(clients), 1, LOAD_CLIENTS_MOST },
@@ -52833,8 +52931,8 @@ static const struct opt loadcmd_options[] = {
     { 0, "connect-rate", "N[/s|/m]", "(all at once)", "open N connections per "
       "second", OPT_TEXT, LOADCMD_AT(connect_rate), 0, 0 },
     { 0, "connect-timeout", "DUR", "5s", "time allowed to connect, including "
-      "HTTP/2 SETTINGS", OPT_DURATION, LOADCMD_AT(connect_ns), 1000000,
-      OPT_HOUR_NS },
+      "HTTP/2 SETTINGS, and then for their acknowledgement", OPT_DURATION,
+      LOADCMD_AT(connect_ns), 1000000, OPT_HOUR_NS },
     { 0, "keepalive", "DUR", "(off)", "send a PING after DUR without input",
       OPT_DURATION, LOADCMD_AT(keepalive_ns), 100000000, OPT_HOUR_NS },
     { 0, "max-requests-per-connection", "N", "(unlimited)", "reconnect after N "
@@ -53160,12 +53258,14 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .max_in_flight = c->flying, .connect_rate = connect_rate,
         .message_interval_ns = c->msg.interval_ns,
         .threads = (unsigned)c->threads, .cpu = c->parts.cpu,
-        .ncpu = c->parts.ncpu, .timeout_ns = c->timeout_ns,
+        .ncpu = c->parts.ncpu, .stream_ns = c->msg.stream_ns,
+        .timeout_ns = c->msg.stream_ns + c->timeout_ns,
         .connect_timeout_ns = c->connect_ns, .keepalive_ns = c->keepalive_ns,
         .requests_per_connection = c->per_connection,
         .start_unix_ns = start_ns, .warmup_ns = c->warmup_ns,
         .interval_ns = c->interval_ns,
-        .drain_ns = c->drain_ns >= 0 ? c->drain_ns : c->timeout_ns,
+        .drain_ns = c->drain_ns >= 0 ? c->drain_ns
+                  : c->msg.stream_ns + c->timeout_ns,
         .no_reconnect = c->no_reconnect, .stop = &loadcmd_signal,
         .reply = c->msg.each[0].method.output ? &c->parts.reply : NULL,
     };
