@@ -153,7 +153,8 @@ class Conn:
                     for s in self.streams.values():
                         s.window += v - self.initial
                     self.initial = v
-            self.send(frame(SETTINGS, ACK))
+            if self.case.acks:
+                self.send(frame(SETTINGS, ACK))
         elif kind == PING and flags & ACK:
             self.pongs.append(body)
         elif kind == PING:
@@ -195,6 +196,7 @@ class Case:
     args = '-n 3'
     status, ok, failed = 0, 3, 0        # of load; None: it may vary
     errors = ()                         # each a regex of kind, status, detail
+    acks = True                         # it acknowledges SETTINGS
 
     def __init__(self):
         self.conns = []
@@ -223,7 +225,8 @@ class Case:
             sock, _ = listener.accept()
             c = Conn(sock, self, len(self.conns))
             self.conns.append(c)
-            threading.Thread(target=c.run, daemon=True).start()
+            c.thread = threading.Thread(target=c.run, daemon=True)
+            c.thread.start()
 
 
 def case(cls):
@@ -256,6 +259,11 @@ class Good(Case):
     """good: L1 the headers are gRPC's, in their order; L2 and end"""
     args = "-n 3 -H x-own:1 --timeout 3s"
 
+    def call(self, c, s):
+        if not c.acks:
+            c.wrong.append('our SETTINGS are not acknowledged yet')
+        c.good(s)
+
     def check(self, result):
         s = self.conns[0].streams[1]
         names = [k for k, _ in s.headers]
@@ -266,12 +274,26 @@ class Good(Case):
                 ':path', '/helloworld.Greeter/SayHello'), ('te', 'trailers'),
                      ('content-type', r'application/grpc(\+proto)?'),
                      ('grpc-timeout', r'[0-9]{1,8}[HMSmun]'),
-                     ('user-agent', r'.*grpcprof.*'), ('x-own', '1')):
+                     ('user-agent', r'.*grpcprof.*'), ('x-own', '1'),
+                     ('grpc-accept-encoding', 'identity,gzip')):
             if not re.fullmatch(v, h.get(k, '')):
                 return '%s is %r' % (k, h.get(k))
         if names.index('x-own') < names.index('content-type'):
             return names
         return s.data != message(b'\x0a\x05world') and s.data
+
+
+@case
+class Own(Case):
+    """a user-agent of -H is the only one; keys are sent in lower case"""
+    args = "-n 3 -H User-Agent:mine/1 -H X-Own-Key:V"
+
+    def check(self, result):
+        got = self.conns[0].streams[1].headers
+        got = [(k, v) for k, v in got if k.lower() in (
+            'user-agent', 'x-own-key')]
+        return sorted(got) != [('user-agent', 'mine/1'),
+                               ('x-own-key', 'V')] and got
 
 
 # ---- statuses ----
@@ -398,6 +420,40 @@ fails('a gzip answer of 320 MiB', lambda c, s: zipped(BOMB * 5)(c, s),
       args='-n 1', failed=1)
 
 
+@case
+class Texts(Case):
+    """a row for each of 16 texts, one for the others, one for another kind"""
+    args, status, ok, failed = '-n 60', 3, 0, 60
+
+    def call(self, c, s):
+        text = 'order %d not found' % (s.number % 20)
+        c.head(s, GRPC + ([('grpc-status', '3')] if s.number == 59 else [
+            ('grpc-status', '5'), ('grpc-message', text.replace(' ', '%20'))]),
+            True)
+
+    def check(self, result):
+        got = [(e['status'], e['detail'], e['count'], e['varies'])
+               for e in result['errors']]
+        want = [(5, 'order %d not found' % i, 3, False) for i in range(16)] + [
+            (5, 'order 16 not found', 11, True), (3, '', 1, False)]
+        return got != want and got
+
+
+def told(encoded, text):
+    """A case whose grpc-message must be told as text."""
+    fails('grpc-message %.30s' % encoded, lambda c, s: c.head(s, GRPC + [
+        ('grpc-status', '3'), ('grpc-message', encoded)], True), check=lambda
+        self, result: [e['detail'] for e in result['errors']] != [text] and
+        result['errors'])
+
+
+told('field%20items%5B3%5D.price.currency_code%20must%20be%20one%20of%20EUR%2C'
+     '%20USD%2C%20GBP%20%28got%20XXX%29', 'field items[3].price.currency_code '
+     'must be one of EUR, USD, GBP (got XXX)')
+told('%E6%97%A5%E6%9C%AC%E8%AA%9E', '\u65e5\u672c\u8a9e')
+told('%ff%00%E6%97ok', '\ufffd\ufffd\ufffd\ufffdok')
+told('m' * 9000, 'm' * 4096)
+told('%E2%98%BA' * 1500, '\u263a' * 1365)
 fails('L8 grpc-message with a bad escape', lambda c, s: c.head(s, GRPC + [
     ('grpc-status', '5'), ('grpc-message', '100% of %zz%41')], True),
       r'grpc_status NOT_FOUND 100% of %zzA')
@@ -432,6 +488,27 @@ class Deadline(Case):
     def check(self, result):
         got = [r for c in self.conns for r in c.resets]
         return (not got or any(code != 8 for _, code in got)) and got
+
+
+def at_deadline(name, end):
+    """The server's own timer ends each call as the deadline passes."""
+    fails('L9 at the deadline: ' + name, lambda c, s: (
+        time.sleep(0.05), end(c, s)), '^deadline DEADLINE_EXCEEDED no answer',
+          args='-c 8 -n 5 --timeout 50ms', failed=40, check=lambda self, result:
+          len(result['errors']) != 1 and result['errors'])
+
+
+at_deadline('RST_STREAM(CANCEL)', lambda c, s: c.reset(s, 8))
+at_deadline('RST_STREAM(CANCEL) after headers', lambda c, s: (
+    c.head(s), c.reset(s, 8)))
+at_deadline('CANCELLED', lambda c, s: c.head(
+    s, GRPC + [('grpc-status', '1')], True))
+at_deadline('DEADLINE_EXCEEDED', lambda c, s: c.head(
+    s, GRPC + [('grpc-status', '4'), ('grpc-message', 'late')], True))
+fails('DEADLINE_EXCEEDED long before the deadline is the server\'s own',
+      lambda c, s: c.head(s, GRPC + [
+          ('grpc-status', '4'), ('grpc-message', 'database')], True),
+      '^grpc_status DEADLINE_EXCEEDED database$')
 
 
 @case
@@ -557,6 +634,40 @@ class Said(Case):
 
     def call(self, c, s):
         c.goaway(s.id, 11, b'too many\x1b[31m')
+        raise Over
+
+
+@case
+class Leaves(Case):
+    """GOAWAY(NO_ERROR) before load closes its connections"""
+    args, ok, want = '-c 3 -n 2', 6, 3
+
+    def check(self, result):
+        for c in self.conns:
+            c.thread.join(10)
+        got = [c.goaways for c in self.conns]
+        return got != [[0]] * self.want and got
+
+
+@case
+class LeavesEach(Leaves):
+    """GOAWAY(NO_ERROR) on each of --max-requests-per-connection"""
+    args = '-n 6 --max-requests-per-connection 2'
+
+
+@case
+class Unacked(Case):
+    """SETTINGS that are not acknowledged in --connect-timeout"""
+    args, status, ok, failed = '-n 2 --connect-timeout 300ms', 3, 0, 2
+    acks = False
+    errors = (r'^transport UNAVAILABLE the server violated HTTP/2: '
+              r'no acknowledgement of SETTINGS in time$',)
+
+    def call(self, c, s):
+        while not c.goaways:
+            c.step()
+        if c.goaways != [4]:            # SETTINGS_TIMEOUT
+            c.wrong.append(c.goaways)
         raise Over
 
 
@@ -871,7 +982,7 @@ def padded(c, s):
 
 
 answers('L15 60,000 frames of 5 bytes and 255 of padding', padded, ok=1,
-        args='-n 1 --timeout 20s')
+        args='-n 1 --timeout 1h')
 answers('an answer byte by byte', lambda c, s: (
     c.head(s), [c.data(s, REPLY[i:i + 1]) for i in range(len(REPLY))],
     c.data(s, b''), c.head(s, [('grpc-status', '0')], True)))
@@ -954,7 +1065,6 @@ breaks('PUSH_PROMISE', raw(lambda s: frame(
     PUSH, END_HEADERS, s.id, struct.pack('>I', 2) + b'\x82\x86\x84')))
 breaks('a frame of 17 KiB', raw(lambda s: frame(DATA, 0, s.id, bytes(17408))))
 breaks('DATA on stream 0', raw(lambda s: frame(DATA, 0, 0, b'x')))
-breaks('DATA before HEADERS', lambda c, s: c.data(s, REPLY, end=True))
 breaks('DATA on a stream that nobody opened',
        raw(lambda s: frame(DATA, 0, s.id + 100, b'x')))
 breaks('padding longer than its frame',
@@ -990,16 +1100,60 @@ breaks('a largest frame of 10 bytes', raw(lambda s: frame(
 breaks('SETTINGS of 5 bytes', raw(lambda s: frame(SETTINGS, 0, 0, b'12345')))
 breaks('PING of 7 bytes', raw(lambda s: frame(PING, 0, 0, b'1234567')))
 breaks('RST_STREAM of stream 0', raw(lambda s: frame(RST, 0, 0, bytes(4))))
-breaks('no :status', lambda c, s: c.head(
-    s, [('content-type', 'application/grpc')], True))
-breaks('capitals in a name', lambda c, s: c.head(
-    s, GRPC + [('X-Upper', '1'), ('grpc-status', '0')], True))
-breaks('trailers that do not end', lambda c, s: (
-    c.head(s), c.data(s, REPLY), c.head(s, [('grpc-status', '0')])),
-       args='-n 3 --timeout 1s')
-breaks('a length that is another', lambda c, s: (
-    c.head(s, GRPC + [('content-length', '3')]), c.data(s, REPLY),
-    c.head(s, [('grpc-status', '0')], True)))
+
+
+def malformed(name, why, respond):
+    """A response that is malformed costs its call, which says why; the
+    connection goes on."""
+    def check(self, result):
+        got = self.conns[0].resets
+        return (len(self.conns) != 1 or [code for _, code in got[:2]] !=
+                [1, 1]) and (len(self.conns), got)
+    fails('malformed: ' + name, respond,
+          '^protocol INTERNAL malformed response: %s$' % why, check=check)
+
+
+def field(name, value='1'):
+    return lambda c, s: c.head(s, GRPC + [(name, value)])
+
+
+for name, value in (('connection', 'close'), ('keep-alive', 'timeout=5'), (
+        'transfer-encoding', 'chunked'), ('upgrade', 'h2c'), ('te', 'gzip'), (
+            'proxy-connection', 'close')):
+    malformed('%s: %s' % (name, value), 'connection-specific field: ' + name,
+              field(name, value))
+malformed('capitals in a name', 'upper case in the name of a field: X-Upper',
+          field('X-Upper'))
+malformed('capitals in a trailer', 'upper case in .*: Grpc-Status',
+          lambda c, s: (c.head(s), c.data(s, REPLY), c.head(
+              s, [('Grpc-Status', '0')], True)))
+malformed('a blank in a name', 'invalid name of a field: x.a', field('x a'))
+malformed('a line end in a value', 'invalid byte in the value of a field: x',
+          field('x', 'a\nb'))
+malformed('a blank after a value', 'blank around the value of a field: x',
+          field('x', 'a '))
+malformed('no :status', 'no :status', lambda c, s: c.head(s, GRPC[1:]))
+malformed(':status twice', 'pseudo-header field twice: :status',
+          lambda c, s: c.head(s, GRPC[:1] + GRPC))
+malformed(':status after another field', 'pseudo-header field after another '
+          'field: :status', lambda c, s: c.head(s, GRPC[::-1]))
+malformed(':path', 'pseudo-header field that no response has: :path',
+          lambda c, s: c.head(s, GRPC[:1] + [(':path', '/')] + GRPC[1:]))
+malformed(':status in trailers', 'pseudo-header field in trailers: :status',
+          lambda c, s: (c.head(s), c.data(s, REPLY), c.head(
+              s, [(':status', '200'), ('grpc-status', '0')], True)))
+malformed('trailers that do not end', 'headers after the headers',
+          lambda c, s: (c.head(s), c.data(s, REPLY), c.head(
+              s, [('grpc-status', '0')])))
+malformed('more than content-length', 'more data than content-length',
+          lambda c, s: (c.head(s, GRPC + [('content-length', '3')]),
+                        c.data(s, REPLY)))
+malformed('less than content-length', 'less data than content-length',
+          lambda c, s: (c.head(s, GRPC + [('content-length', '100')]),
+                        c.data(s, REPLY),
+                        c.head(s, [('grpc-status', '0')], True)))
+malformed('data before headers', 'data before headers',
+          lambda c, s: c.data(s, REPLY, end=True))
 breaks('a wrong answer after a good one', lambda c, s: (
     c.good(s), c.send(frame(DATA, 0, 0, b'x'))), status=(0, 3), ok=None,
        failed=None, errors=())
