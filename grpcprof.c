@@ -1035,9 +1035,23 @@ enum {
 #define WEB_WINDOW_NS INT64_C(600000000000)
 
 /* ---- REFLECT ---- */
-/* Files read by reflection, and the time for each; more are an error. */
-enum { REFLECT_FILES = 200 };
+/* Questions to a server, and the time for one and for all. */
+enum { REFLECT_ASKED = 2000 };
 #define REFLECT_ASK_NS INT64_C(5000000000)
+#define REFLECT_ALL_NS INT64_C(60000000000)
+
+/* ---- SCHEMA ---- */
+enum {
+    SCHEMA_FILE_BYTES = 64 << 20,       /* of a FileDescriptorSet */
+    SCHEMA_SAID_BYTES = 16 << 10,       /* of protoc's errors */
+    SCHEMA_LOST = 100,                  /* files and types that a server may
+                                         * lack: more are not asked for */
+    SCHEMA_DEPTH = 8,                   /* of a message to fill in: messages */
+    SCHEMA_JSON_BYTES = 64 << 10,       /* in it, and bytes */
+    SCHEMA_COLUMNS = 64,                /* of methods in a list; longer ones
+                                         * are not aligned */
+};
+#define SCHEMA_PROTOC_NS INT64_C(30000000000)   /* time to run */
 
 /* ---- FETCH ---- */
 enum {
@@ -5700,9 +5714,11 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
 }
 
 /* Start argv[0], found in PATH, in its own process group, no signal blocked or
- * ignored, with the socket s as standard input and output, no standard error,
- * and file, unless -1, as descriptor 3.  Return its pid or a gp_err. */
-static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
+ * ignored, with the socket s as standard input and output, and as standard
+ * error if errors is set, and file, unless -1, as descriptor 3.  Return its pid
+ * or a gp_err. */
+static pid_t sys_spawn(char *const argv[], int s, int file, bool errors,
+                       struct gp_why *why)
 {
     posix_spawn_file_actions_t acts;
     posix_spawnattr_t attr;
@@ -5718,8 +5734,8 @@ static pid_t sys_spawn(char *const argv[], int s, int file, struct gp_why *why)
     }
     int e = posix_spawn_file_actions_adddup2(&acts, s, 0);
     e = e ? e : posix_spawn_file_actions_adddup2(&acts, s, 1);
-    e = e ? e : posix_spawn_file_actions_addopen(&acts, 2, "/dev/null",
-                                                 O_WRONLY, 0);
+    e = e ? e : errors ? posix_spawn_file_actions_adddup2(&acts, s, 2)
+      : posix_spawn_file_actions_addopen(&acts, 2, "/dev/null", O_WRONLY, 0);
     if (file >= 0)
         e = e ? e : posix_spawn_file_actions_adddup2(&acts, file, 3);
     e = e ? e : posix_spawnattr_setsigmask(&attr, &none);
@@ -5814,9 +5830,10 @@ static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
 
 /* Run argv[0], found in PATH, until it exits or deadline_ns: src's n bytes are
  * its standard input, file, unless -1, its descriptor 3; its output, at most
- * most bytes, is appended to out.  GP_OK: it exited with status 0. */
-static int sys_run(char *const argv[], int file, const void *src, size_t n,
-                   size_t most, int64_t deadline_ns, struct buf *out,
+ * most bytes, is appended to out, with its errors if errors is set.  GP_OK: it
+ * exited with status 0. */
+static int sys_run(char *const argv[], int file, bool errors, const void *src,
+                   size_t n, size_t most, int64_t deadline_ns, struct buf *out,
                    struct gp_why *why)
 {
     int s[2];
@@ -5828,7 +5845,7 @@ static int sys_run(char *const argv[], int file, const void *src, size_t n,
     close(s[1]);
     pid_t pid = far < 0 || (file >= 0 && kept < 0)
         ? txt_fail(why, GP_EIO, "%s: %s", argv[0], strerror(errno))
-        : sys_spawn(argv, far, kept, why);
+        : sys_spawn(argv, far, kept, errors, why);
     if (far >= 0)
         close(far);
     if (kept >= 0)
@@ -9283,7 +9300,7 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
             txt_putf(&in, "0x%" PRIx64 "\n", spot[i].value);
     memcpy(argv, words, sizeof argv);
     bool asked = in.len && !in.err && sys_now_ns() < deadline_ns;
-    bool answered = asked && !sys_run(argv, from->fd, in.data, in.len,
+    bool answered = asked && !sys_run(argv, from->fd, false, in.data, in.len,
                                       ELF_ANSWER_BYTES, deadline_ns,
                                       &f->answer, NULL) &&
                     !elf_read_answer(m, file, spot, n);
@@ -9377,8 +9394,9 @@ static bool elf_run_filter(struct elf_names *t, struct buf *out)
     size_t at = 0, n = 0;
     memcpy(argv, words, sizeof argv);
     t->text = t->n ? mem_zalloc(t->n * sizeof *t->text) : NULL;
-    if (!t->text || sys_run(argv, -1, t->in.data, t->in.len, ELF_ANSWER_BYTES,
-                            sys_now_ns() + ELF_DEMANGLE_NS, out, NULL))
+    if (!t->text || sys_run(argv, -1, false, t->in.data, t->in.len,
+                            ELF_ANSWER_BYTES, sys_now_ns() + ELF_DEMANGLE_NS,
+                            out, NULL))
         return false;
     while (n < t->n && (line = elf_next_line(out, &at))) {
         t->text[n] = elf_demangled(t->name[n], line);
@@ -24745,6 +24763,7 @@ struct dsc_symbol {
                                          * or methods */
     char     kind;                      /* 'M' message, 'E' enum, 'S' service,
                                          * 'X' extension */
+    bool     seen;                      /* SCHEMA has looked at its fields */
 };
 
 struct dsc_part {                       /* a field, a value or a method */
@@ -24767,7 +24786,7 @@ struct dsc {
 /* Limits on nesting: of types, as in protoc, and of messages in JSON. */
 enum { DSC_DEPTH = 32, DSC_JSON_DEPTH = 100 };
 
-/* Extensions of equal number and last word that are compared with a message. */
+/* Extensions of equal number, of messages whose last word is equal. */
 enum { DSC_NAMESAKES = 64 };
 
 /* Names that are compared with a mistyped one, those that are listed, and the
@@ -24869,6 +24888,13 @@ static struct slice dsc_scope(struct slice name)
     return (struct slice){ name.p, dot ? (size_t)(dot - name.p) : 0 };
 }
 
+/* Return the last word of the symbol name. */
+static struct slice dsc_last(struct slice name)
+{
+    struct slice scope = dsc_scope(name);
+    return txt_after(name, scope.n + (scope.n != 0));
+}
+
 /* Set *full to "scope.name", written to text; false: it is too long. */
 static bool dsc_join(char text[DSC_NAME_BYTES], struct slice scope,
                      struct slice name, struct slice *full)
@@ -24941,8 +24967,7 @@ static const struct dsc_part *dsc_part(const struct dsc *d,
 static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
 {
     const struct dsc_symbol *s = dsc_symbol(d, name);
-    struct slice scope = dsc_scope(name);
-    struct slice last = txt_after(name, scope.n + (scope.n != 0));
+    struct slice scope = dsc_scope(name), last = dsc_last(name);
     if (s)
         return s->file;
     if ((s = dsc_symbol(d, scope)) && s->kind != 'E' &&
@@ -25022,10 +25047,21 @@ static int dsc_add_parts(struct dsc *d, struct dsc_symbol *s)
  * number. */
 static uint64_t dsc_extension_key(struct slice extendee, uint32_t number)
 {
-    struct slice scope = dsc_scope(extendee);
-    return mem_hash_more(dsc_hash('X',
-                             txt_after(extendee, scope.n + (scope.n != 0))),
-                         &number, sizeof number);
+    return mem_hash_more(dsc_hash('X', dsc_last(extendee)), &number,
+                         sizeof number);
+}
+
+/* Store the extension x, unless many have its key: those past DSC_NAMESAKES are
+ * not found by number. */
+static int dsc_index_extension(struct dsc *d, const struct dsc_symbol *x)
+{
+    uint64_t hash = dsc_extension_key(dsc_bytes(x->bytes, 2),
+                                     (uint32_t)dsc_varint(x->bytes, 3, 0));
+    uint32_t at = 0;
+    for (int n = 0; mem_index_next(&d->names, hash, &at) != MEM_NONE; )
+        if (++n == DSC_NAMESAKES)
+            return GP_OK;
+    return dsc_index(d, &d->names, hash, x->row);
 }
 
 /* Add the symbol that bytes define in scope.  Set *out to it, or to NULL if an
@@ -25050,13 +25086,11 @@ static int dsc_add_symbol(struct dsc *d, uint32_t file, struct slice scope,
     if (!at)
         return e ? e : GP_ENOMEM;
     full.p = copy;
-    *s = (struct dsc_symbol){ full, bytes, file, row, 0, 0, kind };
+    *s = (struct dsc_symbol){ full, bytes, file, row, 0, 0, kind,
+                                false };
     *out = *at = s;
     e = dsc_index(d, &d->names, dsc_hash('S', full), row);
-    if (!e && kind == 'X')
-        e = dsc_index(d, &d->names, dsc_extension_key(dsc_bytes(bytes, 2),
-                          (uint32_t)dsc_varint(bytes, 3, 0)), row);
-    return e;
+    return e || kind != 'X' ? e : dsc_index_extension(d, s);
 }
 
 /* Add the symbol that bytes define in scope, and the symbols in it. */
@@ -25137,7 +25171,8 @@ static int dsc_add(struct dsc *d, struct slice set, uint32_t number,
          : e == GP_ELIMIT ? txt_fail(why, e, "descriptors: names of over %d "
                                      "bytes, or tables of over %d MiB",
                                      DSC_NAME_BYTES, DSC_TABLE_BYTES >> 20)
-         : e ? txt_fail(why, e, "not a FileDescriptorSet") : GP_OK;
+         : e ? txt_fail(why, e, "not a FileDescriptorSet, or types nested more "
+                        "than %d deep", DSC_DEPTH) : GP_OK;
 }
 
 /* Read set, a FileDescriptorSet that outlives d. */
@@ -25362,8 +25397,7 @@ static const struct dsc_symbol *dsc_extension(const struct dsc *d,
 {
     uint64_t hash = dsc_extension_key(s->name, number);
     uint32_t at = 0, i;
-    while (at < DSC_NAMESAKES &&
-           (i = mem_index_next(&d->names, hash, &at)) != MEM_NONE) {
+    while ((i = mem_index_next(&d->names, hash, &at)) != MEM_NONE) {
         const struct dsc_symbol *x = i < d->nsymbols ? d->symbol[i] : s;
         if (x->kind == 'X' && dsc_varint(x->bytes, 3, 0) == number &&
             dsc_resolve(d, dsc_scope(x->name), dsc_bytes(x->bytes, 2)) == s)
@@ -25401,6 +25435,7 @@ static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
 }
 
 struct dsc_method {
+    const struct dsc *d;                /* has them; borrowed */
     const struct dsc_symbol *input, *output;
     bool client_streams, server_streams;
 };
@@ -25444,8 +25479,7 @@ struct dsc_near {
 /* Write the last word of name, in lower case and cut off, to text. */
 static void dsc_last_word(char text[DSC_WORD], struct slice name)
 {
-    struct slice scope = dsc_scope(name);
-    name = txt_after(name, scope.n + (scope.n != 0));
+    name = dsc_last(name);
     size_t n = name.n < DSC_WORD ? name.n : DSC_WORD - 1;
     for (size_t i = 0; i < n; i++)
         text[i] = (char)tolower((unsigned char)name.p[i]);
@@ -25525,7 +25559,7 @@ static struct dsc_method dsc_method(const struct dsc *d,
                                     const struct dsc_symbol *s,
                                     struct slice bytes)
 {
-    return (struct dsc_method){
+    return (struct dsc_method){ d,
         dsc_resolve(d, s->name, dsc_bytes(bytes, 2)),
         dsc_resolve(d, s->name, dsc_bytes(bytes, 3)),
         dsc_varint(bytes, 5, 0), dsc_varint(bytes, 6, 0) };
@@ -37796,7 +37830,7 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
 /* ================================ 49 REFLECT =================================
  * for     a server's descriptors, asked for by gRPC server reflection
  * uses    MEM, TXT, SYS, PB, DSC, NET, TLS, H2, RPC, CLIENT
- * owns    a connection while reflect_ask runs
+ * owns    a connection, from the first question to reflect_fini
  * spec    grpc.reflection.v1 and v1alpha, reflection.proto
  * prefix  reflect_
  * runs    the caller's thread, with an event loop of its own
@@ -37807,46 +37841,49 @@ void *gp_call_alloc(struct gp_call *call, size_t n)
  *                             6 ListServiceResponse: 1 service: 1 name
  *                             7 ErrorResponse: 1 error_code  2 error_message
  *
- * Invariant  every question is answered or fails within REFLECT_ASK_NS.
+ * Invariant  every question is answered or fails within REFLECT_ASK_NS, all
+ *            of them within REFLECT_ALL_NS, and there are REFLECT_ASKED at
+ *            most.
  */
 
-struct reflect_peer {                   /* the server to ask; all borrowed */
-    const char *target;                 /* its address */
-    const char *authority;              /* NULL: the target's */
-    struct tls_context *tls;            /* NULL: without TLS */
-};
+struct reflect_header { struct slice name, value; };
 
-struct reflect {                        /* one question, one answer */
+struct reflect {                        /* a server that is asked */
+    const char *target;                 /* borrowed; NULL: none */
+    const char *authority;              /* borrowed; NULL: the target's */
+    struct tls_context *tls;            /* borrowed; NULL: without TLS */
+    const struct reflect_header *header;        /* borrowed; of each question */
+    size_t      nheader;
+    struct client_reply answer;         /* a ServerReflectionResponse */
+    /* its own */
+    const char *version;                /* that the server has; NULL: untried */
     struct net_loop net;
-    struct client_conn chan;
-    struct client_call call;
-    struct client_request request;
-    struct client_payload question;
-    struct client_reply answer;
+    struct client_conn conn;
+    struct tls_peer peer;               /* of conn */
+    const char *addr;                   /* of conn; borrowed */
+    struct gp_why cause;                /* why conn got no SETTINGS */
+    struct client_call call;            /* the question */
     struct client_result result;        /* of the call; text is copied */
-    char            text[128];
-    const char     *addr;               /* that is being tried; borrowed */
-    struct gp_why   lost;               /* why it got no SETTINGS */
-    bool            asked, ended;
+    char        text[128];
+    int64_t     until;                  /* of all questions; 0: none asked */
+    unsigned    asked;                  /* questions */
+    bool        open;                   /* net is */
+    bool        ready, lost;            /* conn */
+    bool        ended;                  /* call */
 };
 
-/* Send the question once the server's SETTINGS allow a stream. */
-static void reflect_on_ready(struct client_conn *ch)
+/* Note that the server's SETTINGS allow a stream. */
+static void reflect_on_ready(struct client_conn *c)
 {
-    struct reflect *m = ch->owner;
-    if (m->asked || !ch->session.peer_streams)
-        return;                         /* later SETTINGS may allow streams */
-    m->call.many = true;
-    m->call.keep = &m->answer;
-    m->asked = client_call_start(ch, &m->call, m->request.nv, m->request.n,
-                                 true, &m->question, false) == GP_OK;
+    struct reflect *m = c->owner;
+    m->ready = c->session.peer_streams != 0;    /* else later SETTINGS may */
 }
 
 /* Keep the call's result. */
-static void reflect_on_done(struct client_conn *ch, struct client_call *u,
+static void reflect_on_done(struct client_conn *c, struct client_call *u,
                             const struct client_result *r)
 {
-    struct reflect *m = ch->owner;
+    struct reflect *m = c->owner;
     (void)u;
     m->result = *r;
     snprintf(m->text, sizeof m->text, "%s", r->text ? r->text : "");
@@ -37854,23 +37891,18 @@ static void reflect_on_done(struct client_conn *ch, struct client_call *u,
 }
 
 /* Ignore a GOAWAY, room to send, and that the connection may be freed. */
-static void reflect_on_nothing(struct client_conn *ch)
+static void reflect_on_nothing(struct client_conn *c)
 {
-    (void)ch;
+    (void)c;
 }
 
-/* Keep the reason why the connection was lost. */
-static void reflect_on_lost(struct client_conn *ch)
+/* Note that the connection was lost. */
+static void reflect_on_lost(struct client_conn *c)
 {
-    struct reflect *m = ch->owner;
-    if (!m->asked)
-        client_connect_fail(ch, m->addr, &m->lost);
-    if (!m->ended) {
-        m->result.kind = CLIENT_LOST;
-        snprintf(m->text, sizeof m->text, "%s", ch->h2.error ?
-                 strerror(ch->h2.error) : "the connection was closed");
-    }
-    m->ended = true;
+    struct reflect *m = c->owner;
+    if (!m->ready)
+        client_connect_fail(c, m->addr, &m->cause);
+    m->lost = true;
 }
 
 static const struct client_up reflect_up = {
@@ -37879,212 +37911,1228 @@ static const struct client_up reflect_up = {
     .on_lost = reflect_on_lost, .on_gone = reflect_on_nothing,
 };
 
-/* Explain in why that m, which asked for name, has no answer; GP_EIO. */
-static int reflect_fail(const struct reflect *m, const char *target,
+/* Run m's loop until *done, its connection is lost or the time is until. */
+static void reflect_wait(struct reflect *m, const bool *done, int64_t until)
+{
+    while (!*done && !m->lost && sys_now_ns() < until)
+        net_loop_turn(&m->net, 50);
+}
+
+/* Connect m, unless it is connected.  Write the authority of its target to
+ * host. */
+static int reflect_connect(struct reflect *m, char host[NET_AUTHORITY_BYTES],
+                           int64_t until, struct gp_why *why)
+{
+    struct net_addr addr[NET_ADDRS];
+    size_t n, i = 0;
+    int e = net_addr_parse(m->target, true, addr, &n, why);
+    if (!e && !m->open) {
+        m->conn.h2.state = H2_GONE;
+        e = net_loop_init(&m->net, why);
+        m->open = !e;
+    }
+    if (e)
+        return e;
+    const char *name = m->authority ? m->authority
+                                    : net_authority(m->target, addr, host);
+    if (name != host)
+        snprintf(host, NET_AUTHORITY_BYTES, "%s", name);
+    m->ready = m->ready && !m->lost && client_conn_usable(&m->conn);
+    for (; !m->ready && i < n && sys_now_ns() < until; i++) {
+        h2_abort(&m->conn.h2);
+        m->lost = false;
+        m->addr = addr[i].text;
+        m->peer = (struct tls_peer){ .context = m->tls };
+        tls_peer_name(&m->peer, host);
+        if (client_conn_open(&m->conn, &m->net, &addr[i], &m->peer,
+                             (until - sys_now_ns()) / (int64_t)(n - i),
+                             &reflect_up, m))
+            reflect_on_lost(&m->conn);
+        reflect_wait(m, &m->ready, until);
+    }
+    m->addr = NULL;                     /* is about to end */
+    return m->ready ? GP_OK
+         : m->lost ? txt_fail(why, GP_EIO, "%s", m->cause.text)
+         : txt_fail(why, GP_EIO, "%s: reflection: no HTTP/2 stream allowed in "
+                    "time", m->target);
+}
+
+/* Explain in why that m's question for name has no answer; GP_EIO. */
+static int reflect_fail(const struct reflect *m, struct slice name,
+                        struct gp_why *why)
+{
+    bool denied = m->result.status == GP_STATUS_UNAUTHENTICATED ||
+                  m->result.status == GP_STATUS_PERMISSION_DENIED;
+    if (m->ended && m->result.status == GP_STATUS_UNIMPLEMENTED)
+        return txt_fail(why, GP_EIO, "%s: no server reflection; give the "
+                        "descriptors with --proto FILE or --protoset FILE",
+                        m->target);
+    return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %s; %s", m->target,
+                    dsc_shown(name), name.p,
+                    !m->ended ? "no answer in time" : m->text[0] ? m->text
+                    : rpc_status_name(m->result.status),
+                    denied ? "give the server's header with -H, or "
+                             "descriptors with --proto or --protoset"
+                    : "--proto FILE or --protoset FILE needs no reflection");
+}
+
+/* Send the question in message by m->version, and wait for the answer. */
+static int reflect_send(struct reflect *m, const struct buf *message,
                         struct slice name, struct gp_why *why)
 {
-    if (m->ended && !m->asked)
-        return txt_fail(why, GP_EIO, "%s", m->lost.text);
-    if (m->result.status == GP_STATUS_UNIMPLEMENTED)
-        return txt_fail(why, GP_EIO, "%s: no server reflection; give the "
-                        "descriptors with --protoset FILE", target);
-    return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %s; --protoset FILE "
-                    "needs no reflection", target,
-                    name.n < 100 ? (int)name.n : 100, name.p,
-                    !m->ended ? "no answer in time" : m->text[0] ? m->text
-                    : rpc_status_name(m->result.status));
-}
-
-/* Ask p, by reflection of version, "v1" or "v1alpha", with name in field
- * number.  *answer gets the response, *status the grpc status. */
-static int reflect_ask(const struct reflect_peer *p, const char *version,
-                       uint32_t number, struct slice name, struct buf *answer,
-                       int *status, struct gp_why *why)
-{
-    struct reflect m = { .chan.h2.state = H2_GONE, .result.kind = CLIENT_LOST };
-    struct net_addr addr[NET_ADDRS];
-    struct tls_peer peer = { .context = p->tls };
-    struct buf message = {0};
-    char path[96], to[NET_AUTHORITY_BYTES];
-    size_t n, i = 0;
+    struct client_request request = {0};
+    struct client_payload question = {0};
+    char path[96], host[NET_AUTHORITY_BYTES];
     int64_t until = sys_now_ns() + REFLECT_ASK_NS;
-    int e = net_addr_parse(p->target, true, addr, &n, why);
-    if (e || (e = net_loop_init(&m.net, why)))
-        return e;
-    const char *host = p->authority ? p->authority
-                                    : net_authority(p->target, addr, to);
-    tls_peer_name(&peer, host);
-    answer->len = 0;
-    snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
-             "ServerReflectionInfo", version);
-    pb_put_bytes(&message, number, name.p, name.n);
-    e = message.err ? message.err : client_request_init(&m.request, path,
-                                      host, p->tls, REFLECT_ASK_NS, false);
-    e = e ? e : client_payload_add(&m.question, mem_slice(&message), false);
+    until = until < m->until ? until : m->until;
+    int e = reflect_connect(m, host, until, why);
     if (e)
-        txt_fail(why, e, "out of memory for the question");
-    for (; !e && !m.asked && i < n && sys_now_ns() < until; i++) {
-        h2_abort(&m.chan.h2);
-        m.ended = false;
-        m.addr = addr[i].text;
-        if (client_conn_open(&m.chan, &m.net, &addr[i], &peer,
-                             (until - sys_now_ns()) / (int64_t)(n - i),
-                             &reflect_up, &m))
-            reflect_on_lost(&m.chan);
-        while (!m.ended && sys_now_ns() < until)
-            net_loop_turn(&m.net, 50);
+        return e;
+    snprintf(path, sizeof path, "/grpc.reflection.%s.ServerReflection/"
+             "ServerReflectionInfo", m->version);
+    e = client_request_init(&request, path, host, m->tls, REFLECT_ASK_NS,
+                            false);
+    for (size_t i = 0; !e && i < m->nheader; i++)
+        e = client_request_header(&request, m->header[i].name,
+                                  m->header[i].value);
+    e = e ? e : client_payload_add(&question, mem_slice(message), false);
+    m->answer.bytes.len = 0;
+    m->ended = false;
+    m->call.many = true;
+    m->call.keep = &m->answer;
+    e = e ? e : client_call_start(&m->conn, &m->call, request.nv, request.n,
+                                  false, &question, false);
+    if (!e) {
+        h2_flush(&m->conn.h2);
+        reflect_wait(m, &m->ended, until);
     }
-    *status = m.result.status;
-    if (!e && (!m.ended || m.result.kind != CLIENT_OK || m.answer.bytes.err))
-        e = reflect_fail(&m, p->target, name, why);
-    h2_abort(&m.chan.h2);
-    mem_put_buf(answer, &m.answer.bytes);
-    client_request_fini(&m.request);
-    client_payload_fini(&m.question);
-    mem_fini(&m.answer.bytes);
+    if (!m->ended && m->call.conn)
+        client_call_cancel(&m->call);
+    client_request_fini(&request);
+    client_payload_fini(&question);
+    if (e || m->answer.bytes.err)
+        return txt_fail(why, GP_ENOMEM, "%s: reflection of %.*s: out of "
+                        "memory", m->target, dsc_shown(name), name.p);
+    return m->ended && m->result.kind == CLIENT_OK ? GP_OK
+                                                   : reflect_fail(m, name, why);
+}
+
+/* Ask m's server, by reflection v1 or else v1alpha, with name in field number;
+ * m->answer gets its answer, which may be an ErrorResponse. */
+static int reflect_ask(struct reflect *m, uint32_t number, struct slice name,
+                       struct gp_why *why)
+{
+    struct buf message = {0};
+    bool first = !m->version;
+    if (!m->until)
+        m->until = sys_now_ns() + REFLECT_ALL_NS;
+    if (m->asked++ == REFLECT_ASKED)
+        return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d "
+                        "questions; give the descriptors with --protoset FILE",
+                        m->target, REFLECT_ASKED);
+    pb_put_bytes(&message, number, name.p, name.n);
+    m->version = first ? "v1" : m->version;
+    m->result.status = GP_STATUS_OK;
+    int e = reflect_send(m, &message, name, why);
+    if (e && first && m->result.status == GP_STATUS_UNIMPLEMENTED) {
+        m->version = "v1alpha";
+        e = reflect_send(m, &message, name, why);
+    }
     mem_fini(&message);
-    net_loop_fini(&m.net);
     return e;
 }
 
-/* True if the last part of one name contains the other's, in any case. */
-static bool reflect_alike(struct slice a, struct slice b)
+/* Close m's connection; a zero m is fine. */
+static void reflect_fini(struct reflect *m)
 {
-    char x[100], y[100];
-    snprintf(x, sizeof x, ".%.*s", a.n < 90 ? (int)a.n : 90, a.p);
-    snprintf(y, sizeof y, ".%.*s", b.n < 90 ? (int)b.n : 90, b.p);
-    const char *u = strrchr(x, '.') + 1, *v = strrchr(y, '.') + 1;
-    return strcasestr(u, v) || strcasestr(v, u);
-}
-
-/* Explain in why that p lacks want, and list what it has, similar names first;
- * GP_EIO. */
-static int reflect_no_service(const struct reflect_peer *p, const char *version,
-                              struct slice want, struct gp_why *why)
-{
-    struct buf all = {0}, list = {0};
-    struct slice one, first = {0};
-    int status;
-    (void)reflect_ask(p, version, 7, txt_slice("*"), &all, &status, NULL);
-    for (int alike = 1; alike >= 0; alike--) {
-        struct pb_in in = pb_of(dsc_bytes(mem_slice(&all), 6));
-        while (dsc_next(&in, 1, &one)) {
-            struct slice name = dsc_bytes(one, 1);
-            if (txt_starts(name, "grpc.reflection.") || !name.n ||
-                list.len + name.n > 100 || reflect_alike(name, want) != alike)
-                continue;
-            first = list.len ? first : name;
-            mem_put(&list, ", ", list.len ? 2 : 0);
-            mem_put(&list, name.p, name.n);
-        }
+    if (m->open) {
+        h2_abort(&m->conn.h2);
+        net_loop_fini(&m->net);
     }
-    txt_fail(why, GP_EIO, "%s: no service %.*s%s%.*s%s%.*s%s", p->target,
-             want.n < 60 ? (int)want.n : 60, want.p,
-             list.len ? ". It has " : "", (int)list.len,
-             list.data ? (const char *)list.data : "",
-             list.len ? ": --call " : "", first.n < 40 ? (int)first.n : 0,
-             first.n ? first.p : "", list.len ? "/METHOD" : "");
-    mem_fini(&all);
-    mem_fini(&list);
-    return GP_EIO;
-}
-
-/* True if set has the file name; *n gets the files before it, or all files. */
-static bool reflect_has(const struct buf *set, struct slice name, size_t *n)
-{
-    struct pb_in in = pb_of(mem_slice(set));
-    struct slice file;
-    for (*n = 0; dsc_next(&in, 1, &file); ++*n)
-        if (txt_equal(dsc_bytes(file, 1), name))
-            return true;
-    return false;
-}
-
-/* Add the files of answer, the response about name, to set if it lacks them. */
-static int reflect_take(struct slice answer, const char *target,
-                        struct slice name, struct buf *set, struct gp_why *why)
-{
-    struct slice error = dsc_bytes(answer, 7), file;
-    struct slice files = dsc_bytes(answer, 4), text = dsc_bytes(error, 2);
-    struct pb_in in = pb_of(files);
-    if (!text.n)
-        text = txt_slice("no file");
-    if (!files.n)
-        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: %.*s", target,
-                        name.n < 100 ? (int)name.n : 100, name.p,
-                        text.n < 200 ? (int)text.n : 200, text.p);
-    while (dsc_next(&in, 1, &file)) {
-        size_t n;
-        bool there = reflect_has(set, dsc_bytes(file, 1), &n);
-        if (!there && n == REFLECT_FILES)
-            return txt_fail(why, GP_ELIMIT, "%s: reflection: more than %d files"
-                            "; give them with --protoset FILE, which has no "
-                            "limit", target, REFLECT_FILES);
-        if (!there)
-            pb_put_bytes(set, 1, file.p, file.n);
-    }
-    return set->err ? txt_fail(why, GP_ENOMEM, "out of memory") : GP_OK;
-}
-
-/* True if a file in set imports one that set does not have: *name. */
-static bool reflect_missing(const struct buf *set, struct slice *name)
-{
-    struct pb_in in = pb_of(mem_slice(set));
-    struct slice file;
-    size_t n;
-    while (dsc_next(&in, 1, &file)) {
-        struct pb_in imports = pb_of(file);
-        while (dsc_next(&imports, 3, name))
-            if (!reflect_has(set, *name, &n))
-                return true;
-    }
-    return false;
-}
-
-/* Ask p, by reflection v1 or else v1alpha, for the files of service and all
- * their imports, and append them to set, a FileDescriptorSet. */
-static int reflect_service(const struct reflect_peer *p, struct slice service,
-                           struct buf *set, struct gp_why *why)
-{
-    const char *version = "v1";
-    struct buf answer = {0}, name = {0};
-    struct slice missing, asked = service;
-    int status = 0;
-    int e = reflect_ask(p, version, 4, service, &answer, &status, why);
-    if (e && status == GP_STATUS_UNIMPLEMENTED) {
-        version = "v1alpha";
-        e = reflect_ask(p, version, 4, service, &answer, &status, why);
-    }
-    struct slice error = dsc_bytes(mem_slice(&answer), 7);
-    if (!e && dsc_varint(error, 1, 0) == GP_STATUS_NOT_FOUND)
-        e = reflect_no_service(p, version, service, why);
-    for (int files = 0; !e && files < REFLECT_FILES; files++) {
-        e = reflect_take(mem_slice(&answer), p->target, asked, set, why);
-        if (e || !reflect_missing(set, &missing))
-            break;
-        name.len = 0;                   /* missing points into set */
-        mem_put(&name, missing.p, missing.n);
-        if (name.err) {
-            e = txt_fail(why, GP_ENOMEM, "out of memory for the question");
-            break;
-        }
-        asked = mem_slice(&name);
-        e = reflect_ask(p, version, 3, asked, &answer, &status, why);
-    }
-    mem_fini(&answer);
-    mem_fini(&name);
-    return e;
+    mem_fini(&m->answer.bytes);
+    *m = (struct reflect){0};
 }
 
 /* ================================= 50 SCHEMA =================================
  * for     where descriptors come from: files, protoc, reflection, the program;
  *         what they have, printed
- * uses    nothing
- * owns    struct schema: the bytes of its descriptors
+ * uses    MEM, TXT, SYS, JS, PB, DSC, CLIENT, SVC, REFLECT
+ * owns    struct schema: the bytes of its descriptors; protoc while it runs
  * spec    none
  * prefix  schema_
  * runs    main thread
+ *
+ * Invariant  of two files or types with the same name that of a file given
+ *            counts, then the server's.  What the server lacks, such as files
+ *            for options alone, is asked for once, and no error by itself.
  */
+
+struct schema {
+    /* set by the caller; borrowed */
+    const char *const *protoset, *const *proto, *const *dir;
+    size_t nprotoset, nproto, ndir;
+    bool reflection;                    /* ask the server, too */
+    struct reflect server;
+    /* its own */
+    struct dsc d;                       /* of the files and of the server */
+    struct dsc builtin;                 /* of this program's own services */
+    struct buf *kept;                   /* owned: the bytes that d borrows */
+    size_t nkept, kept_cap, bytes;      /* bytes: of all kept */
+    struct slice *lost;                 /* owned: what the server lacks */
+    size_t nlost, lost_cap;
+    size_t linked;                      /* files of d whose imports were asked
+                                         * for */
+    struct arena text;                  /* names */
+    struct buf said;                    /* protoc's errors, for the user */
+};
+
+/* ---- files ---- */
+
+/* Add set, a FileDescriptorSet or alike, which is in b; keep b.  Release b if
+ * that fails. */
+static int schema_keep(struct schema *s, struct buf *b, struct slice set,
+                       struct gp_why *why)
+{
+    struct buf *row = b->err ? NULL : MEM_ADD(s->kept, s->nkept, s->kept_cap);
+    if (!row) {
+        mem_fini(b);
+        return txt_fail(why, GP_ENOMEM, "out of memory for descriptors");
+    }
+    *row = *b;
+    *b = (struct buf){0};
+    s->bytes += row->len;
+    return s->bytes > SCHEMA_FILE_BYTES
+         ? txt_fail(why, GP_ELIMIT, "descriptors: over %d MiB",
+                    SCHEMA_FILE_BYTES >> 20)
+         : dsc_add(&s->d, set, 1, why);
+}
+
+/* True if path, or its content, is .proto source. */
+static bool schema_is_source(const char *path, struct slice content)
+{
+    return txt_ends(txt_slice(path), ".proto") ||
+           (content.n && !memchr(content.p, 0, content.n) &&
+            (memmem(content.p, content.n, "syntax", 6) ||
+             memmem(content.p, content.n, "message ", 8)));
+}
+
+/* Add the FileDescriptorSet in the file at path. */
+static int schema_read_set(struct schema *s, const char *path,
+                           struct gp_why *why)
+{
+    struct buf b = {0};
+    struct gp_why cause = {{0}};
+    int e = sys_read_file(path, SCHEMA_FILE_BYTES, &b, why);
+    if (e) {
+        mem_fini(&b);
+        return e;
+    }
+    struct slice set = mem_slice(&b);
+    bool source = schema_is_source(path, set);
+    e = schema_keep(s, &b, set, &cause);
+    if (!e && s->d.nfiles)
+        return GP_OK;
+    if (source)
+        return txt_fail(why, GP_EFORMAT, "%s: .proto source, not a "
+                        "FileDescriptorSet; give it with --proto", path);
+    return txt_fail(why, e ? e : GP_EFORMAT, "%s: %s; give .proto sources with "
+                    "--proto, or make a set with: protoc --include_imports "
+                    "--descriptor_set_out=x.protoset x.proto", path,
+                    e ? cause.text : "no file in it");
+}
+
+/* Put protoc's arguments into argv, which has room, with its output at out. */
+static int schema_protoc_args(struct schema *s, const char **argv,
+                              const char *out)
+{
+    size_t n = 0;
+    argv[n++] = "protoc";
+    argv[n++] = "--include_imports";
+    argv[n++] = out;
+    for (size_t i = 0; i < s->ndir; i++) {
+        argv[n++] = "-I";
+        argv[n++] = s->dir[i];
+    }
+    for (size_t i = 0; !s->ndir && i < s->nproto; i++) {
+        const char *path = s->proto[i], *slash = strrchr(path, '/');
+        size_t bytes = slash ? (size_t)(slash - path) + (slash == path) : 1;
+        argv[n++] = "-I";
+        argv[n++] = *path == '/' ? path : ".";  /* imports as from here */
+        if (*path == '/' || slash) {
+            argv[n++] = "-I";
+            argv[n++] = mem_arena_dup(&s->text, slash ? path : ".", bytes);
+            if (!argv[n - 1])
+                return GP_ENOMEM;
+        }
+        if (*path == '/')
+            argv[n - 3] = argv[n - 1];
+    }
+    for (size_t i = 0; i < s->nproto; i++)
+        argv[n++] = s->proto[i];
+    argv[n] = NULL;
+    return GP_OK;
+}
+
+/* Run protoc on the .proto files, and add its FileDescriptorSet.  What protoc
+ * says, if it fails, goes to s->said. */
+static int schema_protoc(struct schema *s, struct gp_why *why)
+{
+    const char **argv = mem_zalloc((4 + 2 * s->ndir + 5 * s->nproto + 1) *
+                                   sizeof *argv);
+    struct buf set = {0};
+    int fd = memfd_create("descriptors", MFD_CLOEXEC);
+    int e = argv && !schema_protoc_args(s, argv,
+                                        "--descriptor_set_out=/dev/fd/3")
+          ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory for protoc");
+    if (!e && fd < 0)
+        e = txt_fail(why, GP_EIO, "memfd_create: %s", strerror(errno));
+    if (!e)
+        e = sys_run((char *const *)(uintptr_t)argv, fd, true, NULL, 0,
+                    SCHEMA_SAID_BYTES, sys_now_ns() + SCHEMA_PROTOC_NS,
+                    &s->said, why);
+    if (e && e != GP_ENOMEM && !s->said.len) {
+        struct gp_why cause = *why;
+        txt_fail(why, e, "%s. --proto needs protoc; install it: apt install "
+                 "protobuf-compiler (or dnf; brew install protobuf). Or give "
+                 "--protoset FILE", cause.text);
+    }
+    if (!e && lseek(fd, 0, SEEK_SET) == 0)
+        e = sys_read_fd(fd, "protoc", SCHEMA_FILE_BYTES, &set, why);
+    if (!e)
+        e = schema_keep(s, &set, mem_slice(&set), why);
+    if (fd >= 0)
+        close(fd);
+    mem_free(argv);
+    mem_fini(&set);
+    return e;
+}
+
+/* Read the files and the program's own descriptors. */
+static int schema_open(struct schema *s, struct gp_why *why)
+{
+    int e = GP_OK;
+#ifdef SVC_PROTOS
+    struct slice own = { (const char *)svc_protos, sizeof svc_protos };
+    e = dsc_init(&s->builtin, own, why);
+#endif
+    for (size_t i = 0; !e && i < s->nprotoset; i++)
+        e = schema_read_set(s, s->protoset[i], why);
+    if (!e && s->nproto)
+        e = schema_protoc(s, why);
+    s->linked = s->d.nfiles;
+    return e;
+}
+
+/* Release s; a zero s is fine. */
+static void schema_fini(struct schema *s)
+{
+    for (size_t i = 0; i < s->nkept; i++)
+        mem_fini(&s->kept[i]);
+    mem_free(s->kept);
+    mem_free(s->lost);
+    mem_fini(&s->said);
+    mem_arena_fini(&s->text);
+    dsc_fini(&s->d);
+    dsc_fini(&s->builtin);
+    reflect_fini(&s->server);
+    *s = (struct schema){0};
+}
+
+/* True if s has descriptors in files. */
+static bool schema_has_files(const struct schema *s)
+{
+    return s->nprotoset || s->nproto;
+}
+
+/* ---- the server ---- */
+
+/* Note that the server lacks name, a file or a symbol. */
+static int schema_lose(struct schema *s, struct slice name)
+{
+    char *copy = mem_arena_dup(&s->text, name.p, name.n);
+    struct slice *row = copy ? MEM_ADD(s->lost, s->nlost, s->lost_cap) : NULL;
+    if (!row)
+        return GP_ENOMEM;
+    *row = (struct slice){ copy, name.n };
+    return GP_OK;
+}
+
+/* Ask the server for the file, number 3, or for the file of the symbol, 4, that
+ * is called name, and add what it sends.  *had: there is something new. */
+static int schema_ask(struct schema *s, uint32_t number, struct slice name,
+                      bool *had, struct gp_why *why)
+{
+    struct reflect *m = &s->server;
+    struct gp_why cause = {{0}};
+    size_t before = s->d.nfiles;
+    *had = false;
+    for (size_t i = 0; i < s->nlost; i++)
+        if (txt_equal(s->lost[i], name))
+            return GP_OK;
+    if (s->nlost == SCHEMA_LOST)
+        return GP_OK;
+    int e = reflect_ask(m, number, name, why);
+    struct slice files = {0};
+    if (!e)
+        files = dsc_bytes(mem_slice(&m->answer.bytes), 4);
+    else if (number == 4 || m->result.kind != CLIENT_STATUS)
+        return e;
+    if (files.n && (e = schema_keep(s, &m->answer.bytes, files, &cause)))
+        return txt_fail(why, e, "%s: reflection of %.*s: %s", m->target,
+                        dsc_shown(name), name.p, cause.text);
+    *had = s->d.nfiles > before;
+    if (!*had || (number == 3 && dsc_find_file(&s->d, name) == MEM_NONE))
+        return schema_lose(s, name) ? txt_fail(why, GP_ENOMEM, "out of memory")
+                                    : GP_OK;
+    return GP_OK;
+}
+
+/* schema_ask for a symbol, then for all that its file imports, and so on. */
+static int schema_ask_symbol(struct schema *s, struct slice name, bool *had,
+                             struct gp_why *why)
+{
+    bool more;
+    int e = schema_ask(s, 4, name, had, why);
+    for (; !e && s->linked < s->d.nfiles; s->linked++) {
+        struct pb_in in = pb_of(s->d.file[s->linked].bytes);
+        struct slice import;
+        while (!e && dsc_next(&in, 3, &import))
+            if (dsc_find_file(&s->d, import) == MEM_NONE)
+                e = schema_ask(s, 3, import, &more, why);
+    }
+    return e;
+}
+
+/* Add the messages that fields of m have to the queue, those that d lacks after
+ * asking the server. */
+static int schema_walk(struct schema *s, const struct dsc_symbol *m,
+                       struct buf *queue, struct gp_why *why)
+{
+    int e = GP_OK;
+    for (uint32_t i = 0; !e && i < m->nparts; i++) {
+        struct slice bytes = s->d.part[m->part + i].bytes;
+        struct dsc_field f = dsc_field(&s->d, m, bytes);
+        bool had = false;
+        if (!f.of && f.type_name.n && *f.type_name.p == '.') {
+            e = schema_ask_symbol(s, txt_after(f.type_name, 1), &had, why);
+            if (had)
+                f = dsc_field(&s->d, m, bytes);
+        }
+        if (e || !f.of || f.of->kind != 'M' || s->d.symbol[f.of->row]->seen)
+            continue;
+        s->d.symbol[f.of->row]->seen = true;
+        mem_put(queue, &f.of->row, sizeof f.of->row);
+    }
+    return e;
+}
+
+/* Ask the server for the types that the message m needs, and those that they
+ * need, and that d lacks. */
+static int schema_complete(struct schema *s, const struct dsc_symbol *m,
+                           struct gp_why *why)
+{
+    struct buf queue = {0};
+    uint32_t row;
+    int e = GP_OK;
+    mem_put(&queue, &m->row, sizeof m->row);
+    for (size_t at = 0; !e && at < queue.len; at += sizeof row) {
+        memcpy(&row, queue.data + at, sizeof row);
+        e = schema_walk(s, s->d.symbol[row], &queue, why);
+    }
+    if (!e && queue.err)
+        e = txt_fail(why, GP_ENOMEM, "out of memory for descriptors");
+    mem_fini(&queue);
+    return e;
+}
+
+/* Explain in why that the server lacks the service want, and list what it has,
+ * similar names first; GP_EIO. */
+static int schema_no_service(struct schema *s, struct slice want,
+                             struct gp_why *why)
+{
+    struct dsc_near near = { .want = want };
+    struct buf list = {0};
+    struct slice one;
+    struct gp_why none = {{0}};
+    if (!reflect_ask(&s->server, 7, txt_slice("*"), &none)) {
+        struct pb_in in = pb_of(
+            dsc_bytes(mem_slice(&s->server.answer.bytes), 6));
+        while (dsc_next(&in, 1, &one)) {
+            one = dsc_bytes(one, 1);
+            if (one.n && !txt_starts(one, "grpc.reflection."))
+                dsc_near_add(&near, one);
+        }
+    }
+    dsc_near_put(&near, &list);
+    txt_fail(why, GP_EIO, "%s: no service %.*s%s%s%s%.*s%s", s->server.target,
+             dsc_shown(want), want.p, near.n ? ". It has " : "",
+             near.n ? mem_string(&list) : "", near.n ? ": --call " : "",
+             near.n ? dsc_shown(near.name[0]) : 0,
+             near.n ? near.name[0].p : "", near.n ? "/METHOD" : "");
+    mem_fini(&list);
+    return GP_EIO;
+}
+
+/* Make sure, by asking the server, that d has the messages of the method part
+ * of service. */
+static int schema_complete_method(struct schema *s,
+                                  const struct dsc_symbol *service,
+                                  const struct dsc_part *part,
+                                  struct gp_why *why)
+{
+    struct slice bytes = part->bytes;   /* the row may move */
+    bool had;
+    int e = GP_OK;
+    for (uint32_t number = 2; !e && number <= 3; number++) {
+        struct slice name = dsc_bytes(bytes, number);
+        const struct dsc_symbol *m = dsc_resolve(&s->d, service->name, name);
+        if (!m && name.n && *name.p == '.') {
+            e = schema_ask_symbol(s, txt_after(name, 1), &had, why);
+            m = dsc_resolve(&s->d, service->name, name);
+        }
+        if (!e && m)
+            e = schema_complete(s, m, why);
+    }
+    return e;
+}
+
+/* Fail as d does, and say in which file or at which server. */
+static int schema_fail(const struct schema *s, int e, struct gp_why *why)
+{
+    struct gp_why cause = *why;
+    struct slice last = s->nlost && e == GP_EFORMAT ? s->lost[s->nlost - 1]
+                                                    : (struct slice){0};
+    const char *from = s->nproto ? *s->proto : s->nprotoset ? *s->protoset
+                                                            : s->server.target;
+    return txt_fail(why, e, "%s: %s%s%.*s", from, cause.text,
+                    last.n ? "; the server lacks " : "", dsc_shown(last),
+                    last.n ? last.p : "");
+}
+
+/* Find method path, "package.Service/Method": in the files, else in the
+ * program's own services, else at the server.  raw: only if that needs no
+ * question; *m stays zero otherwise. */
+static int schema_find_method(struct schema *s, const char *path, bool raw,
+                              struct dsc_method *m, struct gp_why *why)
+{
+    const char *slash = strrchr(path, '/');
+    struct slice service = { path, slash ? (size_t)(slash - path) : 0 };
+    struct slice name = txt_slice(slash ? slash + 1 : "");
+    bool files = schema_has_files(s), had = true;
+    int e = GP_OK;
+    if (!files && !s->reflection) {
+        if (!dsc_find_method(&s->builtin, path, m, why) || raw)
+            return GP_OK;
+    }
+    if (!files || s->reflection) {
+        if (!dsc_symbol(&s->d, service))
+            e = schema_ask_symbol(s, service, &had, why);
+        const struct dsc_symbol *found = dsc_symbol(&s->d, service);
+        const struct dsc_part *part = found ? dsc_part(&s->d, found, &name, 0)
+                                            : NULL;
+        if (!e && !found)
+            e = schema_no_service(s, service, why);
+        if (!e && part)
+            e = schema_complete_method(s, found, part, why);
+        if (e)
+            return e;
+    }
+    e = dsc_find_method(&s->d, path, m, why);
+    return e ? schema_fail(s, e, why) : GP_OK;
+}
+
+/* Ask the server for the types that an Any in v names by "@type" and that d
+ * lacks; true if it had one.  Nothing is asked of a server that was not asked
+ * for a method. */
+static bool schema_ask_types(struct schema *s, const struct js_value *v)
+{
+    struct js_members list = js_members(v);
+    struct slice key;
+    struct js_value x;
+    struct gp_why why = {{0}};
+    bool had = false, any = false;
+    if (!s->server.asked || (v->kind != JS_OBJECT && v->kind != JS_ARRAY))
+        return false;
+    while (js_next_member(&list, &key, &x)) {
+        const char *slash = memrchr(x.text.p, '/', x.text.n);
+        if (x.kind != JS_STRING || !slash ||
+            !txt_equal(key, txt_slice("\"@type\""))) {
+            any |= schema_ask_types(s, &x);
+            continue;
+        }
+        struct slice type = txt_after(x.text, (size_t)(slash + 1 - x.text.p));
+        type.n -= type.n > 0;           /* the quote */
+        if (dsc_symbol(&s->d, type) ||
+            schema_ask_symbol(s, type, &had, &why) || !had)
+            continue;
+        const struct dsc_symbol *m = dsc_symbol(&s->d, type);
+        if (m && m->kind == 'M')
+            (void)schema_complete(s, m, &why);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- what there is, as a list ---- */
+
+struct schema_row {                     /* a line of the list */
+    struct slice service, bytes;        /* bytes: a method; empty: it has none,
+                                         * or is not described */
+};
+
+/* Return the name of m's kind, as in results of load. */
+static const char *schema_kind(const struct dsc_method *m)
+{
+    return m->client_streams ? m->server_streams ? "bidi" : "client_stream"
+                             : m->server_streams ? "server_stream" : "unary";
+}
+
+/* Compare two names. */
+static int schema_compare(const void *a, const void *b)
+{
+    const struct slice *x = a, *y = b;
+    return txt_compare(*x, *y);
+}
+
+/* Collect in names the services of the files or, without files, those that the
+ * server lists; ask it for their descriptors. */
+static int schema_services(struct schema *s, struct buf *names,
+                           struct gp_why *why)
+{
+    bool files = schema_has_files(s), had;
+    struct slice one;
+    int e = GP_OK;
+    for (size_t i = 0; files && i < s->d.nsymbols; i++)
+        if (s->d.symbol[i]->kind == 'S')
+            mem_put(names, &s->d.symbol[i]->name, sizeof one);
+    if (files && !s->reflection)
+        return names->err;
+    if ((e = reflect_ask(&s->server, 7, txt_slice("*"), why)))
+        return e;
+    size_t from = names->len;
+    struct pb_in in = pb_of(dsc_bytes(mem_slice(&s->server.answer.bytes), 6));
+    while (dsc_next(&in, 1, &one)) {
+        one = dsc_bytes(one, 1);
+        one.p = mem_arena_dup(&s->text, one.p, one.n);
+        if (one.p && !dsc_symbol(&s->d, one))
+            mem_put(names, &one, sizeof one);
+    }
+    for (; !e && from < names->len; from += sizeof one) {
+        memcpy(&one, names->data + from, sizeof one);
+        if (!dsc_symbol(&s->d, one))
+            e = schema_ask_symbol(s, one, &had, why);
+    }
+    return e ? e : names->err;
+}
+
+/* Append to rows each method of the services in names, sorted by service. */
+static void schema_put_rows(const struct schema *s, struct buf *names,
+                            struct buf *rows)
+{
+    size_t n = names->len / sizeof(struct slice);
+    if (n)
+        qsort(names->data, n, sizeof(struct slice), schema_compare);
+    for (size_t i = 0; i < n; i++) {
+        struct schema_row row = {0};
+        memcpy(&row.service, names->data + i * sizeof row.service,
+               sizeof row.service);
+        const struct dsc_symbol *found = dsc_symbol(&s->d, row.service);
+        for (uint32_t k = 0; found && k < found->nparts; k++) {
+            row.bytes = s->d.part[found->part + k].bytes;
+            mem_put(rows, &row, sizeof row);
+        }
+        if (!row.bytes.p)
+            mem_put(rows, &row, sizeof row);
+    }
+}
+
+/* Append name, for a terminal, and blanks up to width columns. */
+static void schema_put_padded(struct buf *b, struct slice name, size_t width)
+{
+    size_t from = b->len;
+    txt_put_clean(b, name);
+    while (b->len - from < width && !b->err)
+        mem_put_byte(b, ' ');
+}
+
+/* Append the line of row; width columns are for the method. */
+static void schema_put_row(const struct schema *s, const struct schema_row *row,
+                           size_t width, struct buf *b)
+{
+    const struct dsc_symbol *service = dsc_symbol(&s->d, row->service);
+    struct buf call = {0};
+    mem_put(&call, row->service.p, row->service.n);
+    if (row->bytes.n) {
+        struct dsc_method m = dsc_method(&s->d, service, row->bytes);
+        struct slice name = dsc_bytes(row->bytes, 1);
+        txt_putf(&call, "/%.*s", (int)name.n, name.p);
+        schema_put_padded(b, mem_slice(&call), width);
+        txt_putf(b, "  %-13s  ", schema_kind(&m));
+        txt_put_clean(b, m.input ? m.input->name : dsc_bytes(row->bytes, 2));
+        txt_puts(b, " -> ");
+        txt_put_clean(b, m.output ? m.output->name : dsc_bytes(row->bytes, 3));
+    } else {
+        schema_put_padded(b, mem_slice(&call), width);
+        txt_puts(b, service ? "  (no methods)" : "  (not described)");
+    }
+    mem_put_byte(b, '\n');
+    b->err = b->err ? b->err : call.err;
+    mem_fini(&call);
+}
+
+/* Write the n rows from row on, of one service, as a JSON object. */
+static void schema_put_service(const struct schema *s,
+                               const struct schema_row *row, size_t n,
+                               struct js *j)
+{
+    const struct dsc_symbol *service = dsc_symbol(&s->d, row->service);
+    js_open(j, '{');
+    js_field_str(j, "name", row->service);
+    js_field_open(j, "methods", '[');
+    for (size_t i = 0; i < n && row->bytes.n; i++) {
+        struct dsc_method m = dsc_method(&s->d, service, row[i].bytes);
+        js_open(j, '{');
+        js_field_str(j, "name", dsc_bytes(row[i].bytes, 1));
+        js_field_text(j, "kind", schema_kind(&m));
+        js_field_str(j, "input", m.input ? m.input->name
+                                         : dsc_bytes(row[i].bytes, 2));
+        js_field_str(j, "output", m.output ? m.output->name
+                                           : dsc_bytes(row[i].bytes, 3));
+        js_close(j, '}');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
+/* Append the services and methods of the files or the server: a line for each
+ * method, or JSON. */
+static int schema_list(struct schema *s, bool json, struct buf *b,
+                       struct gp_why *why)
+{
+    struct buf names = {0}, rows = {0};
+    int e = schema_services(s, &names, why);
+    size_t width = 0;
+    if (!e)
+        schema_put_rows(s, &names, &rows);
+    const struct schema_row *row = (const void *)rows.data;
+    size_t n = e ? 0 : rows.len / sizeof *row;
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = row[i].service.n + 1 + dsc_bytes(row[i].bytes, 1).n;
+        width = bytes > width && bytes <= SCHEMA_COLUMNS ? bytes : width;
+    }
+    struct js j = { .b = b };
+    if (json && !e) {
+        js_open(&j, '{');
+        js_field_text(&j, "schema", "grpcprof.list/1");
+        js_field_open(&j, "services", '[');
+    }
+    for (size_t i = 0, k; i < n; i = k) {
+        for (k = i; k < n && txt_equal(row[i].service, row[k].service); k++)
+            if (!json)
+                schema_put_row(s, &row[k], width, b);
+        if (json)
+            schema_put_service(s, &row[i], k - i, &j);
+    }
+    if (json && !e) {
+        js_close(&j, ']');
+        js_close(&j, '}');
+        mem_put_byte(b, '\n');
+    }
+    if (!e && (names.err || rows.err || b->err))
+        e = txt_fail(why, GP_ENOMEM, "out of memory for the list");
+    if (!e && !n)
+        e = txt_fail(why, GP_EIO, "%s: no services", schema_has_files(s)
+                     ? s->nproto ? *s->proto : *s->protoset
+                     : s->server.target);
+    mem_fini(&names);
+    mem_fini(&rows);
+    return e;
+}
+
+/* ---- a type, in the language of .proto files ---- */
+
+struct schema_text {
+    const struct dsc *d;
+    struct buf *b;
+    unsigned depth;                     /* blocks or objects that are open */
+};
+
+static const char *const schema_types[] = {
+    "?", "double", "float", "int64", "uint64", "int32", "fixed64", "fixed32",
+    "bool", "string", "group", "message", "bytes", "uint32", "enum", "sfixed32",
+    "sfixed64", "sint32", "sint64" };
+static_assert(sizeof schema_types / sizeof *schema_types == DSC_SINT64 + 1,
+              "a name for each type");
+
+/* Begin a line at t's depth, with word. */
+static void schema_line(struct schema_text *t, const char *word)
+{
+    txt_putf(t->b, "%*s%s", (int)t->depth * 2, "", word);
+}
+
+/* Begin a line at t's depth that opens the block of a word and a name. */
+static void schema_block(struct schema_text *t, const char *word,
+                         struct slice name)
+{
+    schema_line(t, word);
+    mem_put_byte(t->b, ' ');
+    txt_put_clean(t->b, name);
+    txt_puts(t->b, " {\n");
+    t->depth++;
+}
+
+/* Close t's innermost block. */
+static void schema_block_end(struct schema_text *t)
+{
+    t->depth--;
+    schema_line(t, "}\n");
+}
+
+/* Append the name of f's type. */
+static void schema_put_type_name(struct buf *b, const struct dsc_field *f)
+{
+    if (f->type_name.n)
+        txt_put_clean(b, f->type_name);
+    else
+        txt_puts(b, schema_types[f->type]);
+}
+
+/* Append the options of the field f in bytes that a caller should know. */
+static void schema_put_options(struct buf *b, const struct dsc_field *f,
+                               struct slice bytes)
+{
+    struct slice dflt = dsc_bytes(bytes, 7);
+    const char *before = " [";
+    if (dflt.n) {
+        const char *quote = f->type == DSC_STRING || f->type == DSC_BYTES
+                          ? "\"" : "";
+        txt_putf(b, "%sdefault = %s", before, quote);
+        txt_put_clean(b, dflt);
+        txt_puts(b, quote);
+        before = ", ";
+    }
+    if (f->json.n && !dsc_is_camel(f->name, f->json)) {
+        txt_putf(b, "%sjson_name = \"", before);
+        txt_put_clean(b, f->json);
+        txt_puts(b, "\"");
+        before = ", ";
+    }
+    if (dsc_varint(dsc_bytes(bytes, 8), 3, 0)) {
+        txt_putf(b, "%sdeprecated = true", before);
+        before = ", ";
+    }
+    txt_puts(b, *before == ',' ? "];\n" : ";\n");
+}
+
+/* Append the line of the field in bytes, of message or extension s. */
+static void schema_put_field(struct schema_text *t, const struct dsc_symbol *s,
+                             struct slice bytes, bool in_oneof)
+{
+    struct dsc_field f = dsc_field(t->d, s, bytes), k, v;
+    const struct dsc_file *file = &t->d->file[s->file];
+    struct slice none = {0};
+    uint64_t label = dsc_varint(bytes, 4, 1);
+    schema_line(t, "");
+    if (f.repeated && dsc_is_map(f.of) &&
+        dsc_find_field(t->d, f.of, none, 1, &k) &&
+        dsc_find_field(t->d, f.of, none, 2, &v)) {
+        txt_puts(t->b, "map<");
+        schema_put_type_name(t->b, &k);
+        txt_puts(t->b, ", ");
+        schema_put_type_name(t->b, &v);
+        txt_puts(t->b, ">");
+    } else {
+        bool old = !file->proto3 && !file->edition;
+        txt_puts(t->b, f.repeated ? "repeated " : label == 2 ? "required "
+                 : (old && !in_oneof) || dsc_varint(bytes, 17, 0)
+                 ? "optional " : "");
+        txt_puts(t->b, f.type == DSC_GROUP ? "group " : "");
+        schema_put_type_name(t->b, &f);
+    }
+    mem_put_byte(t->b, ' ');
+    txt_put_clean(t->b, f.name);
+    txt_putf(t->b, " = %" PRIu32, f.number);
+    schema_put_options(t->b, &f, bytes);
+}
+
+/* Append the fields of message s, those of a oneof in its block. */
+static void schema_put_fields(struct schema_text *t, const struct dsc_symbol *s)
+{
+    int64_t open = -1;
+    for (uint32_t i = 0; i < s->nparts; i++) {
+        struct slice bytes = t->d->part[s->part + i].bytes, name = {0};
+        int64_t oneof = dsc_varint(bytes, 17, 0) ? -1 :
+                        (int64_t)dsc_varint(bytes, 9, UINT64_MAX);
+        if (oneof != open && open >= 0)
+            schema_block_end(t);
+        if (oneof != open && oneof >= 0) {
+            struct pb_in in = pb_of(s->bytes);
+            for (int64_t k = 0; k <= oneof && dsc_next(&in, 8, &name); k++)
+                continue;
+            schema_block(t, "oneof", dsc_bytes(name, 1));
+        }
+        open = oneof;
+        schema_put_field(t, s, bytes, oneof >= 0);
+    }
+    if (open >= 0)
+        schema_block_end(t);
+}
+
+/* Append the enum s. */
+static void schema_put_enum(struct schema_text *t, const struct dsc_symbol *s)
+{
+    schema_block(t, "enum", dsc_last(s->name));
+    for (uint32_t i = 0; i < s->nparts; i++) {
+        const struct dsc_part *p = &t->d->part[s->part + i];
+        schema_line(t, "");
+        txt_put_clean(t->b, dsc_bytes(p->bytes, 1));
+        txt_putf(t->b, " = %" PRId32 ";\n", (int32_t)p->number);
+    }
+    schema_block_end(t);
+}
+
+/* Append the service s. */
+static void schema_put_rpcs(struct schema_text *t, const struct dsc_symbol *s,
+                            const struct dsc_part *one)
+{
+    schema_block(t, "service", dsc_last(s->name));
+    for (uint32_t i = 0; i < s->nparts; i++) {
+        const struct dsc_part *p = &t->d->part[s->part + i];
+        struct dsc_method m = dsc_method(t->d, s, p->bytes);
+        if (one && p != one)
+            continue;
+        schema_line(t, "rpc ");
+        txt_put_clean(t->b, dsc_bytes(p->bytes, 1));
+        txt_puts(t->b, m.client_streams ? " (stream " : " (");
+        txt_put_clean(t->b, m.input ? m.input->name : dsc_bytes(p->bytes, 2));
+        txt_puts(t->b, m.server_streams ? ") returns (stream " : ") returns (");
+        txt_put_clean(t->b, m.output ? m.output->name : dsc_bytes(p->bytes, 3));
+        txt_puts(t->b, ");\n");
+    }
+    schema_block_end(t);
+}
+
+/* Append the message s with the types in it, or the enum s. */
+static void schema_put_type(struct schema_text *t, const struct dsc_symbol *s)
+{
+    struct pb_in in = pb_of(s->bytes);
+    struct pb_field f;
+    if (s->kind == 'E') {
+        schema_put_enum(t, s);
+        return;
+    }
+    schema_block(t, "message", dsc_last(s->name));
+    schema_put_fields(t, s);
+    while (t->depth <= DSC_DEPTH && pb_get_field(&in, &f) > 0) {
+        char text[DSC_NAME_BYTES];
+        struct slice full;
+        if (f.type != PB_BYTES || (f.number != 3 && f.number != 4) ||
+            !dsc_join(text, s->name, dsc_bytes(pb_slice(&f), 1), &full))
+            continue;
+        const struct dsc_symbol *inner = dsc_symbol(t->d, full);
+        if (inner && inner->bytes.p == pb_slice(&f).p && !dsc_is_map(inner))
+            schema_put_type(t, inner);
+    }
+    schema_block_end(t);
+}
+
+/* ---- a message to fill in ---- */
+
+/* The messages that are open, innermost first: one in itself is left out. */
+struct schema_open {
+    const struct schema_open *outer;
+    const struct dsc_symbol *message;
+    unsigned depth;
+};
+
+/* The JSON of well-known types, which is no object of their fields. */
+static const struct { const char *name, *json; } schema_known[] = {
+    { "Timestamp", "\"2026-01-01T00:00:00Z\"" }, { "Duration", "\"1s\"" },
+    { "FieldMask", "\"\"" }, { "Any", "{}" }, { "Value", "null" },
+    { "Struct", "{}" }, { "ListValue", "[]" }, { "DoubleValue", "0" },
+    { "FloatValue", "0" }, { "Int64Value", "\"0\"" },
+    { "UInt64Value", "\"0\"" }, { "Int32Value", "0" }, { "UInt32Value", "0" },
+    { "BoolValue", "false" },
+    { "StringValue", "\"\"" }, { "BytesValue", "\"\"" },
+};
+
+/* Return the JSON of the message called name if it is well-known, or NULL. */
+static const char *schema_known_json(struct slice name)
+{
+    static const char package[] = "google.protobuf.";
+    if (txt_starts(name, package))
+        for (size_t i = 0; i < sizeof schema_known / sizeof *schema_known; i++)
+            if (txt_equal(txt_after(name, sizeof package - 1),
+                          txt_slice(schema_known[i].name)))
+                return schema_known[i].json;
+    return NULL;
+}
+
+/* True if a message with the field f may be in those that are open: it is no
+ * part of itself, nor too deep, nor is t's text too long. */
+static bool schema_fits(const struct schema_text *t,
+                        const struct schema_open *open,
+                        const struct dsc_field *f)
+{
+    if (f->type != DSC_MESSAGE && f->type != DSC_GROUP)
+        return true;
+    if (!f->of || open->depth >= SCHEMA_DEPTH || t->b->len > SCHEMA_JSON_BYTES)
+        return false;
+    for (const struct schema_open *o = open; o; o = o->outer)
+        if (o->message == f->of)
+            return false;
+    return true;
+}
+
+/* Append s as a JSON string. */
+static void schema_put_string(struct buf *b, struct slice s)
+{
+    struct js j = { .b = b };
+    js_put_str(&j, s);
+}
+
+/* Append a value for the field f, which is none of a message. */
+static void schema_put_scalar(struct schema_text *t, const struct dsc_field *f)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    const char *text = form == DSC_TRUTH ? "false"
+        : form == DSC_TEXT || form == DSC_BASE64 ? "\"\""
+        : form != DSC_REAL && dsc_types[f->type].bits == 64 ? "\"0\"" : "0";
+    if (form != DSC_NAMED || !f->of || !f->of->nparts)
+        txt_puts(t->b, text);
+    else if (txt_equal(f->of->name, txt_slice("google.protobuf.NullValue")))
+        txt_puts(t->b, "null");
+    else
+        schema_put_string(t->b, dsc_bytes(t->d->part[f->of->part].bytes, 1));
+}
+
+/* A field of a message that is filled in. */
+struct schema_member {
+    struct dsc_field f, key, value;     /* value: f itself, or that of a map */
+    bool map, fits, message;            /* fits: it gets a value */
+};
+
+/* Read the field in bytes, of message s, into *m; false: leave it out. */
+static bool schema_member(const struct schema_text *t,
+                          const struct dsc_symbol *s, struct slice bytes,
+                          const struct schema_open *open,
+                          struct schema_member *m)
+{
+    struct slice none = {0};
+    struct dsc_field f = dsc_field(t->d, s, bytes);
+    *m = (struct schema_member){ .f = f, .value = f };
+    m->map = f.repeated && dsc_is_map(f.of) &&
+             dsc_find_field(t->d, f.of, none, 1, &m->key) &&
+             dsc_find_field(t->d, f.of, none, 2, &m->value);
+    m->fits = schema_fits(t, open, &m->value);
+    m->message = m->value.type == DSC_MESSAGE || m->value.type == DSC_GROUP;
+    return m->fits || f.repeated;
+}
+
+/* Append what stands before the value of m; first: it is the first member. */
+static void schema_member_begin(struct schema_text *t,
+                                const struct schema_member *m, bool first)
+{
+    struct buf name = {0};
+    enum dsc_form key = dsc_types[m->key.type].form;
+    if (m->f.json.n)
+        mem_put(&name, m->f.json.p, m->f.json.n);
+    else
+        dsc_put_camel(&name, m->f.name);
+    txt_puts(t->b, first ? "\n" : ",\n");
+    schema_line(t, "");
+    schema_put_string(t->b, mem_slice(&name));
+    mem_fini(&name);
+    txt_puts(t->b, m->map ? ": {" : m->f.repeated ? ": [" : ": ");
+    if (m->map && m->fits) {
+        t->depth++;
+        mem_put_byte(t->b, '\n');
+        schema_line(t, key == DSC_TEXT ? "\"key\": " : key == DSC_TRUTH
+                       ? "\"false\": " : "\"0\": ");
+    }
+}
+
+/* Append what stands after the value of m. */
+static void schema_member_end(struct schema_text *t,
+                              const struct schema_member *m)
+{
+    if (m->map && m->fits) {
+        t->depth--;
+        mem_put_byte(t->b, '\n');
+        schema_line(t, "");
+    }
+    txt_puts(t->b, m->map ? "}" : m->f.repeated ? "]" : "");
+}
+
+/* Append a message of type s: each field with a value, the first of a oneof. */
+static void schema_put_json(struct schema_text *t, const struct dsc_symbol *s,
+                            const struct schema_open *outer)
+{
+    struct schema_open open = { outer, s, outer ? outer->depth + 1 : 1 };
+    const char *known = schema_known_json(s->name);
+    int64_t oneof = -1;
+    bool any = false;
+    if (known) {
+        txt_puts(t->b, known);
+        return;
+    }
+    mem_put_byte(t->b, '{');
+    t->depth++;
+    for (uint32_t i = 0; i < s->nparts; i++) {
+        struct schema_member m;
+        if (!schema_member(t, s, t->d->part[s->part + i].bytes, &open, &m) ||
+            (m.f.oneof >= 0 && m.f.oneof == oneof))
+            continue;
+        oneof = m.f.oneof;
+        schema_member_begin(t, &m, !any);
+        if (m.fits && m.message)
+            schema_put_json(t, m.value.of, &open);
+        else if (m.fits)
+            schema_put_scalar(t, &m.value);
+        schema_member_end(t, &m);
+        any = true;
+    }
+    t->depth--;
+    if (any) {
+        mem_put_byte(t->b, '\n');
+        schema_line(t, "");
+    }
+    mem_put_byte(t->b, '}');
+}
+
+/* ---- a name described ---- */
+
+struct schema_found {                   /* what a name means */
+    const struct dsc_symbol *symbol;
+    const struct dsc_part *method;      /* of the service symbol; or NULL */
+};
+
+/* Find in d what name means: a symbol, or a method after a slash or a dot. */
+static struct schema_found schema_look_up(const struct dsc *d,
+                                          struct slice name)
+{
+    struct schema_found found = { .symbol = dsc_symbol(d, name) };
+    const char *slash = memrchr(name.p, '/', name.n);
+    struct slice service = dsc_scope(name), last = dsc_last(name);
+    if (found.symbol)
+        return found;
+    if (slash) {
+        service = (struct slice){ name.p, (size_t)(slash - name.p) };
+        last = txt_after(name, service.n + 1);
+    }
+    found.symbol = dsc_symbol(d, service);
+    if (found.symbol && found.symbol->kind == 'S')
+        found.method = dsc_part(d, found.symbol, &last, 0);
+    if (found.symbol && !found.method && !slash)
+        found.symbol = NULL;
+    return found;
+}
+
+/* Fail: name means nothing in s; list the names most like it. */
+static int schema_no_name(struct schema *s, struct slice name,
+                          struct gp_why *why)
+{
+    struct dsc_near near = { .want = name };
+    struct buf services = {0}, list = {0};
+    struct gp_why none = {{0}};
+    (void)schema_services(s, &services, &none);
+    for (size_t i = 0; i < s->d.nsymbols; i++)
+        dsc_near_add(&near, s->d.symbol[i]->name);
+    dsc_near_put(&near, &list);
+    txt_fail(why, GP_EUSAGE, "no type, service or method %.*s; there are %s",
+             dsc_shown(name), name.p, mem_string(&list));
+    mem_fini(&services);
+    mem_fini(&list);
+    return schema_fail(s, GP_EUSAGE, why);
+}
+
+/* Find what name means, in the files or at the server. */
+static int schema_find(struct schema *s, struct slice name,
+                       struct schema_found *found, struct gp_why *why)
+{
+    const char *slash = memrchr(name.p, '/', name.n);
+    struct slice ask = { name.p, slash ? (size_t)(slash - name.p) : name.n };
+    bool server = !schema_has_files(s) || s->reflection, had;
+    int e = GP_OK;
+    *found = schema_look_up(&s->d, name);
+    for (int tries = 0; server && !found->symbol && ask.n && tries < 2;
+         tries++) {
+        if ((e = schema_ask_symbol(s, ask, &had, why)))
+            return e;
+        *found = schema_look_up(&s->d, name);
+        ask = dsc_scope(name);
+    }
+    const struct dsc_symbol *m = found->symbol;
+    if (m && slash && !found->method) {
+        dsc_no_method(&s->d, m, txt_after(name, (size_t)(slash - name.p) + 1),
+                      why);
+        return schema_fail(s, GP_EUSAGE, why);
+    }
+    if (!m)
+        return schema_no_name(s, name, why);
+    if (server && found->method)
+        e = schema_complete_method(s, m, found->method, why);
+    else if (server && m->kind == 'M')
+        e = schema_complete(s, m, why);
+    return e;
+}
+
+/* Append symbol m, or the method of it, as .proto source below a comment. */
+static void schema_put_symbol(struct schema_text *t, const struct dsc_symbol *m,
+                              const struct dsc_part *method)
+{
+    txt_puts(t->b, "// ");
+    txt_put_clean(t->b, m->name);
+    txt_puts(t->b, ", in ");
+    txt_put_clean(t->b, t->d->file[m->file].name);
+    mem_put_byte(t->b, '\n');
+    if (m->kind == 'S') {
+        schema_put_rpcs(t, m, method);
+    } else if (m->kind == 'X') {
+        schema_block(t, "extend", dsc_bytes(m->bytes, 2));
+        schema_put_field(t, m, m->bytes, false);
+        schema_block_end(t);
+    } else {
+        schema_put_type(t, m);
+    }
+    mem_put_byte(t->b, '\n');
+}
+
+/* Append what name means: its .proto source and, for a message or a method, a
+ * message to fill in; json: only that. */
+static int schema_describe(struct schema *s, const char *text, bool json,
+                           struct buf *b, struct gp_why *why)
+{
+    struct schema_text t = { .d = &s->d, .b = b };
+    struct schema_found found;
+    struct slice name = txt_slice(text + strspn(text, "./"));
+    int e = schema_find(s, name, &found, why);
+    if (e)
+        return e;
+    const struct dsc_symbol *input = found.symbol, *output = NULL;
+    struct dsc_method m = {0};
+    if (!json)
+        schema_put_symbol(&t, found.symbol, found.method);
+    if (found.method) {
+        m = dsc_method(&s->d, found.symbol, found.method->bytes);
+        input = m.input;
+        output = m.output != m.input ? m.output : NULL;
+        if (input && !json)
+            schema_put_symbol(&t, input, NULL);
+        if (output && !json)
+            schema_put_symbol(&t, output, NULL);
+    }
+    bool message = input && input->kind == 'M';
+    if (json && !message)
+        return txt_fail(why, GP_EUSAGE, "-f json prints a message to fill in, "
+                        "but %.100s is none; name a message or a method", text);
+    if (message && !json)
+        txt_puts(b, "// to fill in, for --data; -f json prints it alone\n");
+    if (message)
+        schema_put_json(&t, input, NULL);
+    txt_puts(b, message ? "\n" : "");
+    return b->err ? txt_fail(why, b->err, "out of memory for the text") : GP_OK;
+}
 
 /* ================================= 51 FETCH ==================================
  * for     HTTP: GET of a profile, and a server's profile of the time that a
@@ -48187,10 +49235,7 @@ static const struct {
     { "s", "cacert client-ca mtls", "--tls-client-ca FILE" },
     { "l", "plaintext h2c http2 http2-prior-knowledge", "leave it out: load "
       "speaks HTTP/2 without TLS unless --tls is given" },
-    { "l", "proto import-path import-paths i I", ".proto sources are not read. "
-      "Make a descriptor set, then use --protoset x.protoset: " OPT_PROTOSET },
-    { "l", "list", "to list services: grpcurl -plaintext HOST:PORT list" },
-    { "l", "describe", "use grpcurl -plaintext HOST:PORT describe NAME" },
+    { "l", "import-paths i", "-I DIR, repeated" },
     { "l", "data-file D", "--data @FILE" },
     { "l", "binary-file", "-b FILE, the bytes of the message" },
     { "l", "header rpc-header metadata-file M", "-H 'key: value', repeated" },
@@ -48221,8 +49266,8 @@ static const struct {
     { "l", "lb-strategy", "give several targets; connections use them in "
       "turn" },
     { "l", "stream-call-count", "--messages N" },
-    { "l", "reflect-metadata", "reflection is asked without metadata; use "
-      "--protoset x.protoset: " OPT_PROTOSET },
+    { "l", "reflect-metadata reflect-header", "-H 'key: value', which "
+      "reflection is sent, too" },
     { "l", "concurrency-schedule", "-c is constant during a run. Run load once "
       "for each -c, or change the rate: --schedule 100:10s,200:10s" },
     { "l", "config", "there are no configuration files; give the options on "
@@ -52221,8 +53266,8 @@ static int runcmd_attach(const struct opt_command *cmd)
 
 /* ================================== 67 MSG ===================================
  * for     what load sends: messages and metadata
- * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, TPL, CS, RPC, CLIENT, SVC,
- *         REFLECT, RES, LOAD, SAY, OPT
+ * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, TPL, CS, RPC, CLIENT, REFLECT,
+ *         SCHEMA, RES, LOAD, SAY, OPT
  * owns    nothing
  * spec    none
  * prefix  msg_
@@ -52237,24 +53282,24 @@ struct msg_method {                     /* one to call */
     size_t npayload, payload_cap, fill_cap;
     bool templates;                     /* data has some */
     uint64_t weight;
-    struct dsc d;                       /* descriptors; zero: none */
     struct dsc_method method;           /* of call; zero: unknown */
-    struct buf set;                     /* the bytes that d borrows */
 };
 
 struct msg {
     /* options */
-    const char *call, *data, *binary, *protoset, *compression, *mix, *csv;
-    struct reflect_peer server;
+    const char *call, *data, *binary, *compression, *mix, *csv;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
     int64_t interval_ns, stream_ns;
-    struct opt_list metadata;
+    struct opt_list metadata, protoset, proto, dir;
     bool reflection;
     /* parsed from them */
     struct res_header header[OPT_LIST_MOST];    /* in text and metadata */
     struct tpl value[OPT_LIST_MOST];    /* of header, with templates */
     struct tpl_set set;                 /* their files */
-    size_t nheader;
+    struct reflect_header asked[OPT_LIST_MOST]; /* the headers of questions to
+                                         * the server's reflection */
+    struct schema schema;               /* descriptors */
+    size_t nheader, nasked;
     struct msg_method each[RES_METHODS_MOST];   /* of mix, or call alone */
     struct res_method method[RES_METHODS_MOST]; /* the same, for the run */
     size_t nmethod;
@@ -52340,8 +53385,10 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
         if (wrong)
             return opt_misuse(cmd, "--metadata '%s': %s", text, wrong);
         c->nheader++;
-        if (!rpc_meta_binary(h->name) && tpl_has(value) &&
-            (status = msg_compile_header(c, h)))
+        bool fixed = rpc_meta_binary(h->name) || !tpl_has(value);
+        if (fixed)
+            c->asked[c->nasked++] = (struct reflect_header){ h->name, value };
+        if (!fixed && (status = msg_compile_header(c, h)))
             return status;
     }
     return EXIT_OK;
@@ -52378,70 +53425,37 @@ static void msg_put_filler(struct buf *b, size_t n)
     }
 }
 
-/* Print that set, read from the file of --protoset, is no descriptor set, and
- * how to make one. */
-static void msg_say_no_set(const char *file, const struct buf *set,
-                           const char *why)
+/* Read the files with descriptors; server is asked for what they lack. */
+static int msg_open_schema(struct msg *c, const struct reflect *server)
 {
-    size_t n = strlen(file);
-    const char *slash = strrchr(file, '/');
-    const void *text = set->data;
-    bool source = (n > 6 && !strcmp(file + n - 6, ".proto")) ||
-        (set->len && !memchr(text, 0, set->len) &&
-         (memmem(text, set->len, "syntax", 6) ||
-          memmem(text, set->len, "message ", 8)));
-    if (!source)
-        say_error("%s: %s; make one with: " OPT_PROTOSET, file, why);
-    else
-        say_error("%s: .proto source, not a FileDescriptorSet. Make one, then "
-                  "use --protoset x.protoset: protoc -I %.*s "
-                  "--include_imports --descriptor_set_out=x.protoset %s", file,
-                  slash ? (int)(slash - file) + (slash == file) : 1,
-                  slash ? file : ".", file);
+    struct schema *s = &c->schema;
+    struct gp_why why = {{0}};
+    s->protoset = c->protoset.text;
+    s->nprotoset = c->protoset.n;
+    s->proto = c->proto.text;
+    s->nproto = c->proto.n;
+    s->dir = c->dir.text;
+    s->ndir = c->dir.n;
+    s->reflection = c->reflection;
+    s->server = *server;
+    s->server.header = c->asked;
+    s->server.nheader = c->nasked;
+    int e = schema_open(s, &why);
+    if (e)
+        say_buf(&s->said);
+    return e ? say_why(e, &why), EXIT_FAILED : EXIT_OK;
 }
 
-/* Find the method m->call in --protoset, in the built-in descriptors, or by
- * reflection; set m->set, m->d and m->method.  A raw message needs no
- * descriptors: if the built-in ones lack the method, m->method stays zero. */
-static int msg_find_method(const struct msg *c, struct msg_method *m)
+/* Find the method m->call; set m->method, which for a raw message may stay
+ * zero. */
+static int msg_find_method(struct msg *c, struct msg_method *m)
 {
     char path[512];
     struct gp_why why = {{0}};
     bool raw = c->binary || c->payload_size != UINT64_MAX;
     int e = load_path(m->call, path, sizeof path, &why);
-    if (e)
-        return say_why(e, &why);
-    const char *slash = strrchr(path, '/');
-    if (c->protoset) {
-        if (msg_read_file(c->protoset, &m->set))
-            return EXIT_FAILED;
-    } else if (!c->reflection) {
-#ifdef SVC_PROTOS
-        mem_put(&m->set, svc_protos, sizeof svc_protos);
-#endif
-        e = m->set.err ? m->set.err : dsc_init(&m->d, mem_slice(&m->set),
-                                                  &why);
-        if (!e && !dsc_find_method(&m->d, path + 1, &m->method, &why))
-            return EXIT_OK;
-        dsc_fini(&m->d);
-        m->set.len = 0;
-        if (raw)
-            return EXIT_OK;
-    }
-    if (!e && !c->protoset)
-        e = reflect_service(&c->server, (struct slice){ path + 1,
-                            (size_t)(slash - path) - 1 }, &m->set, &why);
-    e = e ? e : m->set.err ? m->set.err : dsc_init(&m->d, mem_slice(&m->set),
-                                                  &why);
-    if (e && c->protoset) {
-        msg_say_no_set(c->protoset, &m->set, why.text);
-        return EXIT_FAILED;
-    }
-    e = e ? e : dsc_find_method(&m->d, path + 1, &m->method, &why);
-    if (e)
-        say_error("%s%s%s", c->protoset ? c->protoset : "",
-                  c->protoset ? ": " : "", why.text);
-    return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
+    e = e ? e : schema_find_method(&c->schema, path + 1, raw, &m->method, &why);
+    return say_why(e, &why);
 }
 
 /* Add an empty payload to m, and return it, or NULL. */
@@ -52471,9 +53485,9 @@ static int msg_encode(struct msg *c, struct msg_method *m,
     struct gp_why why = {{0}};
     struct client_payload *p = &m->payload[m->npayload - 1];
     int e = templates
-        ? tpl_payload_add(&m->fill[m->npayload - 1], &c->set, &m->d,
+        ? tpl_payload_add(&m->fill[m->npayload - 1], &c->set, m->method.d,
                           m->method.input, v, &why)
-        : pj_encode(&m->d, m->method.input, v, &message, &why);
+        : pj_encode(m->method.d, m->method.input, v, &message, &why);
     if (templates)
         p->n++;
     else if (!e && client_payload_add(p, mem_slice(&message),
@@ -52494,6 +53508,7 @@ static int msg_add_call(struct msg *c, struct msg_method *m,
     struct js_value x;
     int status = EXIT_OK;
     bool templates = m->templates && tpl_has(v->text);
+    schema_ask_types(&c->schema, v);
     if (!msg_add_payload(m)) {
         say_error("out of memory");
         return EXIT_FAILED;
@@ -52646,13 +53661,15 @@ static int msg_repeat(struct msg_method *m, uint64_t n)
 static int msg_add_method(struct msg *c, const char *from, const char *call,
                           const char *data, uint64_t weight)
 {
+    char path[512];
+    struct gp_why why = {{0}};
     if (c->nmethod == RES_METHODS_MOST) {
         say_error("%s: more than %d methods", from, RES_METHODS_MOST);
         return EXIT_USAGE;
     }
     c->each[c->nmethod++] = (struct msg_method){
         .call = call, .data = data, .from = from, .weight = weight };
-    return EXIT_OK;
+    return say_why(load_path(call, path, sizeof path, &why), &why);
 }
 
 /* Add the method of line, the nth of the file of --mix: WEIGHT METHOD JSON. */
@@ -52735,8 +53752,10 @@ static int msg_init_method(struct msg *c, struct msg_method *m,
     return status;
 }
 
-/* Find the methods, and make their payloads. */
-static int msg_init(struct msg *c, const struct opt_command *cmd)
+/* Find the methods, asking server where that is needed, and make their
+ * payloads. */
+static int msg_init(struct msg *c, const struct opt_command *cmd,
+                    const struct reflect *server)
 {
     bool raw = c->binary || c->payload_size != UINT64_MAX;
     size_t most = 0, streams = 0, uploads = 0;
@@ -52747,12 +53766,10 @@ static int msg_init(struct msg *c, const struct opt_command *cmd)
     if (c->payload_size == 1)
         return opt_misuse(cmd, "--payload-size 1: no protobuf message has 1 "
                           "byte; use 0 or 2");
-    if (c->protoset && c->reflection)
-        return opt_misuse(cmd, "--protoset and --reflection: only one of "
-                          "them");
     int status = c->mix ? msg_read_mix(c)
                : msg_add_method(c, raw ? "the message" : "--data", c->call,
                                 c->data, 1);
+    status = status ? status : msg_open_schema(c, server);
     for (size_t i = 0; !status && i < c->nmethod; i++) {
         struct msg_method *m = &c->each[i];
         status = msg_init_method(c, m, cmd, &most);
@@ -52789,9 +53806,8 @@ static void msg_fini(struct msg *c)
             tpl_payload_fini(&m->fill[k]);
         mem_free(m->payload);
         mem_free(m->fill);
-        dsc_fini(&m->d);
-        mem_fini(&m->set);
     }
+    schema_fini(&c->schema);
     for (size_t i = 0; i < c->nheader; i++)
         tpl_fini(&c->value[i]);
     tpl_set_fini(&c->set);
@@ -52802,8 +53818,8 @@ static void msg_fini(struct msg *c)
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, NET, TLS,
- *         CLIENT, REFLECT, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC, SAY,
- *         OPT, MSG
+ *         CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC,
+ *         SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -52821,10 +53837,10 @@ struct loadcmd_args {
             interval_ns, keepalive_ns;
     const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
                *authority, *max_errors, *format, *percentiles, *log, *compare,
-               *profile, *profile_out;
+               *profile, *profile_out, *describe;
     struct tls_config tls_config;
     struct opt_list out, label, assert;
-    bool no_reconnect, strict, tls;
+    bool no_reconnect, strict, tls, list;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
         struct res_step step[RES_STEPS_MOST];
@@ -52863,11 +53879,26 @@ static const struct opt loadcmd_options[] = {
       OPT_TEXT, LOADCMD_AT(msg.mix), 0, 0 },
     { 0, "csv", "FILE", NULL, "rows of values for {{csv.COLUMN}}; the first "
       "row has the names of the columns", OPT_TEXT, LOADCMD_AT(msg.csv), 0, 0 },
+    { 0, "proto", "FILE", NULL, "read .proto source by protoc, which must be "
+      "installed; repeatable",
+      OPT_LIST, LOADCMD_AT(msg.proto), 0, 0 },
+    { 'I', "import-path", "DIR", "(here, and FILE's directory)", "protoc looks "
+      "for imports in DIR; repeatable",
+      OPT_LIST, LOADCMD_AT(msg.dir), 0, 0 },
     { 0, "protoset", "FILE", NULL, "read descriptors from a "
-      "FileDescriptorSet made by: " OPT_PROTOSET,
-      OPT_TEXT, LOADCMD_AT(msg.protoset), 0, 0 },
+      "FileDescriptorSet made by: " OPT_PROTOSET "; repeatable",
+      OPT_LIST, LOADCMD_AT(msg.protoset), 0, 0 },
     { 0, "reflection", NULL, NULL, "ask the server for descriptors, even of "
-      "built-in services", OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
+      "built-in services, and for those that the files lack; -H and "
+      "--authority count there too",
+      OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
+    { 0, "list", NULL, NULL, "print the services and methods that the server "
+      "or the files have, and send no calls; -f json",
+      OPT_FLAG, LOADCMD_AT(list), 0, 0 },
+    { 0, "describe", "NAME", NULL, "print the method or the type NAME as "
+      ".proto source, and a message to fill in for --data, which -f json "
+      "prints alone; send no calls",
+      OPT_TEXT, LOADCMD_AT(describe), 0, 0 },
     { 'b', "binary", "FILE", NULL, "send the bytes in FILE as the message",
       OPT_TEXT, LOADCMD_AT(msg.binary), 0, 0 },
     { 0, "payload-size", "SIZE", NULL, "send a message of SIZE bytes, all in "
@@ -53214,11 +54245,26 @@ static int loadcmd_tls(struct loadcmd_args *c, const struct opt_command *cmd)
          : say_why(tls_context_new(&c->parts.tls, k, &why), &why);
 }
 
+/* Read the headers, prepare TLS, and set *server to the first target, which may
+ * be asked for descriptors. */
+static int loadcmd_server(struct loadcmd_args *c, const struct opt_command *cmd,
+                          struct reflect *server)
+{
+    const char *target = c->common.rest.text[0];
+    int status = loadcmd_tls(c, cmd);
+    bool tls = c->tls || net_asks_tls(target);
+    *server = (struct reflect){ .target = target,
+        .tls = tls ? c->parts.tls : NULL,
+        .authority = c->authority ? c->authority : c->tls_config.name };
+    return status ? status : msg_read_metadata(&c->msg, cmd);
+}
+
 /* Fill *to, the run that c asks for. */
 static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
                         struct res_config *to)
 {
     double connect_rate = 0;
+    struct reflect server;
     if (c->connect_rate && (!loadcmd_read_rate(txt_slice(c->connect_rate),
                                                &connect_rate) ||
                                 !(connect_rate > 0)))
@@ -53227,14 +54273,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
     int status = loadcmd_defaults(c, cmd);
     status = status ? status : loadcmd_read_schedule(c, cmd);
     status = status ? status : loadcmd_read_cpus(c, cmd);
-    status = status ? status : loadcmd_tls(c, cmd);
-    c->msg.server = (struct reflect_peer){
-        .target = c->common.rest.text[0],
-        .tls = c->tls || net_asks_tls(c->common.rest.text[0]) ? c->parts.tls
-                                                              : NULL,
-        .authority = c->authority ? c->authority : c->tls_config.name };
-    status = status ? status : msg_read_metadata(&c->msg, cmd);
-    status = status ? status : msg_init(&c->msg, cmd);
+    status = status ? status : loadcmd_server(c, cmd, &server);
+    status = status ? status : msg_init(&c->msg, cmd, &server);
     if (status)
         return status;
     int64_t start_ns = 0;
@@ -53444,8 +54484,8 @@ static void loadcmd_note_call(const struct res_config *k, const struct res *r)
     if (r->failed && !r->ok && unlike == r->failed &&
         !strcmp(k->call, LOADCMD_CALL))
         say_error("no call of %s succeeded; try another method: --call "
-                  "PACKAGE.SERVICE/METHOD. To list services: grpcurl "
-                  "-plaintext %s list", k->call, k->target[0]);
+                  "PACKAGE.SERVICE/METHOD. To list methods: grpcprof load "
+                  "--list %s", k->call, k->target[0]);
 }
 
 /* Fill c's list of outputs.  -f is for standard output, or for one file. */
@@ -53686,8 +54726,18 @@ static struct slice loadcmd_reply(struct loadcmd_args *c)
     const struct client_reply *reply = &c->parts.reply;
     struct buf *json = &c->parts.reply_json;
     bool had = reply->whole && reply->bytes.len <= LOADCMD_REPLY_BYTES;
-    return had && !pj_decode(&m->d, m->method.output, mem_slice(&reply->bytes),
-                             json) ? mem_slice(json) : (struct slice){0};
+    struct gp_why why = {{0}};
+    struct js_value v;
+    for (int tries = 0; had && tries < 3; tries++) {
+        json->len = 0;
+        had = !pj_decode(m->method.d, m->method.output,
+                         mem_slice(&reply->bytes), json);
+        /* An Any may hold a type that only the server knows. */
+        if (!had || js_read(mem_slice(json), &v, &why) ||
+            !schema_ask_types(&c->msg.schema, &v))
+            break;
+    }
+    return had ? mem_slice(json) : (struct slice){0};
 }
 
 /* Run plan, and write its result. */
@@ -53784,6 +54834,34 @@ static int loadcmd_log_close(struct loadcmd_log *log, int fd)
     return close(fd) ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Print what --list or --describe asks for. */
+static int loadcmd_describe(struct loadcmd_args *c,
+                            const struct opt_command *cmd)
+{
+    const struct loadcmd_out *out = &c->parts.out[0];
+    struct buf b = {0};
+    struct gp_why why = {{0}};
+    struct schema *s = &c->msg.schema;
+    struct reflect server;
+    bool json = out->format == LOADCMD_JSON;
+    const char *name = c->list ? "list" : "describe";
+    if (c->list && c->describe)
+        return opt_misuse(cmd, "--list and --describe: only one of them");
+    if (c->parts.nout > 1 || (!json && out->format != LOADCMD_TEXT))
+        return opt_misuse(cmd, "--%s is for -f text or json, once", name);
+    int status = loadcmd_defaults(c, cmd);
+    status = status ? status : loadcmd_server(c, cmd, &server);
+    status = status ? status : msg_open_schema(&c->msg, &server);
+    if (!status)
+        status = say_why(c->list ? schema_list(s, json, &b, &why)
+                         : schema_describe(s, c->describe, json, &b, &why),
+                         &why);
+    if (!status)
+        status = say_result(out->path, &b, txt_slice(name), c->common.quiet);
+    mem_fini(&b);
+    return status;
+}
+
 /* Run grpcprof load. */
 static int loadcmd_run(const struct opt_command *cmd)
 {
@@ -53794,6 +54872,10 @@ static int loadcmd_run(const struct opt_command *cmd)
     struct fetch_profile profiler = {0};
     struct gp_why why = {{0}};
     int status = loadcmd_read_outs(c, cmd);
+    if (!status && (c->list || c->describe)) {
+        status = loadcmd_describe(c, cmd);
+        goto out;
+    }
     status = status ? status : loadcmd_plan(c, cmd, &plan);
     if (!status && c->compare)
         status = loadcmd_check_old(c, cmd, "compare");
@@ -53818,6 +54900,7 @@ static int loadcmd_run(const struct opt_command *cmd)
         status = loadcmd_profiler(c, cmd, &plan, &profiler);
     if (!status)
         status = loadcmd_measure(c, &plan, &to);
+out:
     fetch_fini(&profiler);
     if (log.path && loadcmd_log_close(&log, plan.log_fd) && !status)
         status = EXIT_FAILED;
@@ -55148,7 +56231,7 @@ static const struct {
       "grpcprof attach PID; from a server with pprof: grpcprof report "
       "http://HOST:PORT/debug/pprof/profile" },
     { "describe grpcurl list",
-      "services are listed by: grpcurl -plaintext HOST:PORT list" },
+      "use: grpcprof load --list HOST:PORT, and --describe NAME" },
     { "version", "it is: grpcprof --version" },
     { "--zsh --fish", "completion is for bash: grpcprof help --bash; zsh reads "
       "it after: autoload -U bashcompinit; bashcompinit" },

@@ -100,8 +100,9 @@ other_tools() {
     refuses 'ghz --cname'         2 '--server-name NAME'     load --cname x
     refuses '--cacert, no --tls'  2 'add --tls'              load --cacert x
     refuses 'grpcurl --plaintext' 2 'leave it out'           load --plaintext
-    refuses 'ghz --proto'         2 'protoc --include_imports' load --proto x
-    refuses 'grpcurl -list'       2 'grpcurl -plaintext'     load --list
+    refuses 'ghz -i'              2 '-I DIR'                 load -i x
+    refuses 'grpcurl list, a file' 1 '^grpcprof: x: No such' \
+        load --list --protoset x
     refuses 'ghz --data-file'     2 '--data @FILE'           load --data-file x
     refuses 'ghz -d is data'      2 "message is --data '\{"  load -d '{"a":1}'
     refuses 'no unit'             2 'no unit.*: -d 30s$'     load -d 30
@@ -120,7 +121,7 @@ other_tools() {
     refuses 'a file'              2 'grpcprof report FILE'   README
     refuses 'an option first'     2 'command comes first'    -c 5
     refuses '--protoset x.proto' '1 2' \
-        'protoc -I proto .*x.protoset proto/helloworld.proto' \
+        '.proto source, .* --proto' \
         load --protoset proto/helloworld.proto
     refuses '--protoset README' '1 2' 'not a FileDescriptorSet' \
         load --protoset README
@@ -135,7 +136,7 @@ other_tools() {
         load --lb-strategy x
     refuses 'ghz --stream-call-count' 2 'here it is --messages N' \
         load --stream-call-count 3
-    refuses 'ghz --reflect-metadata' 2 'use --protoset' \
+    refuses 'ghz --reflect-metadata' 2 "-H 'key: value'" \
         load --reflect-metadata '{}'
     refuses 'ghz --concurrency-schedule' 2 'once for each -c' \
         load --concurrency-schedule line

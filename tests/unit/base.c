@@ -524,7 +524,7 @@ static int unit_shell(const char *command, int file, const char *in, int ms,
 {
     char *argv[] = { "sh", "-c", (char *)(uintptr_t)command, NULL };
     out->len = 0;
-    return sys_run(argv, file, in, strlen(in), 1 << 20,
+    return sys_run(argv, file, false, in, strlen(in), 1 << 20,
                    sys_now_ns() + ms * INT64_C(1000000), out, NULL);
 }
 
@@ -568,7 +568,7 @@ static void test_sys_run_feeds_and_reads(void)
     for (unsigned i = 0; in.len < 4 << 20; i++)
         txt_putf(&in, "%u\n", i);
     CHECK(!rec_user_add(&wall, NULL));      /* a signal in every millisecond */
-    CHECK(!sys_run(cat, -1, in.data, in.len, 8 << 20,
+    CHECK(!sys_run(cat, -1, false, in.data, in.len, 8 << 20,
                    sys_now_ns() + INT64_C(60000000000), &out, NULL));
     rec_user_drop();
     CHECK(in.len == out.len && !memcmp(in.data, out.data, in.len));
@@ -576,7 +576,7 @@ static void test_sys_run_feeds_and_reads(void)
           out.len == 2 && !memcmp(out.data, "a\n", 2));
     out.len = 0;                        /* one that does not read its input */
     void (*was)(int) = signal(SIGPIPE, SIG_DFL);
-    CHECK(!sys_run((char *[]){ "true", NULL }, -1, in.data, in.len, 100,
+    CHECK(!sys_run((char *[]){ "true", NULL }, -1, false, in.data, in.len, 100,
                    sys_now_ns() + INT64_C(60000000000), &out, NULL));
     CHECK(!out.len);
     int s[2];                           /* and one that has ended already */
@@ -587,7 +587,7 @@ static void test_sys_run_feeds_and_reads(void)
     signal(SIGPIPE, was);
     CHECK(unit_shell("echo x; exit 3", -1, "", 60000, &out) == GP_EIO);
     CHECK(unit_shell("kill -SEGV $$", -1, "", 60000, &out) == GP_EIO);
-    CHECK(sys_run(none, -1, "", 0, 9, sys_now_ns() + 1000000000, &out, &why) ==
+    CHECK(sys_run(none, -1, false, "", 0, 9, sys_now_ns() + 1000000000, &out, &why) ==
           GP_EIO && strstr(why.text, "grpcprof-no-such"));
     int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0 && !unit_shell("cat <&3", fd, "", 60000, &out));

@@ -360,7 +360,7 @@ static void unit_dir_end(const char *dir)
 {
     char *argv[] = { "rm", "-rf", (char *)(uintptr_t)dir, NULL };
     struct buf out = {0};
-    CHECK(!sys_run(argv, -1, "", 0, 0, INT64_MAX, &out, NULL));
+    CHECK(!sys_run(argv, -1, false, "", 0, 0, INT64_MAX, &out, NULL));
     mem_fini(&out);
 }
 

@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+"""A server of any FileDescriptorSet by python3-grpcio, with reflection.
+
+  reflect.py serve SET LOG   says "listening on HOST:PORT"; echoes each message
+                             of each method, and writes its path and hex bytes to
+                             LOG; ends by itself after two minutes
+  reflect.py relative SET    writes SET to stdout with each name of a type as
+                             short as its scope allows, and no type beside it
+
+The header "mode" of a question to its reflection says how that behaves, so that
+one server does for all:
+
+  alone   a file at a time, without its imports
+  auth    UNAUTHENTICATED without "authorization: Bearer t"
+  host    PERMISSION_DENIED unless :authority is shop.example
+  nodep   as alone; an ErrorResponse for files called opts.proto
+  abort   as nodep, by a failed call instead
+  types   as alone; only files that are asked for by a symbol
+  silent  no answer
+  chain   each file imports another, without end
+  names   100,000 messages in a package with a name of 100 KB
+  same    100,000 messages without a name
+  many    600,000 messages
+  slow    a message of 40,000 fields
+  twins   40,000 extensions of the same message with the same number
+  deep    a message in a message, 10,000 times
+"""
+import concurrent.futures
+import sys
+import threading
+import time
+
+import grpc
+from google.protobuf import descriptor_pb2
+
+SET = descriptor_pb2.FileDescriptorSet()
+LOCK = threading.Lock()
+
+
+def varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    return bytes(out) + bytes([n])
+
+
+def part(number, data):
+    data = data.encode() if isinstance(data, str) else data
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def count(number, n):
+    return varint(number << 3) + varint(n)
+
+
+def field(name, number, kind=5):
+    return part(1, name) + count(3, number) + count(4, 1) + count(5, kind)
+
+
+SERVICE = part(6, part(1, 'S') + part(2, part(1, 'M') + part(2, '.p.In') +
+                                      part(3, '.p.In')))
+
+
+def nested(depth):
+    m = part(1, 'In')
+    for _ in range(depth):
+        m = part(1, 'In') + part(3, m)
+    return m
+
+
+HOSTILE = {
+    'names': lambda: part(2, 'p' * 100000) + b'\x22\x00' * 100000 +
+        part(6, part(1, 'S')),
+    'same': lambda: part(2, 'p') + b'\x22\x00' * 100000 +
+        part(4, part(1, 'In')) + SERVICE,
+    'many': lambda: part(2, 'p') + part(4, part(1, 'In')) + SERVICE +
+        b''.join(b'\x22\x08\x0a\x06%06d' % i for i in range(600000)),
+    'slow': lambda: part(2, 'p') + part(4, part(1, 'In') + b''.join(
+        part(2, field('a%d' % i, 40000 - i)) for i in range(40000))) +
+        SERVICE + part(12, 'proto3'),
+    'twins': lambda: part(2, 'p') + part(4, part(1, 'In')) + SERVICE +
+        b''.join(part(7, field('a%d' % i, 9) + part(2, '.p.In'))
+                 for i in range(40000)),
+    'deep': lambda: part(2, 'p') + part(4, nested(10000)) + SERVICE,
+}
+MADE = {}
+
+
+def closure(file):
+    """A file, and all that it imports."""
+    out, todo = [], [file]
+    while todo:
+        f = todo.pop()
+        if f not in out:
+            out.append(f)
+            todo += [g for g in SET.file if g.name in f.dependency]
+    return out
+
+
+def has(file, symbol):
+    """True if file defines the symbol."""
+    if not symbol.startswith(file.package + '.'):
+        return False
+    first = symbol[len(file.package) + 1:].split('.')[0]
+    return any(x.name == first for x in [*file.message_type, *file.enum_type,
+                                         *file.service, *file.extension])
+
+
+def answer(data, mode, context):
+    what, name = data[0] >> 3, data[-data[1]:].decode() if data[1] < 128 else ''
+    if mode in HOSTILE:
+        if mode not in MADE:
+            MADE[mode] = part(4, part(1, part(1, 'f.proto') + HOSTILE[mode]()))
+        return MADE[mode]
+    if mode == 'chain':
+        n = int(name[1:]) if what == 3 else 0
+        return part(4, part(1, part(1, 'f%d' % n) + part(2, 'p') +
+                    part(3, 'f%d' % (n + 1)) + (SERVICE + part(4, part(1, 'In'))
+                                                if not n else b'')))
+    if what == 7:
+        names = ['%s.%s' % (f.package, s.name) for f in SET.file
+                 for s in f.service]
+        return part(6, b''.join(part(1, part(1, n)) for n in names))
+    found = [f for f in SET.file if (f.name == name if what == 3 else
+                                     has(f, name))]
+    if mode in ('nodep', 'abort') and name == 'opts.proto' or (
+            mode == 'types' and what == 3):
+        found = []
+    if not found and mode == 'abort':
+        context.abort(grpc.StatusCode.NOT_FOUND, 'no file ' + name)
+    if not found:
+        return part(7, count(1, 5) + part(2, 'no such thing: ' + name))
+    if not mode:
+        found = closure(found[0])
+    return part(4, b''.join(part(1, f.SerializeToString()) for f in found[:99]))
+
+
+def info(stream, context):
+    headers = dict(context.invocation_metadata())
+    mode = headers.get('mode', '')
+    host = context._rpc_event.call_details.host.decode()
+    if mode == 'auth' and headers.get('authorization') != 'Bearer t':
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, 'no token')
+    if mode == 'host' and host != 'shop.example':
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, 'not at ' + host)
+    for data in stream:
+        if mode == 'silent':
+            time.sleep(60)
+        yield answer(data, mode, context)
+
+
+class Handler(grpc.GenericRpcHandler):
+    def __init__(self, log):
+        self.log = log
+
+    def service(self, details):
+        path = details.method
+        if path.endswith('/ServerReflectionInfo'):
+            return grpc.stream_stream_rpc_method_handler(info) \
+                if '.v1alpha.' in path else None
+
+        def echo(data, context):
+            with LOCK:
+                self.log.write('%s %s\n' % (path, data.hex()))
+                self.log.flush()
+            return data
+        return grpc.unary_unary_rpc_method_handler(echo)
+
+
+def serve(log):
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), options=[
+        ('grpc.max_send_message_length', 64 << 20)])
+    server.add_generic_rpc_handlers((Handler(open(log, 'w')),))
+    port = server.add_insecure_port('127.0.0.1:0')
+    server.start()
+    print('listening on 127.0.0.1:%d' % port, flush=True)
+    server.wait_for_termination(120)
+
+
+def shorten(scope, name):
+    """The name of a type as it may stand in scope."""
+    for end in ('.' + scope + '.', '.' + scope.rsplit('.', 1)[0] + '.'):
+        if name.startswith(end):
+            return name[len(end):]
+    return name
+
+
+def relative(messages, scope):
+    for m in messages:
+        full = scope + '.' + m.name
+        for f in m.field:
+            if f.type_name:
+                f.type_name = shorten(full, f.type_name)
+                f.ClearField('type')
+        relative(m.nested_type, full)
+
+
+if __name__ == '__main__':
+    with open(sys.argv[2], 'rb') as file:
+        SET.ParseFromString(file.read())
+    if sys.argv[1] == 'serve':
+        serve(sys.argv[3])
+    else:
+        for f in SET.file:
+            relative(f.message_type, f.package)
+            for s in f.service:
+                for m in s.method:
+                    m.input_type = shorten(f.package, m.input_type)
+                    m.output_type = shorten(f.package, m.output_type)
+        sys.stdout.buffer.write(SET.SerializeToString())
