@@ -132,6 +132,9 @@ help: ## this list
 # What the tests build.  unit.c includes grpcprof.c and calls its static parts.
 .build/grpcprof-asan: $(DEPS)
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -o $@ grpcprof.c $(LIBS)
+.build/without-tls: $(DEPS)
+	$(CC) $(FLAGS) -UHAVE_OPENSSL -O0 -g0 $(LINK) -o $@ grpcprof.c \
+	  $(filter-out -lssl -lcrypto,$(LIBS))
 .build/grpcprof-tsan: $(DEPS)
 	$(CC) $(FLAGS) $(TSAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 UNIT = $(wildcard tests/unit/*.[ch])

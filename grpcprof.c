@@ -29173,9 +29173,8 @@ static void tls_peer_name(struct tls_peer *p, const char *authority)
     snprintf(p->name, sizeof p->name, "%.*s", (int)n, authority);
 }
 
-#define TLS_NONE "this grpcprof was built without TLS; install libssl-dev " \
-    "(Debian, Ubuntu), openssl-devel (Fedora) or openssl (Arch), and make it " \
-    "again"
+#define TLS_GET "install libssl-dev (Debian, Ubuntu), openssl-devel (Fedora) " \
+    "or openssl (Arch), and build it again"
 
 #ifdef HAVE_OPENSSL
 
@@ -29818,7 +29817,8 @@ static int tls_context_new(struct tls_context **out,
 {
     (void)config;
     *out = NULL;
-    return txt_fail(why, GP_EIO, "%s", TLS_NONE);
+    return txt_fail(why, GP_EIO, "this grpcprof was built without TLS; "
+                    TLS_GET);
 }
 
 /* No context was made, so none of these is evaluated. */
@@ -56312,8 +56312,9 @@ static int cli_help(const struct opt_command *c, int argc, char **argv)
     else if (!strcmp(word, "--bash"))
         opt_put_bash(&b, cli_commands, CLI_COMMANDS);
     else if (!strcmp(word, "--version") || !strcmp(word, "-V"))
-        txt_putf(&b, "grpcprof " GP_VERSION "\nTLS by %s\n",
-                 tls_library() ? tls_library() : "no library: " TLS_NONE);
+        txt_putf(&b, "grpcprof " GP_VERSION "\n%s%s\n",
+                 tls_library() ? "TLS by " : "built without TLS; " TLS_GET,
+                 tls_library() ? tls_library() : "");
     else
         return cli_find(word) ? EXIT_OK : EXIT_USAGE;
     int status = say_print(&b);

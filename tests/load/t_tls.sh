@@ -247,7 +247,24 @@ serves() {
     stop_server 'serve with clients of known issuers'
 }
 
-if need 'TLS' openssl; then
+# A build where OpenSSL is not found.
+without_openssl() {
+    local bin=.build/without-tls
+    check 'built without TLS' 0 make -s "$bin"
+    has 'built without TLS: --version' <("$bin" --version) \
+        '^built without TLS; install libssl-dev '
+    check 'built without TLS: --tls' 1 "$bin" load --tls 127.0.0.1:1
+    one_line 'built without TLS: --tls, said' 'without TLS; install libssl-dev '
+    check 'built without TLS: --tls-cert' 1 "$bin" serve --tls-cert "$C/bare.pem"
+    one_line 'built without TLS: --tls-cert, said' 'without TLS; install libssl'
+    start_server -w 10
+    check 'built without TLS: load' 0 "$bin" load -q -n 10 "127.0.0.1:$PORT"
+    stop_server 'built without TLS: the server'
+}
+
+if ! "$BIN" --version | grep -q OpenSSL; then
+    missing 'TLS' 'built without OpenSSL 3'
+elif need 'TLS' openssl; then
     mkdir "$C"
     check 'certificates are made' 0 sh tests/load/certs.sh "$C"
     has 'the library' <("$BIN" --version) '^TLS by OpenSSL 3'
@@ -257,4 +274,5 @@ if need 'TLS' openssl; then
     need 'grpc C++' grpc_cpp_plugin grpccpp && other 'grpc C++' "$GRPCCPP"
     nginx
     serves
+    without_openssl
 fi
