@@ -3,10 +3,13 @@
 // a function with a name for each, which net/http/pprof shows.
 //
 //	echo -set SET [-log FILE] [-burn N] [-reflection v1|v1alpha|both]
+//	     [-compress NAME] [-wait]
 //
 // It says "listening on HOST:PORT" and "pprof on HOST:PORT", and ends by itself
 // after two minutes.  A message is answered by itself; where only answers
-// stream, thrice; where only requests do, by the last of them.
+// stream, thrice; where only requests do, by the last of them.  With -compress
+// answers are compressed by NAME, if the client takes that; with -wait a call is
+// not answered before it has ended.
 package main
 
 import (
@@ -23,6 +26,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/reflection"
 	v1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	v1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
@@ -115,6 +119,8 @@ func main() {
 	set := flag.String("set", "", "a FileDescriptorSet")
 	log := flag.String("log", os.DevNull, "where messages go, as hex")
 	burn := flag.Int("burn", 0, "iterations for each message")
+	compress := flag.String("compress", "", "gzip, or another name")
+	wait := flag.Bool("wait", false, "let calls wait until they have ended")
 	which := flag.String("reflection", "both", "v1, v1alpha or both")
 	flag.Parse()
 	data, err := os.ReadFile(*set)
@@ -144,6 +150,15 @@ func main() {
 			kind, ok := kinds[name]
 			if !ok {
 				return status.Errorf(codes.Unimplemented, "no %s", name)
+			}
+			if *compress != "" {
+				err := grpc.SetSendCompressor(s.Context(), *compress)
+				if err != nil {
+					return status.Error(codes.Internal, err.Error())
+				}
+			}
+			if *wait {
+				<-s.Context().Done()
 			}
 			return kind.answer(s, func(m []byte) {
 				lock.Lock()
