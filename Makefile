@@ -60,6 +60,14 @@ re: .build/unit ## expressions beside RE2: RE_PAIRS=N of them, RE_SEED=N
 	@PYTHONPATH="$$(sh tests/tools/tool.sh re2):tests/lib" /usr/bin/python3 \
 	  tests/report/beside_re2.py .build/unit $(RE_PAIRS) $(RE_SEED)
 
+JSON_CASES = 100000
+JSON_SEED  = 1
+json: .build/unit ## messages in JSON beside protobuf: JSON_CASES=N, JSON_SEED=N
+	@protoc -Itests/load --include_imports -o .build/mapping.pb rich.proto \
+	  old.proto
+	@/usr/bin/python3 tests/load/mapping.py .build/unit .build/mapping.pb \
+	  $(JSON_CASES) $(JSON_SEED)
+
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
 soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
 	@bash tests/soak.sh
@@ -258,6 +266,6 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGEN
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test same re soak eintr fuzz bench bench-load bench-report \
+.PHONY: all demo test same re json soak eintr fuzz bench bench-load bench-report \
   bench-run bench-engines bench-serve unw-arm64 asan tsan install uninstall \
   clean help FORCE

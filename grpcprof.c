@@ -26591,7 +26591,7 @@ static bool pj_is_value(const struct pj_text *t, const struct pj_member *m,
 }
 
 /* Set *in to what follows the last other field of m's oneof in the message
- * bytes of type s: what is before it was replaced. */
+ * bytes of type s, or of no type: what is before it was replaced. */
 static int pj_skip_replaced(struct pj_text *t, const struct dsc_symbol *s,
                             const struct pj_member *m, struct slice bytes,
                             struct pb_in *in)
@@ -26606,8 +26606,10 @@ static int pj_skip_replaced(struct pj_text *t, const struct dsc_symbol *s,
         if (dsc_varint(p->bytes, 9, UINT64_MAX) != (uint64_t)m->f.oneof ||
             p->number == m->f.number)
             continue;
+        struct dsc_field f = dsc_field(t->d, s, p->bytes);
+        struct pj_member other = pj_member(t->d, &f);
         while ((got = pj_get_field(t, &x, &w)) > 0)
-            if (w.number == p->number)
+            if (pj_is_value(t, &other, &w))
                 *in = x;
     }
     return got < 0 ? got : GP_OK;
@@ -26663,7 +26665,7 @@ static void pj_say_real(struct pj_text *t, uint64_t x, int bits)
                        : back <= v && back >= v)
             break;
     }
-    js_put_raw(&t->js, text);
+    js_put_raw(&t->js, strcmp(text, "-0") ? text : "-0.0");
 }
 
 /* Write the text in b as a string, and release b. */
@@ -27004,9 +27006,10 @@ static int pj_say_mask(struct pj_text *t, const struct pj_known *k,
     return GP_OK;
 }
 
-/* Find the field of the Value m that is set; number 0: none. */
+/* Find the field of the Value m that is set; number 0: none.  all joins the
+ * parts of a list or an object. */
 static int pj_find_set(struct pj_text *t, struct slice m,
-                       struct pb_field *last)
+                       struct pb_field *last, struct buf *all)
 {
     static const enum pb_type wire[] = { [1] = PB_VARINT, PB_FIXED64, PB_BYTES,
                                          PB_VARINT, PB_BYTES, PB_BYTES };
@@ -27014,23 +27017,38 @@ static int pj_find_set(struct pj_text *t, struct slice m,
     struct pb_field w;
     int got;
     *last = (struct pb_field){0};
-    while ((got = pj_get_field(t, &in, &w)) > 0)
-        if (w.number <= 6 && w.type == wire[w.number])
-            *last = w;
-    return got;
+    while ((got = pj_get_field(t, &in, &w)) > 0) {
+        if (w.number > 6 || w.type != wire[w.number])
+            continue;
+        if (w.number != last->number)
+            all->len = 0;
+        mem_put(all, w.bytes.p, pb_slice(&w).n);
+        *last = w;
+    }
+    if (last->number >= 5)
+        last->bytes = pb_of(mem_slice(all));
+    return got < 0 ? got : all->err;
+}
+
+/* Write the Value m. */
+static int pj_say_any_value(struct pj_text *t, struct slice m, int depth)
+{
+    struct buf all = {0};
+    struct pb_field set;
+    int e = pj_find_set(t, m, &set, &all);
+    e = e ? e : t->set(t, &set, depth);
+    mem_fini(&all);
+    return e;
 }
 
 /* Write the elements of list, a ListValue. */
 static int pj_say_listed(struct pj_text *t, struct pb_in list, int depth)
 {
-    struct pb_field inner;
     struct slice part;
     int e = GP_OK;
     js_open(&t->js, '[');
-    while (!e && dsc_next(&list, 1, &part)) {
-        e = pj_find_set(t, part, &inner);
-        e = e ? e : t->set(t, &inner, depth - 1);
-    }
+    while (!e && dsc_next(&list, 1, &part))
+        e = pj_say_any_value(t, part, depth - 1);
     js_close(&t->js, ']');
     return e;
 }
@@ -27040,7 +27058,6 @@ static int pj_say_struct(struct pj_text *t, struct pb_in object, int depth)
 {
     struct pj_pieces all = {0};
     struct js outer = t->js;
-    struct pb_field inner;
     struct slice part;
     int e = GP_OK;
     while (!e && dsc_next(&object, 1, &part)) {
@@ -27049,8 +27066,7 @@ static int pj_say_struct(struct pj_text *t, struct pb_in object, int depth)
             break;
         js_put_key(&t->js, dsc_bytes(part, 1));
         pj_end_key(t, &all);
-        e = pj_find_set(t, dsc_bytes(part, 2), &inner);
-        e = e ? e : t->set(t, &inner, depth - 1);
+        e = pj_say_any_value(t, dsc_bytes(part, 2), depth - 1);
         struct pj_piece *p = &all.piece[all.n - 1];
         p->n = all.bytes.len - p->at;
     }
@@ -27085,10 +27101,8 @@ static int pj_say_set(struct pj_text *t, const struct pb_field *w, int depth)
 static int pj_say_json(struct pj_text *t, const struct pj_known *k,
                        struct slice m, int depth)
 {
-    struct pb_field last;
-    int e = pj_find_set(t, m, &last);
     (void)k;
-    return e ? e : pj_say_set(t, &last, depth);
+    return pj_say_any_value(t, m, depth);
 }
 
 /* Write a Struct or a ListValue, as if it were in a Value. */

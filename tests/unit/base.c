@@ -116,6 +116,16 @@ static void test_txt_numbers_are_strict(void)
         "1_", "1__0", "0x10", "1e3", "1.5", "18446744073709551616" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(txt_number(bad[i], 0, UINT64_MAX, &v));
+    static const char *const real[] = { "", "0x10", "0x1p4", "inf", "nan", " 1",
+        "1 ", "1e", "1e999", "-", "1,5", "1_0" };
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+        CHECK(isnan(txt_finite(txt_slice(real[i]))));
+    char digits[201];                   /* longer than most */
+    memset(digits, '3', 200);
+    digits[1] = '.';
+    digits[200] = 0;
+    CHECK(fabs(txt_finite(txt_slice(digits)) - 10.0 / 3) < 1e-15);
+    CHECK(txt_finite((struct slice){ "1e2x", 3 }) > 99.9);
     CHECK(txt_number("5", 6, 9, &v) == GP_ELIMIT);
     CHECK(txt_number("10", 6, 9, &v) == GP_ELIMIT);
 }
@@ -443,6 +453,9 @@ static void test_pb_refuses_what_is_not_protobuf(void)
         { "\x00", 1 }, { "\x0b", 1 }, { "\x0c", 1 }, { "\x0f", 1 },
         { "\x12\x05" "ab", 4 }, { "\x09\x01\x02", 3 }, { "\x0d\x01", 2 },
         { "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11 },
+        /* groups: the end of another, without end, with a bad field in it */
+        { "\x0b\x14", 2 }, { "\x0b\x08\x01", 3 }, { "\x0b\x13\x0c\x14", 4 },
+        { "\x0b\x12\x05\x0c", 4 }, { "\x0b\x0f\x0c", 3 }, { "\x0b\x00\x0c", 3 },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         uint8_t *p = unit_guard(bad[i].bytes, bad[i].n);
@@ -450,6 +463,25 @@ static void test_pb_refuses_what_is_not_protobuf(void)
         struct pb_field f;
         CHECK(pb_get_field(&in, &f) == GP_EFORMAT);
         unit_unguard(p, bad[i].n);
+    }
+}
+
+/* A group is its fields, up to its own end; nested ones up to a limit. */
+static void test_pb_groups(void)
+{
+    static const char text[] = "\x0b\x08\x05\x13\x12\x01\x0c\x14\x0c\x10\x07";
+    struct pb_in in = pb_of((struct slice){ text, sizeof text - 1 });
+    struct pb_field f;
+    CHECK(pb_get_field(&in, &f) == 1 && f.type == PB_GROUP && f.number == 1);
+    CHECK(pb_slice(&f).p == text + 1 && pb_slice(&f).n == 7);
+    CHECK(pb_get_field(&in, &f) == 1 && f.number == 2 && f.value == 7);
+    CHECK(pb_get_field(&in, &f) == 0);
+    char deep[2 * PB_GROUP_DEPTH + 2];
+    for (size_t n = PB_GROUP_DEPTH; n <= PB_GROUP_DEPTH + 1; n++) {
+        memset(deep, 0x0b, n);
+        memset(deep + n, 0x0c, n);
+        in = pb_of((struct slice){ deep, 2 * n });
+        CHECK((pb_get_field(&in, &f) == 1) == (n == PB_GROUP_DEPTH));
     }
 }
 
@@ -693,6 +725,13 @@ static void test_js_read(void)
     js_get_string(x.text, &b);
     CHECK(b.len == 7 && !memcmp(b.data, "\xc3\xa9\xf0\x9f\x98\x80\n", 7));
     mem_fini(&b);
+    static const char nul[] = "\"a\\\0b\"";
+    CHECK(js_read((struct slice){ nul, sizeof nul - 1 }, &v, &why));
+    CHECK(!js_read(txt_slice("\xef\xbb\xbf {\"\\u0061\\/\":[\"\\ud83d\\ude00\"]}"),
+                   &v, &why));
+    CHECK(js_member(&v, "a/").kind == JS_ARRAY && !js_member(&v, "a").text.n);
+    CHECK(!js_member(&v, "a/b").text.n && !js_member(&v, "").text.n);
+    CHECK(js_read(txt_slice(" \xef\xbb\xbf{}"), &v, &why) == GP_EFORMAT);
     char deep[400];
     for (int i = 0; i < 200; i++)
         deep[i] = '[', deep[399 - i] = ']';

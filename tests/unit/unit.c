@@ -1,7 +1,7 @@
 /* unit.c -- unit tests; grpcprof.c is included whole, so that they see all of
  * it.  Prints "ok   name" or "FAIL name: why", and closes with one line of
  * counts.  An argument runs only the tests whose names hold it; "-expressions"
- * answers about expressions instead, see re.c. */
+ * and "-messages" answer about those instead, see re.c and json.c. */
 #define main grpcprof_main
 #include "../../grpcprof.c"
 #undef main
@@ -21,6 +21,7 @@
 #include "cs.c"
 #include "report.c"
 #include "re.c"
+#include "json.c"
 #include "perf.c"
 
 static const struct unit_test unit_tests[] = {
@@ -32,5 +33,7 @@ int main(int argc, char **argv)
     const char *only = argc > 1 ? argv[1] : "";
     if (!strcmp(only, "-expressions"))
         return unit_expressions();
+    if (!strcmp(only, "-messages"))
+        return unit_messages();
     return unit_all(unit_tests, sizeof unit_tests / sizeof *unit_tests, only);
 }
