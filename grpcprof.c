@@ -52174,7 +52174,8 @@ static void run_admit(uint32_t i)
     if (now >= 0 && run_has_memory(pid)) {
         began = began > 0 && began <= now ? began : now;
         for (uint32_t k = 0; k < AGT_MOST_PROCESSES; k++)
-            if (run_one.row[k].pid == pid && !run_one.row[k].gone) {
+            if (run_one.row[k].pid == pid && !run_one.row[k].gone &&
+                run_one.row[k].target != MEM_NONE) {
                 run_drop(k, began);     /* another program of this process */
                 begin = began;
             }
@@ -52189,7 +52190,9 @@ static void run_admit(uint32_t i)
                 run_count(r);
         }
     }
-    r->gone = now < 0;                  /* waited for before it was seen */
+    r->pid = pid;                       /* a zombie has no memory any more: its
+                                         * row is free once it is waited for */
+    r->gone = now < 0;
     run_release(i);
 }
 
@@ -52202,6 +52205,8 @@ static void run_look_rows(void)
         uint32_t state = atomic_load(&p->state);
         if (state == AGT_NEW && r->target == MEM_NONE)
             run_admit(i);
+        if (r->target == MEM_NONE && r->pid && !r->gone)
+            r->gone = tgt_clock(r->pid) < 0;
         if (r->target == MEM_NONE || r->gone)
             continue;
         struct tgt_process *t = tgt_all.process[r->target];

@@ -21,6 +21,7 @@
  *   execchain N          executes itself N times
  *   clearenv S           executes "burn S" in an empty environment
  *   reaped N             N children that end at once, then one that burns
+ *   zombies N            the same, waited for 100 ms later
  *   group                sends a signal to its process group, and counts it
  *   forkstorm N, spawnstorm N, forkexec N, vfork N   N children
  *   shell N              N times system() and popen()
@@ -879,6 +880,27 @@ static int mode_coro(char **arg)
 
 /* ---- ends that are not seen ---- */
 
+/* Children that are zombies when run looks at them, and then a busy one. */
+static int mode_zombies(char **arg)
+{
+    for (int i = 0; i < atoi(*arg); i += 100) {
+        for (int k = 0; k < 100; k++)
+            if (!fork())
+                _exit(0);
+        usleep(100000);
+        while (wait(NULL) > 0)
+            ;
+    }
+    usleep(500000);
+    pid_t pid = fork();
+    if (!pid)
+        mode_burn(arg + 1);
+    if (!pid)
+        _exit(0);
+    puts(waitpid(pid, NULL, 0) == pid ? "all ended" : "none to wait for");
+    return 0;
+}
+
 static int mode_reaped(char **arg)
 {
     for (int i = 0; i <= atoi(*arg); i++) {
@@ -1037,9 +1059,9 @@ static const struct mode {
     MODE(eintr, 1), MODE(closefd, 0), MODE(daemon, 0), MODE(dfork, 0),
     MODE(fork, 0), MODE(fork_exit, 0), MODE(execchain, 1), MODE(clearenv, 1),
     MODE(forkstorm, 1), MODE(spawnstorm, 1), MODE(forkexec, 1), MODE(vfork, 1),
-    MODE(reaped, 1), MODE(group, 0), MODE(shell, 1), MODE(dlstorm, 1),
-    MODE(threads, 1), MODE(coro, 0), MODE(sandbox, 0), MODE(sysv, 0),
-    MODE(longjmp, 0), MODE(seccomp, 1),
+    MODE(reaped, 1), MODE(zombies, 1), MODE(group, 0), MODE(shell, 1),
+    MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0), MODE(sandbox, 0),
+    MODE(sysv, 0), MODE(longjmp, 0), MODE(seccomp, 1),
 };
 
 int main(int argc, char **argv)

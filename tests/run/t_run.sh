@@ -215,11 +215,14 @@ ends() {
     forwarded
     not_forwarded
     run_killed
-    edge 'children waited for at once' none '--hz 1000' reaped 1500
-    check 'children waited for at once: the profile' 0 "$BIN" report -q \
-        -f json "$T/children-waited-for-at-once.pb"
-    holds 'children waited for at once: the last is sampled' "$OUT" \
-        'r["profile"]["total"] > 400e6'
+    many_children 'children waited for at once' reaped
+    many_children 'children that are zombies' zombies
+}
+# many_children NAME MODE: more children than run has rows end, then one burns.
+many_children() {
+    edge "$1" none '--hz 1000' "$2" 1500
+    check "$1: the profile" 0 "$BIN" report -q -f json "$T/${1// /-}.pb"
+    holds "$1: the last is sampled" "$OUT" 'r["profile"]["total"] > 400e6'
 }
 # left_behind NAME MODE: run ends with the program that it started; what that
 # leaves behind runs to its end.
