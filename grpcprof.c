@@ -398,7 +398,10 @@ enum {
 };
 
 /* ---- SYS ---- */
-enum { SYS_PROC_BYTES = 96 };   /* path of a process's file in /proc */
+enum {
+    SYS_PROC_BYTES = 96,        /* path of a process's file in /proc */
+    SYS_TASKS_MOST = 4096,      /* threads of a process whose times are read */
+};
 
 /* ---- RE ---- */
 enum {
@@ -1093,6 +1096,10 @@ enum {
     RES_LABELS_MOST = 64,
     RES_TARGETS_MOST = 64,
 
+    /* What the options of load take at most, and advice recommends. */
+    RES_CLIENTS_MOST = 1000000,
+    RES_STREAMS_MOST = 100000,
+
     /* Methods of a mix, and the largest weight of one; more are refused.  The
      * order of a mix is a table of the sum of the weights. */
     RES_METHODS_MOST = 64,
@@ -1119,22 +1126,37 @@ enum {
 
     RES_WHYS = 6,               /* lines of evidence of a verdict, at most */
     RES_JUDGED_CALLS = 100,     /* fewest calls of a run with a verdict */
+    RES_LATE_SPELLS = 5,        /* times that calls began to be late: fewer may
+                                 * be one stall of this machine */
 };
 
 /* Length of an interval: the default, and the longest that is read back. */
 #define RES_INTERVAL_NS      INT64_C(1000000000)
 #define RES_INTERVAL_MOST_NS UINT64_C(1000000000000000)
 
+#define RES_RATE_MOST 1e7       /* calls per second; no machine sends more */
+
 /* The shortest run that gets a verdict, and the thresholds of the evidence for
  * what limited the run.  Shares are of the measured time. */
 #define RES_JUDGED_NS     INT64_C(100000000)
 #define RES_BUSY_SHARE    0.85  /* client: CPU time of a thread */
-#define RES_WAIT_SHARE    0.05  /* client: a thread waited for a CPU; */
+#define RES_WAKE_NS       20e3  /* a wake-up without competition takes less */
+#define RES_WAIT_SHARE    0.05  /* machine: a thread waited for a CPU, beyond
+                                 * its wake-ups; */
 #define RES_STARVED_SHARE 0.50  /* if an open loop kept its schedule */
+#define RES_IDLE_SHARE    0.15  /* machine: less of the CPUs was idle, this */
+#define RES_PAIR_SHARE    0.50  /* was used by client and server, and this */
+#define RES_OTHER_SHARE   0.10  /* by others than the server; or the server */
+#define RES_KEPT_SHARE    0.20  /* waited for a CPU this share of the time that
+                                 * it needed one, beyond its wake-ups */
 #define RES_LAG_SHARE     0.10  /* client: p99 of send lag / median response, */
 #define RES_LAG_NS        1e6   /* and p99 alone: longer than a wake-up */
 #define RES_STREAMS_SHARE 0.05  /* streams: calls waited for a stream; */
-#define RES_SLOWER        2.0   /* server, if service grew by this factor */
+#define RES_SLOWER        2.0   /* server, if service grew by this factor; */
+#define RES_SLOWEST       4.0   /* from the fastest call, if all streams were
+                                 * in use from the start */
+#define RES_CPU_BOUND     0.50  /* server: CPUs that its process used, if its
+                                 * CPU may be what its latency comes from */
 #define RES_TCP_SHARE     0.10  /* network: TCP held back data that it had */
 #define RES_DOWN_SHARE    0.05  /* server: no connection */
 #define RES_BEHIND_SHARE  0.05  /* server: calls not ok; delay of schedule */
@@ -1142,8 +1164,9 @@ enum {
 /* ---- LOAD ---- */
 enum {
     /* Bounds of options; more is an error that names the option. */
-    LOAD_CLIENTS_MOST = 1000000,
-    LOAD_STREAMS_MOST = 100000,         /* calls in flight, a client */
+    LOAD_CLIENTS_MOST = RES_CLIENTS_MOST,
+    LOAD_STREAMS_MOST = RES_STREAMS_MOST,        /* calls in flight, a client */
+    LOAD_WATCHED = 64,                  /* processes of a server */
     LOAD_CPUS_MOST = 256,               /* to pin threads to */
     LOAD_MESSAGE_MOST = 64 << 20,       /* bytes of a message from a file */
 
@@ -1189,7 +1212,7 @@ enum {
 /* A client this long without a connection at the end has lost the server. */
 #define LOAD_LOST_NS INT64_C(100000000)
 
-#define LOAD_RATE_MOST 1e7      /* calls per second; no machine sends more */
+#define LOAD_RATE_MOST RES_RATE_MOST
 
 /* Time for calls in flight after an interrupt. */
 #define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
@@ -5986,6 +6009,72 @@ static double sys_quota_cpus(void)
     if (f)
         fclose(f);
     return least;
+}
+
+struct sys_sched {                      /* what the scheduler did for threads */
+    int64_t  cpu_ns, wait_ns;           /* they ran; were ready, had no CPU */
+    uint64_t timeslices;                /* times that a CPU was given to one */
+};
+
+/* Add the figures of path, a thread's schedstat in /proc, to *s. */
+static bool sys_sched_add(const char *path, struct sys_sched *s)
+{
+    FILE *f = fopen(path, "re");
+    struct sys_sched t = {0};
+    bool ok = f && fscanf(f, "%" SCNd64 " %" SCNd64 " %" SCNu64, &t.cpu_ns,
+                          &t.wait_ns, &t.timeslices) == 3;
+    if (f)
+        fclose(f);
+    if (!ok)
+        return false;
+    s->cpu_ns += t.cpu_ns;
+    s->wait_ns += t.wait_ns;
+    s->timeslices += t.timeslices;
+    return true;
+}
+
+/* Add the figures of pid's threads to *s, of the first SYS_TASKS_MOST. */
+static void sys_sched_process(pid_t pid, struct sys_sched *s)
+{
+    char path[SYS_PROC_BYTES + 300];
+    sys_proc(path, pid, "task");
+    size_t n = strlen(path), tasks = 0;
+    DIR *d = opendir(path);
+    struct dirent *entry;
+    while (d && tasks < SYS_TASKS_MOST && (entry = readdir(d)))
+        if (isdigit((unsigned char)*entry->d_name)) {
+            snprintf(path + n, sizeof path - n, "/%s/schedstat", entry->d_name);
+            tasks += sys_sched_add(path, s);
+        }
+    if (d)
+        closedir(d);
+}
+
+/* Set *all_ns and *idle_ns to the time so far of the CPUs in set, summed, and
+ * the part of it that they were idle, by /proc/stat. */
+static bool sys_cpu_idle(const cpu_set_t *set, int64_t *all_ns,
+                         int64_t *idle_ns)
+{
+    double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK), all = 0, idle = 0;
+    FILE *f = fopen("/proc/stat", "re");
+    char line[512];
+    while (f && fgets(line, sizeof line, f)) {
+        enum { FIELDS = 8, IDLE = 3, IOWAIT = 4 };      /* user to steal */
+        double v[FIELDS] = {0};
+        unsigned cpu;
+        if (sscanf(line, "cpu%u %lf %lf %lf %lf %lf %lf %lf %lf", &cpu, &v[0],
+                   &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) <= IOWAIT ||
+            cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, set))
+            continue;
+        for (size_t i = 0; i < FIELDS; i++)
+            all += v[i];
+        idle += v[IDLE] + v[IOWAIT];
+    }
+    if (f)
+        fclose(f);
+    *all_ns = (int64_t)(all * tick_ns);
+    *idle_ns = (int64_t)(idle * tick_ns);
+    return all > 0;
 }
 
 /* Return how many CPUs affinity and cgroup quota, rounded up, let us use. */
@@ -28476,6 +28565,9 @@ struct net_listens {                    /* where processes listen */
     struct buf text;                    /* owned: addresses, NUL after each */
     size_t    n;                        /* addresses in text, none twice */
     int64_t   until_ns;                 /* look no further then */
+    const struct net_addr *at;          /* borrowed; or NULL: collect, not
+                                         * addresses of sockets in inode, but
+                                         * inodes of sockets at this address */
 };
 
 /* Release l. */
@@ -28505,6 +28597,14 @@ static void net_listens_add(struct net_listens *l, const char *text)
         return;
     mem_put(&l->text, text, strlen(text) + 1);
     l->n += !l->text.err;
+}
+
+/* Add an inode to l. */
+static void net_listens_inode(struct net_listens *l, uint64_t inode)
+{
+    uint64_t *to = MEM_ADD(l->inode, l->ninodes, l->cap);
+    if (to)
+        *to = inode;
 }
 
 /* Order inodes, for qsort and bsearch. */
@@ -28561,19 +28661,42 @@ static bool net_listens_address(struct slice s, struct net_addr *a)
     return true;
 }
 
-/* Add to l the address that line, of the table tcp or tcp6, says that one of
- * its sockets listens on. */
+/* True if a socket that listens on l takes connections to a: it has its port,
+ * and its address or any. */
+static bool net_listens_takes(const struct net_addr *l,
+                              const struct net_addr *a)
+{
+    bool v6 = l->sa.sa_family == AF_INET6;
+    if (a->sa.sa_family == AF_UNIX || l->v4.sin_port != a->v4.sin_port)
+        return false;                   /* IPv6's port is in the same place */
+    if (v6 && IN6_IS_ADDR_UNSPECIFIED(&l->v6.sin6_addr))
+        return true;                    /* perhaps of IPv4 too */
+    if (l->sa.sa_family != a->sa.sa_family)
+        return false;
+    return v6 ? IN6_ARE_ADDR_EQUAL(&l->v6.sin6_addr, &a->v6.sin6_addr)
+              : !l->v4.sin_addr.s_addr ||
+                l->v4.sin_addr.s_addr == a->v4.sin_addr.s_addr;
+}
+
+/* Add to l what line, of the table tcp or tcp6, says: the address that one of
+ * its sockets listens on, or the socket that listens on its address. */
 static void net_listens_tcp(struct net_listens *l, struct slice line)
 {
     enum { LOCAL = 1, STATE = 3, INODE = 9, WORDS };
     struct slice word[WORDS];
     struct net_addr a;
+    uint64_t inode;
     for (size_t i = 0; i < WORDS; i++)
         word[i] = txt_next_word(&line);
-    if (txt_equal(word[STATE], txt_slice("0A")) &&      /* TCP_LISTEN */
-        net_listens_own(l, word[INODE]) &&
-        net_listens_address(word[LOCAL], &a))
+    if (!txt_equal(word[STATE], txt_slice("0A")) ||     /* TCP_LISTEN */
+        (!l->at && !net_listens_own(l, word[INODE])) ||
+        !net_listens_address(word[LOCAL], &a))
+        return;
+    if (!l->at)
         net_listens_add(l, a.text);
+    else if (net_listens_takes(&a, l->at) &&
+             !txt_slice_number(word[INODE], 1, UINT64_MAX, &inode))
+        net_listens_inode(l, inode);
 }
 
 /* The same of the table unix, where a line ends with a blank and the path; that
@@ -28584,6 +28707,7 @@ static void net_listens_unix(struct net_listens *l, struct slice line)
     struct slice word[WORDS];
     char text[sizeof "unix-abstract:" + sizeof (struct sockaddr_un)];
     uint32_t flags, type;
+    uint64_t inode;
     for (size_t i = 0; i < WORDS; i++)
         word[i] = txt_next_word(&line);
     struct slice path = txt_after(line, line.n > 0);
@@ -28591,11 +28715,15 @@ static void net_listens_unix(struct net_listens *l, struct slice line)
     path = txt_after(path, abstract);
     if (!net_hex(word[FLAGS], &flags) || !(flags & 0x10000) ||  /* accepts */
         !net_hex(word[TYPE], &type) || type != SOCK_STREAM ||
-        !path.n || !net_listens_own(l, word[INODE]))
+        !path.n || (!l->at && !net_listens_own(l, word[INODE])))
         return;
     snprintf(text, sizeof text, "unix%s:%.*s", abstract ? "-abstract" : "",
              (int)txt_cut(path, sizeof text).n, path.p);
-    net_listens_add(l, text);
+    if (!l->at)
+        net_listens_add(l, text);
+    else if (!strcmp(text, l->at->text) &&
+             !txt_slice_number(word[INODE], 1, UINT64_MAX, &inode))
+        net_listens_inode(l, inode);
 }
 
 /* Read a table of the kernel, at path, by its lines; the first has titles. */
@@ -28624,14 +28752,13 @@ static void net_listens_sockets(struct net_listens *l, pid_t pid)
            (entry = readdir(d))) {
         ssize_t n = readlinkat(dirfd(d), entry->d_name, link, sizeof link);
         struct slice s = { link, n > 0 ? (size_t)n : 0 };
-        uint64_t inode, *to;
+        uint64_t inode;
         if (!txt_starts(s, "socket:[") || !txt_ends(s, "]"))
             continue;
         s = txt_after(s, 8);
         s.n--;
-        if (!txt_slice_number(s, 1, UINT64_MAX, &inode) &&
-            (to = MEM_ADD(l->inode, l->ninodes, l->cap)))
-            *to = inode;
+        if (!txt_slice_number(s, 1, UINT64_MAX, &inode))
+            net_listens_inode(l, inode);
     }
     if (d)
         closedir(d);
@@ -28661,9 +28788,9 @@ static void net_network(pid_t pid, char to[NET_NETWORK_BYTES])
     mem_fini(&boot);
 }
 
-/* Set *l to where the n processes pid listen, 0 being this one; the caller
- * owns it.  What we may not read is missing. */
-static void net_listens_init(struct net_listens *l, const pid_t *pid, size_t n)
+/* Read the kernel's tables of sockets in the network of pid, 0: ours, by their
+ * lines into l. */
+static void net_listens_tables(struct net_listens *l, pid_t pid)
 {
     static const struct {
         const char *name;
@@ -28671,7 +28798,16 @@ static void net_listens_init(struct net_listens *l, const pid_t *pid, size_t n)
     } table[] = { { "net/tcp", net_listens_tcp },
                   { "net/tcp6", net_listens_tcp },
                   { "net/unix", net_listens_unix } };
-    char path[SYS_PROC_BYTES], last[NET_SPACE_BYTES] = "?";
+    char path[SYS_PROC_BYTES];
+    for (size_t k = 0; k < 3 && sys_now_ns() < l->until_ns; k++)
+        net_listens_table(l, sys_proc(path, pid, table[k].name), table[k].line);
+}
+
+/* Set *l to where the n processes pid listen, 0 being this one; the caller
+ * owns it.  What we may not read is missing. */
+static void net_listens_init(struct net_listens *l, const pid_t *pid, size_t n)
+{
+    char last[NET_SPACE_BYTES] = "?";
     *l = (struct net_listens){ .until_ns = sys_now_ns() + NET_LISTENS_NS };
     for (size_t i = 0; i < n; i++)
         net_listens_sockets(l, pid[i]);
@@ -28683,10 +28819,62 @@ static void net_listens_init(struct net_listens *l, const pid_t *pid, size_t n)
         if (!strcmp(space, last))
             continue;                   /* read already */
         memcpy(last, space, sizeof last);
-        for (size_t k = 0; k < 3 && sys_now_ns() < l->until_ns; k++)
-            net_listens_table(l, sys_proc(path, pid[i], table[k].name),
-                              table[k].line);
+        net_listens_tables(l, pid[i]);
     }
+}
+
+/* True if a is an address of this machine: from it we would send to it. */
+static bool net_addr_is_here(const struct net_addr *a)
+{
+    struct net_addr own = {0};
+    socklen_t len = sizeof own.any;
+    if (a->sa.sa_family == AF_UNIX)
+        return true;
+    int fd = socket(a->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool here = fd >= 0 && !connect(fd, &a->sa, a->len) &&
+                !getsockname(fd, &own.sa, &len) &&
+                own.sa.sa_family == a->sa.sa_family &&
+                (a->sa.sa_family == AF_INET6
+                 ? IN6_ARE_ADDR_EQUAL(&own.v6.sin6_addr, &a->v6.sin6_addr)
+                 : own.v4.sin_addr.s_addr == a->v4.sin_addr.s_addr);
+    if (fd >= 0)
+        close(fd);
+    return here;
+}
+
+/* True if pid has a socket whose inode is in l. */
+static bool net_listens_has(const struct net_listens *l, pid_t pid)
+{
+    struct net_listens own = { .until_ns = l->until_ns };
+    bool has = false;
+    net_listens_sockets(&own, pid);
+    for (size_t i = 0; i < own.ninodes && !has; i++)
+        for (size_t k = 0; k < l->ninodes && !has; k++)
+            has = own.inode[i] == l->inode[k];
+    net_listens_fini(&own);
+    return has;
+}
+
+/* Set pid[most] to the processes that listen on a, an address of this machine,
+ * and return their number.  What we may not read is missing. */
+static size_t net_listeners(const struct net_addr *a, pid_t *pid, size_t most)
+{
+    struct net_listens l = { .at = a,
+                             .until_ns = sys_now_ns() + NET_LISTENS_NS };
+    size_t n = 0;
+    net_listens_tables(&l, 0);
+    DIR *d = l.ninodes ? opendir("/proc") : NULL;
+    struct dirent *entry;
+    while (d && n < most && sys_now_ns() < l.until_ns && (entry = readdir(d))) {
+        uint64_t id;
+        if (!txt_number(entry->d_name, 1, INT_MAX, &id) &&
+            net_listens_has(&l, (pid_t)id))
+            pid[n++] = (pid_t)id;
+    }
+    if (d)
+        closedir(d);
+    net_listens_fini(&l);
+    return n;
 }
 
 /* ---- sockets ---- */
@@ -40225,8 +40413,25 @@ struct res_thread {
     int64_t  cpu_ns, user_ns, sys_ns;   /* while measuring */
     int64_t  wall_ns;                   /* measuring */
     int64_t  wait_ns;                   /* ready, but without a CPU */
+    uint64_t timeslices;                /* times that it got a CPU */
     uint64_t switches;                  /* involuntary ones */
     int64_t  turn_most_ns;              /* the longest turn of its loop */
+};
+
+struct res_machine {                    /* CPUs that the client may use, if the
+                                         * targets are on this machine */
+    int64_t wall_ns;                    /* watched; 0: all is unknown */
+    int64_t cpus_ns, idle_ns;           /* their time, summed; idle */
+};
+
+struct res_server {                     /* processes that listen on a target */
+    int64_t  wall_ns;                   /* watched; 0: all is unknown */
+    uint64_t processes;
+    int64_t  cpu_ns, wait_ns;           /* of their threads, as res_thread's */
+    uint64_t timeslices;
+    uint64_t shared;                    /* CPUs that the client may use, too */
+    pid_t    pid;                       /* of one; 0: read from a result */
+    unsigned cpu[2];                    /* with pid: two of the shared CPUs */
 };
 
 struct res_pace { uint64_t n; int64_t ns; };    /* ok calls; service time */
@@ -40278,6 +40483,10 @@ struct res {
                                          * part of it blocked by windows */
     struct res_thread thread[RES_THREADS_MOST];
     unsigned threads;                   /* used in thread */
+    struct res_machine machine;
+    struct res_server  server;
+    uint64_t late_spells;               /* open loop: times that calls began to
+                                         * start late, by over RES_LAG_NS */
     unsigned runs;                      /* of --repeat; times are their sums */
     bool     apart;                     /* merged from different times */
     int      log_errno;                 /* of writing the log; or 0 */
@@ -40470,7 +40679,8 @@ static int res_intervals_init(struct res_intervals *t, int64_t ns)
 
 enum res_group {                        /* members of grpcprof.load/1 */
     RES_WINDOW, RES_COUNTS, RES_DRAIN, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
-    RES_CLIENT, RES_TOP,                /* all of struct res; TOP: not nested */
+    RES_CLIENT, RES_MACHINE, RES_SERVER,
+    RES_TOP,                            /* all of struct res; TOP: not nested */
     RES_PLAN, RES_LIMITS,               /* of struct res_config, one member */
     RES_THREAD,                         /* of struct res_thread */
     RES_METHOD,                         /* of struct res_calls */
@@ -40480,6 +40690,7 @@ static const char *const res_group_name[] = {
     [RES_WINDOW] = "window", [RES_COUNTS] = "counts", [RES_DRAIN] = "drain",
     [RES_THROUGHPUT] = "throughput", [RES_LATENCY] = "latency",
     [RES_CONNECT] = "connect", [RES_CLIENT] = "client", [RES_PLAN] = "config",
+    [RES_MACHINE] = "machine", [RES_SERVER] = "server",
     [RES_METHOD] = "methods",
 };
 
@@ -40598,6 +40809,7 @@ static const struct res_field res_field[] = {
     RES_T(THREAD, "wait_ns", WHOLE, SUM, wait_ns),
     RES_T(THREAD, "cpu_pct", WALL_PERCENT, KEEP, cpu_ns),
     RES_T(THREAD, "runqueue_wait_pct", WALL_PERCENT, KEEP, wait_ns),
+    RES_T(THREAD, "timeslices", WHOLE, SUM, timeslices),
     RES_T(THREAD, "invol_switches", WHOLE, SUM, switches),
     RES_T(THREAD, "loop_max_ns", WHOLE, LARGEST, turn_most_ns),
     RES_R(CLIENT, "peer_streams", MOST32, LEAST, peer_streams,
@@ -40614,6 +40826,17 @@ static const struct res_field res_field[] = {
           "part of it that windows blocked"),
     RES_R(CLIENT, "gave_up", WHOLE, SUM, gave_up,
           "clients that could not reconnect"),
+    RES_R(CLIENT, "late_spells", WHOLE, SUM, late_spells,
+          "times that calls began to start late"),
+    RES_R(MACHINE, "wall_ns", WHOLE, SUM, machine.wall_ns),
+    RES_R(MACHINE, "cpus_ns", WHOLE, SUM, machine.cpus_ns),
+    RES_R(MACHINE, "idle_ns", WHOLE, SUM, machine.idle_ns),
+    RES_R(SERVER, "wall_ns", WHOLE, SUM, server.wall_ns),
+    RES_R(SERVER, "processes", WHOLE, LARGEST, server.processes),
+    RES_R(SERVER, "cpu_ns", WHOLE, SUM, server.cpu_ns),
+    RES_R(SERVER, "wait_ns", WHOLE, SUM, server.wait_ns),
+    RES_R(SERVER, "timeslices", WHOLE, SUM, server.timeslices),
+    RES_R(SERVER, "shared_cpus", WHOLE, LARGEST, server.shared),
     RES_M(METHOD, "sent", WHOLE, SUM, sent,
           "calls sent of a method"),
     RES_M(METHOD, "ok", WHOLE, SUM, ok,
@@ -40819,16 +41042,17 @@ static bool res_exceeds(const struct res_config *k, const struct res *r)
 
 /* ---- what limited a run ---- */
 
-enum judge_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_NETWORK, RES_BY_STREAMS,
-                 RES_BY_RATE, RES_BY_UNKNOWN };
+enum judge_limit { RES_BY_SERVER, RES_BY_CLIENT, RES_BY_MACHINE, RES_BY_NETWORK,
+                   RES_BY_STREAMS, RES_BY_RATE, RES_BY_UNKNOWN };
 
 /* Names of enum judge_limit in text and in machine formats. */
 static const char *const judge_limit_name[][2] = {
     [RES_BY_SERVER] = { "SERVER-LIMITED", "server" },
     [RES_BY_CLIENT] = { "CLIENT-LIMITED", "client" },
+    [RES_BY_MACHINE] = { "MACHINE-LIMITED", "machine" },
     [RES_BY_NETWORK] = { "NETWORK-LIMITED", "network" },
     [RES_BY_STREAMS] = { "STREAM-LIMITED", "stream" },
-    [RES_BY_RATE] = { "RATE-LIMITED", "rate" },
+    [RES_BY_RATE] = { "RATE-KEPT", "rate" },
     [RES_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
 };
 
@@ -40877,18 +41101,49 @@ static bool judge_blame(struct judge_verdict *v, enum judge_limit limit,
     return true;
 }
 
-/* Return the CPU use of r's busiest thread, as a share of a CPU; *wait gets the
- * largest share of time that a thread was ready without a CPU. */
-static double judge_busy(const struct res *r, double *wait)
+struct judge_use {                      /* of CPUs, in a run */
+    double busy;                        /* CPU of the client's busiest thread */
+    double wait;                        /* largest share of time that a client
+                                         * thread was ready without a CPU, less
+                                         * RES_WAKE_NS for each wake-up */
+    double each_ns;                     /* that thread's wait at a wake-up */
+    double idle, client, server, other; /* shares of the CPUs that the client
+                                         * may use; NAN: not known */
+    double server_cpus;                 /* that its processes used, or NAN */
+    double server_wait;                 /* share of the time that they needed
+                                         * CPUs that they waited, as wait's */
+    double server_needs;                /* CPUs that they used or waited for */
+};
+
+/* Return the use of CPUs in r. */
+static struct judge_use judge_use(const struct res *r)
 {
-    double busy = 0;
-    *wait = 0;
+    const struct res_machine *m = &r->machine;
+    const struct res_server *s = &r->server;
+    struct judge_use u = {0};
+    double client = 0, cpus = res_ratio((double)m->cpus_ns, (double)m->wall_ns);
     for (unsigned i = 0; i < r->threads; i++) {
-        double wall = (double)r->thread[i].wall_ns;
-        busy = fmax(busy, (double)r->thread[i].cpu_ns / wall);
-        *wait = fmax(*wait, (double)r->thread[i].wait_ns / wall);
+        const struct res_thread *t = &r->thread[i];
+        double wall = (double)t->wall_ns, wakes = (double)t->timeslices;
+        double wait = ((double)t->wait_ns - wakes * RES_WAKE_NS) / wall;
+        client += (double)t->cpu_ns / wall;
+        u.busy = fmax(u.busy, (double)t->cpu_ns / wall);
+        if (wait > u.wait) {
+            u.wait = wait;
+            u.each_ns = (double)t->wait_ns / fmax(wakes, 1);
+        }
     }
-    return busy;
+    double waited = fmax(0, (double)s->wait_ns -
+                            (double)s->timeslices * RES_WAKE_NS);
+    double needed = (double)s->cpu_ns + waited;
+    u.server_cpus = res_ratio((double)s->cpu_ns, (double)s->wall_ns);
+    u.server_needs = res_ratio(needed, (double)s->wall_ns);
+    u.server_wait = res_ratio(waited, needed);
+    u.idle = res_ratio((double)m->idle_ns, (double)m->cpus_ns);
+    u.client = client / cpus;
+    u.server = s->wall_ns && !s->shared ? 0 : u.server_cpus / cpus;
+    u.other = 1 - u.idle - u.client - u.server;
+    return u;
 }
 
 struct judge_behind {                     /* how far a server fell behind */
@@ -40912,55 +41167,128 @@ static struct judge_behind judge_behind(const struct res_config *k,
     return b;
 }
 
-/* Check whether the client is the limit: a thread is busy or waits for a CPU,
- * or calls start late.  If an open loop's calls started on schedule, the wait
- * for a CPU delayed nothing. */
-static void judge_client(struct judge_verdict *v, const struct res_config *k,
-                         const struct res *r)
+/* True if calls of r often started late: p99 is a matter of single stalls if
+ * they did so a few times. */
+static bool judge_lags(const struct res *r)
 {
-    char text[24];
-    double wait, busy = judge_busy(r, &wait);
-    if (judge_blame(v, RES_BY_CLIENT, busy, RES_BUSY_SHARE))
-        judge_because(v, "a client thread used %.0f%% of a CPU", 100 * busy);
     double late = (double)hdr_percentile(&r->lag, 99);
     double half = (double)hdr_percentile(&r->response, 50);
-    bool lags = r->lag.n >= RES_JUDGED_CALLS && half > 0 &&
-                late > RES_LAG_NS && late / half > RES_LAG_SHARE;
-    bool starved = busy + wait > RES_BUSY_SHARE || wait > RES_STARVED_SHARE;
-    if ((starved || !res_open(k) || lags) &&
-        judge_blame(v, RES_BY_CLIENT, wait, RES_WAIT_SHARE))
-        judge_because(v, "a client thread waited for a CPU %.1f%% of the time",
-                      100 * wait);
-    if (lags && judge_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
+    return r->lag.n >= RES_JUDGED_CALLS && late > RES_LAG_NS &&
+           r->late_spells >= RES_LATE_SPELLS && late > RES_LAG_SHARE * half;
+}
+
+/* Append who used the CPUs that client and server share. */
+static void judge_cpus(struct judge_verdict *v, const struct judge_use *u)
+{
+    char server[96] = "";
+    if (!isnan(u->server))
+        snprintf(server, sizeof server, ", the server %.0f%%, other programs "
+                 "%.0f%%", 100 * u->server, 100 * fmax(u->other, 0));
+    judge_because(v, "server and client share CPUs that were idle %.0f%% of "
+                  "the time; the client used %.0f%%%s", 100 * u->idle,
+                  100 * u->client, server);
+}
+
+/* Append what is known about the CPU of r's server, which is the limit. */
+static void judge_server_cpu(struct judge_verdict *v, const struct res *r)
+{
+    struct judge_use u = judge_use(r);
+    double share = (double)r->server.cpu_ns / r->response.sum;
+    if (isnan(u.server_cpus)) {
+        judge_because(v, "whether the server needs its time for CPU or waits "
+                      "is not known: its process is not ours or not on this "
+                      "machine");
+        return;
+    }
+    judge_because(v, "its process used %.0f%% of a CPU, which is %.0f%% of the "
+                  "time of its calls%s", 100 * u.server_cpus,
+                  100 * fmin(share, 1), share < RES_CPU_BOUND / 10
+                  && u.server_needs < RES_CPU_BOUND
+                  ? ": they wait in it for something else" : "");
+}
+
+/* Check whether CPUs are the limit that client, server and others share: a
+ * client thread waits for one, or none is idle.  If an open loop's calls
+ * started on schedule, waiting delayed nothing. */
+static void judge_machine(struct judge_verdict *v, const struct res_config *k,
+                          const struct res *r)
+{
+    struct judge_use u = judge_use(r);
+    char text[24];
+    bool late = judge_behind(k, r).late;
+    bool starved = u.busy + u.wait > RES_BUSY_SHARE ||
+                   u.wait > RES_STARVED_SHARE;
+    if ((starved || !res_open(k) || judge_lags(r)) &&
+        judge_blame(v, RES_BY_MACHINE, u.wait, RES_WAIT_SHARE))
+        judge_because(v, "a client thread waited for a CPU %.1f%% of the time "
+                      "beyond its wake-ups, %s at a time", 100 * u.wait,
+                      judge_time(text, u.each_ns));
+    double taken = isnan(u.server) ? u.client : u.client + u.other;
+    if (isnan(u.idle) || (r->server.wall_ns && !r->server.shared) ||
+        (res_open(k) && !late))
+        return;
+    if (u.server_needs > RES_CPU_BOUND && taken > RES_OTHER_SHARE &&
+        judge_blame(v, RES_BY_MACHINE, u.server_wait, RES_KEPT_SHARE))
+        judge_because(v, "the server waited for a CPU %.0f%% of the time that "
+                      "it needed one", 100 * u.server_wait);
+    bool full = u.idle < RES_IDLE_SHARE &&
+                u.client + fmax(u.server, 0) > RES_PAIR_SHARE;
+    if ((full && judge_blame(v, RES_BY_MACHINE, taken, RES_OTHER_SHARE)) ||
+        v->limit == RES_BY_MACHINE)
+        judge_cpus(v, &u);
+}
+
+/* Check whether the client is the limit: a thread is busy, or calls start late
+ * although it does not wait for a CPU. */
+static void judge_client(struct judge_verdict *v, const struct res *r)
+{
+    char text[24];
+    struct judge_use u = judge_use(r);
+    if (judge_blame(v, RES_BY_CLIENT, u.busy, RES_BUSY_SHARE))
+        judge_because(v, "a client thread used %.0f%% of a CPU", 100 * u.busy);
+    double late = (double)hdr_percentile(&r->lag, 99);
+    double half = (double)hdr_percentile(&r->response, 50);
+    if (judge_lags(r) && half > 0 && !(u.wait > RES_WAIT_SHARE) &&
+        judge_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
         judge_because(v, "the client sent calls late: p99 %s, %.0f%% of the "
                       "median response", judge_time(text, late),
                       100 * late / half);
 }
 
 /* Check why calls of an open loop waited for a stream this share of the time:
- * the server got slower with more calls, or it can take more than streams. */
+ * the server got slower with more calls, or it can take more than streams.  The
+ * calls before all streams were in use tell; there are few of them if the queue
+ * formed at once, and the fastest call is compared then. */
 static void judge_queue(struct judge_verdict *v, const struct res_config *k,
                         const struct res *r, double share)
 {
     const struct res_pace *f = &r->streams_free, *b = &r->streams_blocked;
-    double before = f->n ? (double)f->ns / (double)f->n
-                         : (double)hdr_percentile(&r->service, 0);
+    uint64_t own = res_streams(k), n = res_connections(k);
+    own = r->peer_streams < own ? r->peer_streams : own;
+    bool eased = f->n >= 10 * own * n;
+    double before = eased ? (double)f->ns / (double)f->n
+                          : (double)hdr_percentile(&r->service, 0);
     double blocked = b->n ? (double)b->ns / (double)b->n : before;
-    if (share > RES_STREAMS_SHARE &&
-        judge_blame(v, RES_BY_SERVER, blocked, RES_SLOWER * before)) {
+    double slower = blocked / before;
+    if (!(share > RES_STREAMS_SHARE))
+        return;
+    if (judge_blame(v, RES_BY_SERVER, slower,
+                    eased ? RES_SLOWER : RES_SLOWEST)) {
         char slow[24], fast[24];
         judge_because(v, "the server got slower: service took %s while all "
-                      "streams were in use, %.0f%% of the time, and %s "
-                      "otherwise", judge_time(slow, blocked), 100 * share,
-                      judge_time(fast, before));
+                      "streams were in use, %.0f%% of the time, and %s %s",
+                      judge_time(slow, blocked), 100 * share,
+                      judge_time(fast, before),
+                      eased ? "otherwise" : "at its fastest");
         return;
     }
-    uint64_t own = res_streams(k), n = res_connections(k);
-    if (judge_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE))
-        judge_because(v, "calls waited for a free stream %.0f%% of the time: "
-                      "%" PRIu64 " connection%s with %" PRIu64 " streams each",
-                      100 * share, n, n == 1 ? "" : "s", r->peer_streams < own ?
-                      (uint64_t)r->peer_streams : own);
+    (void)judge_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE);
+    judge_because(v, "calls waited for a free stream %.0f%% of the time: "
+                  "%" PRIu64 " connection%s with %" PRIu64 " streams each",
+                  100 * share, n, n == 1 ? "" : "s", own);
+    if (!(slower < RES_SLOWER) || own * n < 4)
+        judge_because(v, "either the streams or the server is the limit: more "
+                      "streams that bring no more calls per second tell");
 }
 
 /* Check whether the time without a connection was the limit. */
@@ -40988,8 +41316,8 @@ static void judge_path(struct judge_verdict *v, const struct res_config *k,
         judge_queue(v, k, r, (double)r->streams_blocked_ns / wall);
     else if (judge_blame(v, RES_BY_STREAMS, per, r->peer_streams))
         judge_because(v, "the server allows %" PRIu32 " streams on a "
-                      "connection, the clients could use %.0f",
-                      r->peer_streams, per);
+                      "connection, the clients could use %.0f: either this or "
+                      "the server is the limit", r->peer_streams, per);
     double full = (double)r->tcp_limited_ns / (double)r->tcp_busy_ns;
     if ((double)r->tcp_busy_ns > 0.01 * wall &&
         judge_blame(v, RES_BY_NETWORK, full, RES_TCP_SHARE))
@@ -41011,6 +41339,7 @@ static void judge_schedule(struct judge_verdict *v, const struct res_config *k,
                       "not sent, and the run took %.0f%% longer than the "
                       "schedule",
                       100 * b.rest, 100 * b.over);
+        judge_server_cpu(v, r);
         return;
     }
     v->limit = RES_BY_RATE;
@@ -41019,69 +41348,117 @@ static void judge_schedule(struct judge_verdict *v, const struct res_config *k,
                   "more");
 }
 
-/* Set v->next, the advice on what to try in the next run. */
-static void judge_next(struct judge_verdict *v, const struct res_config *k,
-                       const struct res *r, bool starved)
+/* Write into v->next how to run the client apart from the server. */
+static void judge_next_apart(struct judge_verdict *v, const struct res *r)
 {
-    uint64_t n = res_connections(k), own = res_streams(k);
+    const struct res_server *s = &r->server;
+    if (s->pid && s->processes == 1 && s->shared > 1)
+        snprintf(v->next, sizeof v->next, "the client on another machine; or a "
+                 "CPU for each: taskset -acp %u %d for the server, --cpus %u "
+                 "for the client", s->cpu[0], (int)s->pid, s->cpu[1]);
+    else
+        snprintf(v->next, sizeof v->next, "the client on another machine, or "
+                 "with fewer other programs on this one");
+}
+
+/* Write into v->next another rate for the schedule of k. */
+static void judge_next_rate(struct judge_verdict *v,
+                            const struct res_config *k, const char *what,
+                            double scale)
+{
     double rate = 0;
     for (size_t i = 0; i < k->nstep; i++)
         rate = fmax(rate, fmax(k->step[i].from, k->step[i].to));
+    bool one = k->nstep == 1 && !k->step[0].ns;
+    snprintf(v->next, sizeof v->next, "%s: %s-r %.10g%s", what,
+             one ? "" : "in place of --schedule, ",
+             fmin(rate * scale, RES_RATE_MOST), one ? "" : " -d 10s");
+}
+
+/* Write into v->next how to use more streams. */
+static void judge_next_streams(struct judge_verdict *v,
+                               const struct res_config *k, const struct res *r)
+{
+    uint64_t n = res_connections(k), own = res_streams(k);
+    uint64_t most = r->peer_streams < RES_STREAMS_MOST ? r->peer_streams
+                                                        : RES_STREAMS_MOST;
+    uint64_t more = 4 * n < RES_CLIENTS_MOST ? 4 * n : RES_CLIENTS_MOST;
+    if (res_open(k) && most > own)
+        snprintf(v->next, sizeof v->next, "more streams: -m %" PRIu64,
+                 4 * own < most ? 4 * own : most);
+    else
+        snprintf(v->next, sizeof v->next, "more connections: -c %" PRIu64
+                 " --connections %" PRIu64,
+                 k->clients > more ? k->clients : more, more);
+}
+
+/* Set v->next, the advice on what to try in the next run: options that replace
+ * or join those of k. */
+static void judge_next(struct judge_verdict *v, const struct res_config *k,
+                       const struct res *r)
+{
     char *to = v->next;
     size_t size = sizeof v->next;
+    unsigned threads = 2 * r->threads;
     if (r->apart || !r->threads)
         return;
     if (v->limit == RES_BY_UNKNOWN)
-        snprintf(to, size, "a longer run: -d 5s");
-    else if (v->limit == RES_BY_CLIENT && starved)
-        snprintf(to, size, "the client on another machine, or on its own CPUs: "
-                 "--cpus LIST");
+        snprintf(to, size, "a longer run: -d 5s%s",
+                 res_planned(k) ? " in place of -n or -N" : "");
+    else if (v->limit == RES_BY_MACHINE)
+        judge_next_apart(v, r);
+    else if (v->limit == RES_BY_CLIENT && threads <= RES_THREADS_MOST &&
+             threads <= res_connections(k))
+        snprintf(to, size, "more threads: -t %u; or several clients at once, "
+                 "and 'grpcprof report A.json B.json'", threads);
     else if (v->limit == RES_BY_CLIENT)
-        snprintf(to, size, "more threads: -t %u; or several clients, and "
-                 "'grpcprof report A.json B.json'", 2 * r->threads);
-    else if (v->limit == RES_BY_STREAMS && res_open(k) && r->peer_streams > own)
-        snprintf(to, size, "more streams: -m %" PRIu64, 4 * own);
+        snprintf(to, size, "several clients at once, each with -o, and "
+                 "'grpcprof report A.json B.json'");
     else if (v->limit == RES_BY_STREAMS)
-        snprintf(to, size, "more connections: -c %" PRIu64 " --connections %"
-                 PRIu64, k->clients > 4 * n ? k->clients : 4 * n, 4 * n);
+        judge_next_streams(v, k, r);
     else if (v->limit == RES_BY_NETWORK)
         snprintf(to, size, "smaller messages, or the bandwidth between both "
                  "machines: iperf3");
     else if (v->limit == RES_BY_RATE)
-        snprintf(to, size, "a higher rate: -r %.10g", 2 * rate);
+        judge_next_rate(v, k, "a higher rate", 2);
     else if (r->lost || r->gave_up)
         snprintf(to, size, "the server's log: why did it close connections?");
     else if (res_open(k))
-        snprintf(to, size, "a lower rate to find the highest that it keeps up "
-                 "with: -r %.10g; or --profile to see what it does", rate / 2);
+        judge_next_rate(v, k, "--profile to see what the server does, or the "
+                        "highest rate that it keeps up with", 0.5);
     else
         snprintf(to, size, "more clients to see whether it does more calls per "
                  "second: -c %" PRIu64 "; or --profile to see what it does",
-                 2 * k->clients);
+                 2 * k->clients < RES_CLIENTS_MOST ? 2 * k->clients
+                                                    : RES_CLIENTS_MOST);
 }
 
-/* Fill in v from the checks; the client's limit takes precedence. */
+/* Fill in v from the checks.  The client's own limit takes precedence, then
+ * that of the CPUs that it shares. */
 static void judge_find_limit(struct judge_verdict *v,
-                             const struct res_config *k, const struct res *r,
-                             double busy)
+                             const struct res_config *k, const struct res *r)
 {
     if (!judge_down(v, k, r)) {
-        judge_client(v, k, r);
-        struct judge_verdict client = *v;
+        judge_client(v, r);
+        if (v->limit == RES_BY_UNKNOWN)
+            judge_machine(v, k, r);
+        struct judge_verdict first = *v;
         judge_path(v, k, r);
-        if (client.limit == RES_BY_CLIENT) {
-            v->limit = client.limit;
-            v->confidence = client.confidence;
+        if (first.limit != RES_BY_UNKNOWN) {
+            v->limit = first.limit;
+            v->confidence = first.confidence;
         }
     }
     if (v->limit != RES_BY_UNKNOWN && v->limit != RES_BY_SERVER)
         return;
+    double busy = judge_use(r).busy;
     if (v->limit == RES_BY_UNKNOWN && res_open(k)) {
         judge_schedule(v, k, r);
     } else if (v->limit == RES_BY_UNKNOWN) {
         v->limit = RES_BY_SERVER;
         v->confidence = 1 - busy;
         judge_because(v, "the clients waited for the server's replies");
+        judge_server_cpu(v, r);
     }
     judge_because(v, "the client had time to spare: its busiest thread used "
                   "%.0f%% of a CPU", 100 * busy);
@@ -41093,7 +41470,6 @@ static struct judge_verdict judge_run(const struct res_config *k,
 {
     struct judge_verdict v = { .limit = RES_BY_UNKNOWN };
     char took[24], least[24];
-    double wait, busy = judge_busy(r, &wait);
     uint64_t done = r->ok + r->failed;
     if (r->apart)
         judge_because(&v, "the merged runs took place at different times");
@@ -41105,8 +41481,8 @@ static struct judge_verdict judge_run(const struct res_config *k,
                       judge_time(took, (double)r->elapsed_ns), RES_JUDGED_CALLS,
                       judge_time(least, (double)RES_JUDGED_NS));
     else
-        judge_find_limit(&v, k, r, busy);
-    judge_next(&v, k, r, busy <= RES_BUSY_SHARE);
+        judge_find_limit(&v, k, r);
+    judge_next(&v, k, r);
     return v;
 }
 
@@ -41610,6 +41986,20 @@ static void lf_js_methods(struct js *j, const struct judge_report *t)
     js_close(j, ']');
 }
 
+/* Write the member of a group that is known only with wall_ns, else null. */
+static void lf_js_watched(struct js *j, const struct judge_report *t,
+                          enum res_group group, int64_t wall_ns)
+{
+    js_key(j, res_group_name[group]);
+    if (!wall_ns) {
+        js_put_null(j);
+        return;
+    }
+    js_open(j, '{');
+    lf_js_group(j, t, group, t->result);
+    js_close(j, '}');
+}
+
 /* Write the members verdict and asserts. */
 static void lf_js_verdict(struct js *j, const struct judge_report *t)
 {
@@ -41782,6 +42172,8 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     lf_js_methods(&j, t);
     lf_js_errors(&j, t);
     lf_js_client(&j, t);
+    lf_js_watched(&j, t, RES_MACHINE, t->result->machine.wall_ns);
+    lf_js_watched(&j, t, RES_SERVER, t->result->server.wall_ns);
     lf_js_verdict(&j, t);
     js_key(&j, "reply");
     if (t->reply.n)
@@ -42525,6 +42917,7 @@ struct load_worker {
     uint64_t            share;          /* of the planned calls; open loop */
     uint64_t            seq;            /* calls started */
     uint64_t            started[RES_METHODS_MOST];      /* of each method */
+    bool                late;           /* the last call started late */
     bool                asked;          /* a call keeps its reply, or did */
     uint64_t            rng;            /* state of load_random */
     struct res          sum;            /* the worker's result */
@@ -42564,6 +42957,16 @@ struct load_run {
     bool                failed;         /* connecting failed */
     bool                stopping;
     bool                measured;       /* the profile was started */
+    struct load_watch {                 /* of targets on this machine */
+        pid_t           pid[LOAD_WATCHED];      /* that listen on them */
+        size_t          n;              /* of pid */
+        bool            here;           /* all targets are on this machine */
+        bool            on, done;       /* the sums were read at the start; both
+                                         * are differences, and complete */
+        cpu_set_t       cpus;           /* that the client may use */
+        struct res_machine machine;
+        struct res_server  server;
+    }                   watch;
     struct net_timer    tick;
     int64_t             go_ns;          /* start of the warm-up; 0: not yet */
     int64_t             told_ns;        /* last call of on_progress */
@@ -42808,10 +43211,10 @@ static void load_worker_use(struct load_worker *w)
 {
     struct res_thread *use = &w->use;
     struct rusage u = {0};
-    double sched[2] = {0};
+    struct sys_sched sched = {0};
     int64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     getrusage(RUSAGE_THREAD, &u);
-    (void)sys_read_two("/proc/thread-self", "schedstat", sched);
+    (void)sys_sched_add("/proc/thread-self/schedstat", &sched);
     int64_t user = (int64_t)u.ru_utime.tv_sec * 1000000000 +
                    (int64_t)u.ru_utime.tv_usec * 1000;
     int64_t sys = (int64_t)u.ru_stime.tv_sec * 1000000000 +
@@ -42820,7 +43223,8 @@ static void load_worker_use(struct load_worker *w)
         .clients = w->nclient, .cpu_ns = cpu - use->cpu_ns,
         .user_ns = user - use->user_ns, .sys_ns = sys - use->sys_ns,
         .wall_ns = w->net.now_ns - use->wall_ns,
-        .wait_ns = (int64_t)sched[1] - use->wait_ns,
+        .wait_ns = sched.wait_ns - use->wait_ns,
+        .timeslices = sched.timeslices - use->timeslices,
         .switches = (uint64_t)u.ru_nivcsw - use->switches,
         .turn_most_ns = w->turn_most_ns };
     w->turn_most_ns = 0;
@@ -43290,6 +43694,15 @@ static struct load_client *load_worker_pick(struct load_worker *w)
     return NULL;
 }
 
+/* Count a call that started late_ns after its time. */
+static void load_lag_add(struct load_worker *w, int64_t late_ns)
+{
+    bool late = (double)late_ns > RES_LAG_NS;
+    hdr_add(&w->sum.lag, late_ns);
+    w->sum.late_spells += late && !w->late;
+    w->late = late;
+}
+
 /* Start the call due at due_ns, if a slot is free and a client is not dead. */
 static void load_call_due(struct load_worker *w, int64_t due_ns)
 {
@@ -43298,7 +43711,7 @@ static void load_call_due(struct load_worker *w, int64_t due_ns)
     if (!w->free || w->dead == w->nclient)
         return;
     if (counted)
-        hdr_add(&w->sum.lag, w->net.now_ns - due_ns);
+        load_lag_add(w, w->net.now_ns - due_ns);
     struct load_call *k = load_call_begin(w, NULL, due_ns);
     struct load_client *c = load_worker_pick(w);
     if (!c || !load_call_send(w, k, c))
@@ -44109,6 +44522,81 @@ static void load_run_post(struct load_run *r, unsigned n, void (*task)(void *))
         net_loop_post_wait(&r->worker[i].net, task, &r->worker[i]);
 }
 
+/* ---- what else uses the CPUs ---- */
+
+/* Find the processes that listen on r's targets, if those are on this machine:
+ * client and server then share CPUs. */
+static void load_watch_init(struct load_run *r)
+{
+    const struct res_config *k = r->config;
+    struct load_watch *w = &r->watch;
+    w->here = true;
+    for (size_t i = 0; i < k->ntarget; i++)
+        w->here &= net_addr_is_here(&r->target[i].addr[0]);
+    CPU_ZERO(&w->cpus);
+    for (size_t i = 0; i < k->ncpu; i++)
+        CPU_SET(k->cpu[i], &w->cpus);
+    if (!k->ncpu)
+        w->here &= !sched_getaffinity(0, sizeof w->cpus, &w->cpus);
+    for (size_t i = 0; w->here && i < k->ntarget && w->n < LOAD_WATCHED; i++)
+        w->n += net_listeners(&r->target[i].addr[0], &w->pid[w->n],
+                              LOAD_WATCHED - w->n);
+}
+
+/* Set w's figures to the difference to those of its last call. */
+static void load_watch_read(struct load_watch *w)
+{
+    struct res_machine *m = &w->machine, old = *m;
+    struct res_server *s = &w->server, was = *s;
+    struct sys_sched sum = {0};
+    int64_t now_ns = sys_now_ns(), all = 0, idle = 0;
+    if (!w->here || !sys_cpu_idle(&w->cpus, &all, &idle))
+        return;
+    *m = (struct res_machine){ now_ns - old.wall_ns, all - old.cpus_ns,
+                               idle - old.idle_ns };
+    for (size_t i = 0; i < w->n; i++)
+        sys_sched_process(w->pid[i], &sum);
+    if (!w->n || sum.timeslices < was.timeslices) {     /* threads ended */
+        *s = (struct res_server){0};
+        w->n = 0;
+        return;
+    }
+    *s = (struct res_server){ .wall_ns = now_ns - was.wall_ns,
+        .processes = w->n, .pid = w->pid[0], .cpu_ns = sum.cpu_ns - was.cpu_ns,
+        .wait_ns = sum.wait_ns - was.wait_ns,
+        .timeslices = sum.timeslices - was.timeslices };
+    for (size_t i = 0; i < w->n; i++) {
+        cpu_set_t set;
+        if (sched_getaffinity(w->pid[i], sizeof set, &set))
+            continue;
+        CPU_AND(&set, &set, &w->cpus);
+        uint64_t shared = 0;
+        for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+            if (CPU_ISSET(cpu, &set)) {
+                s->cpu[0] = shared ? s->cpu[0] : cpu;
+                s->cpu[1] = cpu;
+                shared++;
+            }
+        s->shared = shared > s->shared ? shared : s->shared;
+    }
+}
+
+/* Watch the CPUs while r measures; over: the run is. */
+static void load_watch_tick(struct load_run *r, int64_t now_ns, bool over)
+{
+    struct load_watch *w = &r->watch;
+    int64_t start_ns = r->go_ns + r->config->warmup_ns;
+    int64_t length_ns = load_length_ns(r->config);
+    bool closes = over || r->stopping ||
+                  (length_ns && now_ns >= start_ns + length_ns);
+    if (!r->go_ns || now_ns < start_ns || w->done || (!w->on && closes))
+        return;
+    if (!w->on || closes)
+        load_watch_read(w);
+    w->done = closes;
+    w->on = true;
+}
+
 /* Start the run: all clients are connected, and it is time. */
 static void load_run_begin(struct load_run *r, int64_t now_ns)
 {
@@ -44120,6 +44608,7 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
     }
     r->go_ns = r->told_ns = now_ns;
     r->unix_ns = sys_clock_ns(CLOCK_REALTIME) + k->warmup_ns;
+    load_watch_tick(r, now_ns, false);
     load_run_post(r, r->threads, load_worker_start);
 }
 
@@ -44143,6 +44632,7 @@ static void load_run_on_tick(struct net_timer *t)
         r->measured = true;
         fetch_begin(k->profiler);
     }
+    load_watch_tick(r, now, false);
     if (k->stop && atomic_load(k->stop) && !r->stopping) {
         r->stopping = true;
         r->stop_ns = now;
@@ -44227,6 +44717,7 @@ static int load_run_go(struct load_run *r, struct gp_why *why)
     }
     if (!e)
         net_loop_run(&r->net);
+    load_watch_tick(r, sys_now_ns(), true);
     if (r->measured)
         fetch_end(k->profiler);
     if (e || r->failed || !r->go_ns)
@@ -44297,6 +44788,10 @@ static int load_run_result(const struct load_run *r, struct res *to,
         }
     }
     load_run_window(r, to, first, last, close);
+    if (r->watch.done) {
+        to->machine = r->watch.machine;
+        to->server = r->watch.server;
+    }
     to->runs = 1;
     to->log_errno = r->log_errno;
     to->start_unix_ns = r->unix_ns;
@@ -44365,6 +44860,8 @@ static int load_run(const struct res_config *k, struct res *result,
     sem_init(&r.counted_all, 0, 0);
     sem_init(&r.hang_up, 0, 0);
     e = load_run_init(&r, why);
+    if (!e)
+        load_watch_init(&r);
     e = e ? e : load_run_go(&r, why);
     e = e ? e : load_run_result(&r, result, why);
     load_run_fini(&r);
@@ -48075,13 +48572,13 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
         doc_heading(d, "Verdict");
     txt_puts(&d->cell, judge_limit_name[v->limit][0]);
     txt_puts(&d->cell, v->nwhy ? "  " : "");
-    d->tone = v->limit == RES_BY_CLIENT || v->limit == RES_BY_UNKNOWN
-            ? DOC_WARN : DOC_GOOD;
+    d->tone = v->limit == RES_BY_CLIENT || v->limit == RES_BY_MACHINE ||
+              v->limit == RES_BY_UNKNOWN ? DOC_WARN : DOC_GOOD;
     for (size_t i = 0; i < v->nwhy || i == 0; i++) {
         txt_puts(&d->cell, i < v->nwhy ? v->why[i] : "");
         doc_field(d, i ? "" : "verdict");
     }
-    if (v->limit == RES_BY_CLIENT) {
+    if (v->limit == RES_BY_CLIENT || v->limit == RES_BY_MACHINE) {
         txt_puts(&d->cell, "the client adds to these latencies");
         doc_field(d, "");
     }
@@ -54033,7 +54530,8 @@ static const struct opt loadcmd_options[] = {
       OPT_LIST, LOADCMD_AT(assert), 0, 0 },
     { 0, "max-errors", "N|P%", "0", "failures tolerated before exit 3",
       OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
-    { 0, "strict", NULL, NULL, "exit 5 if the client was the limit",
+    { 0, "strict", NULL, NULL, "exit 5 if the client, or CPUs that "
+      "it shares, were the limit",
       OPT_FLAG, LOADCMD_AT(strict), 0, 0 },
     OPT_COMMON(struct loadcmd_args),
 };
@@ -54473,8 +54971,9 @@ static int loadcmd_exit_status(const struct judge_report *t, bool strict)
     for (size_t i = 0; i < t->nassert; i++)
         if (!t->assert[i].pass)
             return EXIT_ASSERT;
-    return strict && t->verdict.limit == RES_BY_CLIENT ? EXIT_INVALID
-                                                        : EXIT_OK;
+    return strict && (t->verdict.limit == RES_BY_CLIENT ||
+                      t->verdict.limit == RES_BY_MACHINE) ? EXIT_INVALID
+                                                          : EXIT_OK;
 }
 
 /* Print on stderr, for a result in a file, what the calls of r came to. */

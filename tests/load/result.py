@@ -13,6 +13,8 @@
   result.py merged ALL JSON...      ALL is the others together
   result.py values JSON LOG...      its histograms are those that HdrHistogram
                                     makes of the calls that were logged
+  result.py verdict JSON WANT...    its verdict is one of WANT, or other programs
+                                    made it another, and the counts show them
   result.py memory BIN TO CALLS     load needs no more for so many calls than for
                                     a tenth of them
   result.py stall LOG JSON          4,000 calls, one a ms, to a server that stood
@@ -351,6 +353,26 @@ def merged(path, *parts):
         say('and its percentiles are theirs', wrong)
 
 
+def verdict(path, *want):
+    """The verdict is one of WANT.  On a machine that is not ours alone, other
+    programs may be the limit; then the result must count that: a client thread
+    waited for a CPU more than 20 us at a time, in 5% of the run, or the server
+    a fifth of the time that it needed one, or it sent calls late again and
+    again.
+    """
+    d = read(path)
+    limit, server = d['verdict']['limit'], d['server']
+    waits = [t['wait_ns'] - 20e3 * t['timeslices'] > 0.05 * t['wall_ns']
+             for t in d['client']['threads']]
+    if server:
+        wait = server['wait_ns'] - 20e3 * server['timeslices']
+        waits.append(wait > 0.2 * (wait + server['cpu_ns']))
+    excused = (limit == 'machine' and any(waits) or
+               limit == 'client' and d['client']['late_spells'] >= 5)
+    say('the %s is the limit' % ' or '.join(want),
+        limit not in want and not excused and d['verdict'])
+
+
 def memory(program, to, calls):
     peak = []
     for n in int(calls) // 10, int(calls):
@@ -439,5 +461,5 @@ def simulated(path, service, begins, most=10**9):
 
 
 {'schema': schema, 'same': same, 'text': text, 'hgrm': hgrm, 'hdr': hdr,
- 'values': values, 'merged': merged, 'memory': memory, 'stall': stall,
- 'simulated': simulated}[sys.argv[1]](*sys.argv[2:])
+ 'values': values, 'merged': merged, 'memory': memory, 'verdict': verdict,
+ 'stall': stall, 'simulated': simulated}[sys.argv[1]](*sys.argv[2:])

@@ -1658,41 +1658,162 @@ static void test_res_unlike(void)
         }
 }
 
+/* What a case of test_res_judge has that the next one does not. */
+struct unit_run {
+    enum judge_limit want;
+    bool open;
+    double busy, wait, slices;          /* client: shares, thousands a second */
+    double idle;                        /* of 2 CPUs; 0: they were not watched */
+    double cpu, server_wait, server_slices;     /* likewise; 0: not found */
+    int shared;                         /* CPUs */
+    void (*bend)(struct res *r);        /* or NULL */
+};
+
+static void unit_short(struct res *r)
+{
+    r->planned = r->sent = r->ok = 50;
+}
+
+static void unit_no_streams(struct res *r)
+{
+    r->peer_streams = 0;
+}
+
+static void unit_late(struct res *r)
+{
+    r->late_spells = 20;
+    for (int k = 0; k < 1000; k++)
+        hdr_add(&r->lag, 2000000);
+}
+
+/* As many calls are late, but by one stall. */
+static void unit_late_once(struct res *r)
+{
+    unit_late(r);
+    r->late_spells = 1;
+}
+
+static void unit_queue(struct res *r)
+{
+    r->streams_blocked_ns = 100000000;
+}
+
+/* All streams are in use at once: the few calls before tell nothing. */
+static void unit_queue_at_once(struct res *r, int64_t fast, int64_t slow)
+{
+    r->streams_blocked_ns = 900000000;
+    r->streams_free = (struct res_pace){ 50, 50 * (fast + slow) / 2 };
+    r->streams_blocked = (struct res_pace){ 950, 950 * slow };
+    hdr_add(&r->service, fast);
+}
+
+static void unit_serial(struct res *r)
+{
+    unit_queue_at_once(r, 100000, 10000000);
+}
+
+static void unit_sleeps(struct res *r)
+{
+    unit_queue_at_once(r, 10000000, 10500000);
+}
+
+static void unit_full(struct res *r)
+{
+    r->tcp_limited_ns = 100000000;
+}
+
+static void unit_not_sent(struct res *r)
+{
+    r->not_sent = 100;
+    r->planned += 100;
+}
+
 /* The verdict: each limit by its own evidence, the client above the others, and
- * none from a short run. */
+ * none from a short run.  Waiting and CPU are as measured: client and server on
+ * one CPU wait 5 us at a time, beside other programs 70 us to 1 ms. */
 static void test_res_judge(void)
 {
+    static const struct unit_run t[] = {
+        { RES_BY_SERVER, .busy = .3, .wait = .01, .slices = 4 },
+        { RES_BY_UNKNOWN, .busy = .3, .bend = unit_short },
+        { RES_BY_CLIENT, .busy = .9 },
+        { RES_BY_STREAMS, .busy = .3, .bend = unit_no_streams },
+        { RES_BY_CLIENT, true, .busy = .3, .bend = unit_late },
+        { RES_BY_RATE, true, .busy = .3, .bend = unit_late_once },
+        { RES_BY_STREAMS, true, .busy = .3, .bend = unit_queue },
+        { RES_BY_SERVER, true, .busy = .3, .bend = unit_serial },
+        { RES_BY_STREAMS, true, .busy = .3, .bend = unit_sleeps },
+        { RES_BY_NETWORK, true, .busy = .3, .bend = unit_full },
+        { RES_BY_SERVER, true, .busy = .3, .bend = unit_not_sent },
+        { RES_BY_RATE, true, .busy = .3 },
+        /* 5% busy beside one busy server: many short waits are wake-ups */
+        { RES_BY_SERVER, .busy = .05, .wait = .1, .slices = 20, .idle = .45,
+          .cpu = 1, .server_slices = 8, .shared = 2 },
+        { RES_BY_MACHINE, .busy = .05, .wait = .23, .slices = 3 },
+        /* an open loop in time: it delayed nothing */
+        { RES_BY_RATE, true, .busy = .3, .wait = .23, .slices = 3 },
+        { RES_BY_MACHINE, true, .busy = .3, .wait = .6, .slices = 3 },
+        /* four ways: the client alone, the server alone, both, a stall */
+        { RES_BY_CLIENT, .busy = .97, .idle = .1, .cpu = .6,
+          .server_wait = .02, .server_slices = 1, .shared = 0 },
+        { RES_BY_SERVER, .busy = .14, .wait = .01, .slices = 3, .idle = .43,
+          .cpu = .99, .server_slices = .1, .shared = 0 },
+        { RES_BY_MACHINE, .busy = .43, .wait = .15, .slices = 84, .idle = .01,
+          .cpu = .53, .server_wait = .44, .server_slices = 84, .shared = 1 },
+        { RES_BY_SERVER, .busy = .01, .wait = .01, .slices = .2, .idle = .98,
+          .cpu = .01, .server_slices = .2, .shared = 2 },
+        /* the same stall where other programs use all CPUs */
+        { RES_BY_SERVER, .busy = .01, .wait = .04, .slices = .2, .idle = .001,
+          .cpu = .01, .server_wait = .04, .server_slices = .2, .shared = 2 },
+        /* one client and its server take turns on CPUs that idle */
+        { RES_BY_SERVER, .busy = .36, .wait = .1, .slices = 94, .idle = .5,
+          .cpu = .51, .server_wait = .46, .server_slices = 94, .shared = 2 },
+        /* the server alone fills all CPUs: the client is no matter */
+        { RES_BY_SERVER, .busy = .06, .wait = .05, .slices = 6, .idle = .01,
+          .cpu = 1.88, .server_wait = .1, .server_slices = 7, .shared = 2 },
+        /* other programs take the server's CPU, not the client's */
+        { RES_BY_MACHINE, .busy = .04, .wait = .01, .slices = 3, .idle = .1,
+          .cpu = .6, .server_wait = .39, .server_slices = 1, .shared = 2 },
+    };
     const struct res_step step = { 1000, 1000, 1000000000 };
     struct res_config closed = { .clients = 10, .streams = 1 }, open = closed;
     struct res r;
     open.step = &step;
     open.nstep = 1;
-    for (int i = 0; i < 11; i++) {
+    open.streams = 100;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         CHECK(!res_init(&r, 0));
-        r.planned = r.sent = r.ok = i == 1 ? 50 : 1000;
+        r.planned = r.sent = r.ok = 1000;
         r.elapsed_ns = 1000000000;
         r.threads = 1;
         r.thread[0] = (struct res_thread){ .wall_ns = 1000000000,
-            .cpu_ns = i == 2 ? 900000000 : 300000000,
-            .wait_ns = i == 3 ? 60000000 : i == 10 ? 510000000 : 1000000 };
+            .cpu_ns = (int64_t)(t[i].busy * 1e9),
+            .wait_ns = (int64_t)(t[i].wait * 1e9),
+            .timeslices = (uint64_t)(t[i].slices * 1e3) };
+        if (t[i].idle > 0)
+            r.machine = (struct res_machine){ 1000000000, 2000000000,
+                                              (int64_t)(t[i].idle * 2e9) };
+        if (t[i].shared == 1)           /* of one CPU that both may use */
+            r.machine.cpus_ns /= 2;
+        if (t[i].cpu > 0)
+            r.server = (struct res_server){ .wall_ns = 1000000000,
+                .processes = 1, .cpu_ns = (int64_t)(t[i].cpu * 1e9),
+                .wait_ns = (int64_t)(t[i].server_wait * 1e9),
+                .timeslices = (uint64_t)(t[i].server_slices * 1e3),
+                .shared = (uint64_t)t[i].shared };
         for (int k = 0; k < 1000; k++) {
             hdr_add(&r.response, 10000000);
-            if (i >= 5)
-                hdr_add(&r.lag, i == 5 ? 2000000 : 50000);
+            if (t[i].open && t[i].bend != unit_late)
+                hdr_add(&r.lag, 50000);
         }
-        r.peer_streams = i == 4 ? 0 : 100;
-        r.streams_blocked_ns = i == 6 ? 100000000 : 0;
+        r.peer_streams = 100;
         r.tcp_busy_ns = 500000000;
-        r.tcp_limited_ns = i == 7 ? 100000000 : 0;
-        r.not_sent = i == 8 ? 100 : 0;
-        r.planned += r.not_sent;
-        struct judge_verdict v = judge_run(i >= 5 ? &open : &closed, &r);
-        static const enum judge_limit want[] = { RES_BY_SERVER, RES_BY_UNKNOWN,
-            RES_BY_CLIENT, RES_BY_CLIENT, RES_BY_STREAMS, RES_BY_CLIENT,
-            RES_BY_STREAMS, RES_BY_NETWORK, RES_BY_SERVER, RES_BY_RATE,
-            RES_BY_CLIENT };
-        CHECK(v.limit == want[i] && v.nwhy > 0 && v.confidence >= 0 &&
-              v.confidence <= 1);
+        if (t[i].bend)
+            t[i].bend(&r);
+        struct judge_verdict v = judge_run(t[i].open ? &open : &closed, &r);
+        CHECK(v.nwhy > 0 && v.confidence >= 0 && v.confidence <= 1);
+        CHECK(v.limit == t[i].want ||
+              (printf("case %zu: %s\n", i, judge_limit_name[v.limit][0]), 0));
         res_fini(&r);
     }
 }
