@@ -1144,9 +1144,9 @@ enum {
 #define RES_WAIT_SHARE    0.05  /* machine: a thread waited for a CPU, beyond
                                  * its wake-ups; */
 #define RES_STARVED_SHARE 0.50  /* if an open loop kept its schedule */
-#define RES_IDLE_SHARE    0.15  /* machine: less of the CPUs was idle, this */
-#define RES_PAIR_SHARE    0.50  /* was used by client and server, and this */
-#define RES_OTHER_SHARE   0.10  /* by others than the server; or the server */
+#define RES_IDLE_SHARE    0.15  /* machine: less of the CPUs was idle, client */
+#define RES_PAIR_SHARE    0.50  /* and server needed so many, and this was */
+#define RES_OTHER_SHARE   0.10  /* used by others than the server; or it */
 #define RES_KEPT_SHARE    0.20  /* waited for a CPU this share of the time that
                                  * it needed one, beyond its wake-ups */
 #define RES_LAG_SHARE     0.10  /* client: p99 of send lag / median response, */
@@ -40828,15 +40828,24 @@ static const struct res_field res_field[] = {
           "clients that could not reconnect"),
     RES_R(CLIENT, "late_spells", WHOLE, SUM, late_spells,
           "times that calls began to start late"),
-    RES_R(MACHINE, "wall_ns", WHOLE, SUM, machine.wall_ns),
-    RES_R(MACHINE, "cpus_ns", WHOLE, SUM, machine.cpus_ns),
-    RES_R(MACHINE, "idle_ns", WHOLE, SUM, machine.idle_ns),
-    RES_R(SERVER, "wall_ns", WHOLE, SUM, server.wall_ns),
-    RES_R(SERVER, "processes", WHOLE, LARGEST, server.processes),
-    RES_R(SERVER, "cpu_ns", WHOLE, SUM, server.cpu_ns),
-    RES_R(SERVER, "wait_ns", WHOLE, SUM, server.wait_ns),
-    RES_R(SERVER, "timeslices", WHOLE, SUM, server.timeslices),
-    RES_R(SERVER, "shared_cpus", WHOLE, LARGEST, server.shared),
+    RES_R(MACHINE, "wall_ns", WHOLE, SUM, machine.wall_ns,
+          "time that the CPUs of the client were watched"),
+    RES_R(MACHINE, "cpus_ns", WHOLE, SUM, machine.cpus_ns,
+          "time of the CPUs that the client may use, summed"),
+    RES_R(MACHINE, "idle_ns", WHOLE, SUM, machine.idle_ns,
+          "part of it that they were idle"),
+    RES_R(SERVER, "wall_ns", WHOLE, SUM, server.wall_ns,
+          "time that the server's processes were watched"),
+    RES_R(SERVER, "processes", WHOLE, LARGEST, server.processes,
+          "processes that listen on a target"),
+    RES_R(SERVER, "cpu_ns", WHOLE, SUM, server.cpu_ns,
+          "CPU time of the server's processes"),
+    RES_R(SERVER, "wait_ns", WHOLE, SUM, server.wait_ns,
+          "time that the server's threads waited for a CPU, summed"),
+    RES_R(SERVER, "timeslices", WHOLE, SUM, server.timeslices,
+          "times that the server's threads got a CPU"),
+    RES_R(SERVER, "shared_cpus", WHOLE, LARGEST, server.shared,
+          "CPUs that both client and server may use"),
     RES_M(METHOD, "sent", WHOLE, SUM, sent,
           "calls sent of a method"),
     RES_M(METHOD, "ok", WHOLE, SUM, ok,
@@ -40860,6 +40869,14 @@ static const struct res_field *res_next(const struct res_field *f,
         if (f->group >= from && f->group <= to)
             return f;
     return NULL;
+}
+
+/* True if the figures of a group are known; from is its struct. */
+static bool res_known(enum res_group group, const void *from)
+{
+    const struct res *r = from;
+    return group == RES_MACHINE ? r->machine.wall_ns > 0
+         : group == RES_SERVER ? r->server.wall_ns > 0 : true;
 }
 
 /* Merge the figures of groups first to last of the struct from into to. */
@@ -41113,6 +41130,8 @@ struct judge_use {                      /* of CPUs, in a run */
     double server_wait;                 /* share of the time that they needed
                                          * CPUs that they waited, as wait's */
     double server_needs;                /* CPUs that they used or waited for */
+    double pair_needs;                  /* with the client's busiest thread, and
+                                         * the waiting of wake-ups */
 };
 
 /* Return the use of CPUs in r. */
@@ -41126,6 +41145,8 @@ static struct judge_use judge_use(const struct res *r)
         const struct res_thread *t = &r->thread[i];
         double wall = (double)t->wall_ns, wakes = (double)t->timeslices;
         double wait = ((double)t->wait_ns - wakes * RES_WAKE_NS) / wall;
+        double needs = (double)(t->cpu_ns + t->wait_ns) / wall;
+        u.pair_needs = fmax(u.pair_needs, needs);
         client += (double)t->cpu_ns / wall;
         u.busy = fmax(u.busy, (double)t->cpu_ns / wall);
         if (wait > u.wait) {
@@ -41138,6 +41159,8 @@ static struct judge_use judge_use(const struct res *r)
     double needed = (double)s->cpu_ns + waited;
     u.server_cpus = res_ratio((double)s->cpu_ns, (double)s->wall_ns);
     u.server_needs = res_ratio(needed, (double)s->wall_ns);
+    if (s->wall_ns)
+        u.pair_needs += (double)(s->cpu_ns + s->wait_ns) / (double)s->wall_ns;
     u.server_wait = res_ratio(waited, needed);
     u.idle = res_ratio((double)m->idle_ns, (double)m->cpus_ns);
     u.client = client / cpus;
@@ -41231,8 +41254,7 @@ static void judge_machine(struct judge_verdict *v, const struct res_config *k,
         judge_blame(v, RES_BY_MACHINE, u.server_wait, RES_KEPT_SHARE))
         judge_because(v, "the server waited for a CPU %.0f%% of the time that "
                       "it needed one", 100 * u.server_wait);
-    bool full = u.idle < RES_IDLE_SHARE &&
-                u.client + fmax(u.server, 0) > RES_PAIR_SHARE;
+    bool full = u.idle < RES_IDLE_SHARE && u.pair_needs > RES_PAIR_SHARE;
     if ((full && judge_blame(v, RES_BY_MACHINE, taken, RES_OTHER_SHARE)) ||
         v->limit == RES_BY_MACHINE)
         judge_cpus(v, &u);
@@ -41986,12 +42008,12 @@ static void lf_js_methods(struct js *j, const struct judge_report *t)
     js_close(j, ']');
 }
 
-/* Write the member of a group that is known only with wall_ns, else null. */
+/* Write the member of a group, or null if it is not known. */
 static void lf_js_watched(struct js *j, const struct judge_report *t,
-                          enum res_group group, int64_t wall_ns)
+                          enum res_group group)
 {
     js_key(j, res_group_name[group]);
-    if (!wall_ns) {
+    if (!res_known(group, t->result)) {
         js_put_null(j);
         return;
     }
@@ -42172,8 +42194,8 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     lf_js_methods(&j, t);
     lf_js_errors(&j, t);
     lf_js_client(&j, t);
-    lf_js_watched(&j, t, RES_MACHINE, t->result->machine.wall_ns);
-    lf_js_watched(&j, t, RES_SERVER, t->result->server.wall_ns);
+    lf_js_watched(&j, t, RES_MACHINE);
+    lf_js_watched(&j, t, RES_SERVER);
     lf_js_verdict(&j, t);
     js_key(&j, "reply");
     if (t->reply.n)
@@ -48851,6 +48873,8 @@ static void loaddoc_group(enum res_group first, enum res_group last,
             continue;
         else if (f->type == RES_WHOLE32 || *(const uint32_t *)p != UINT32_MAX)
             figure.value = *(const uint32_t *)p;
+        if (!res_known(f->group, from))
+            figure.value = NAN;
         put(arg, &figure);
     }
 }

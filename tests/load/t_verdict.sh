@@ -33,10 +33,10 @@ four_ways() {
     start_server -w 0 -t 1 || return
     # More calls are due than a thread can start.
     way 'the client alone on its CPU' "$TWO" client 0 -r 9000000 -d 1s -c 4
-    way 'client and server on one CPU' "$ONE" machine 1 -d 1s -c 10
+    way 'client and server on one CPU' "$ONE" machine 1 -N 30000 -c 10
     stop_server 'the first server of four ways ends with status 0'
-    start_server -w 200000 -t 1 || return
-    way 'the server alone on its CPU' "$TWO" server 0 -d 1s -c 10
+    start_server -w 300000 -t 1 || return
+    way 'the server alone on its CPU' "$TWO" server 0 -N 1000 -c 10
     stop_server 'the second server of four ways ends with status 0'
 }
 
@@ -49,7 +49,7 @@ stalled() {
         fail 'a server that sleeps' "$(tail_of "$ERR")"
     PORT=$(sed -n 's/^listening on .*://p' "$T/bg.out")
     for i in 1 2; do
-        check "a server that sleeps, $i" 0 "$BIN" load -d 1s -c 4 \
+        check "a server that sleeps, $i" 0 "$BIN" load -N 200 -c 4 \
             -o "$T/sleeps.json" "127.0.0.1:$PORT"
         tally "a server that sleeps, $i" "$PY" tests/load/result.py verdict \
             "$T/sleeps.json" server
