@@ -826,15 +826,22 @@ enum {
     FLOOD_COST_SETTINGS  = 10,
     FLOOD_COST_RESET     = 10,  /* received, or sent for the peer's mistake */
     FLOOD_COST_PING      = 5,
-    FLOOD_COST_EMPTY     = 5,   /* DATA without bytes or END_STREAM */
+    FLOOD_COST_EMPTY     = 5,   /* DATA without bytes or END_STREAM, or with
+                                 * padding alone */
+    FLOOD_COST_GOAWAY    = 100, /* a client sends one, or two to be graceful */
+    FLOOD_COST_LATE      = 5,   /* past what may be under way to a stream when
+                                 * it is closed, see flood_late */
+    FLOOD_LATE_BYTES     = 16384,
     FLOOD_COST_CONTINUE  = 5,
     FLOOD_COST_PRIORITY  = 2,
     FLOOD_COST_UNKNOWN   = 2,
     FLOOD_COST_UPDATE    = 1,
     FLOOD_CREDIT         = 2,   /* given back for an answered call */
 
-    /* Free WINDOW_UPDATEs for each DATA or HEADERS sent: stream, connection. */
+    /* Free WINDOW_UPDATEs for each DATA or HEADERS sent: stream, connection;
+     * and at most, because a client sends them soon. */
     FLOOD_UPDATES_PER_FRAME = 2,
+    FLOOD_UPDATES_MOST      = 100000,
 
     /* PINGs in a row that come too soon; one more closes the connection. */
     FLOOD_STRIKES = 2,
@@ -31151,6 +31158,7 @@ static int cs_init(struct cs *s, struct pool *pool)
 enum flood_reason {
     FLOOD_NONE, FLOOD_EMPTY, FLOOD_CONTINUATION, FLOOD_PRIORITY, FLOOD_SETTINGS,
     FLOOD_PING, FLOOD_UPDATE, FLOOD_UNKNOWN, FLOOD_RESET, FLOOD_ERROR,
+    FLOOD_GOAWAY, FLOOD_LATE,
     FLOOD_REASONS,                      /* their number */
 };
 
@@ -31164,12 +31172,14 @@ static const char *const flood_name[FLOOD_REASONS] = {
     [FLOOD_UNKNOWN] = "too_many_unknown_frames",
     [FLOOD_RESET] = "too_many_resets",
     [FLOOD_ERROR] = "too_many_errors",
+    [FLOOD_GOAWAY] = "too_many_goaways",
+    [FLOOD_LATE] = "too_many_frames_on_closed_streams",
 };
 
 enum flood_excuse {                     /* of a peer that resets a stream */
     FLOOD_NO_EXCUSE,
     FLOOD_DEADLINE,                     /* its deadline may have passed */
-    FLOOD_FREE,                         /* the response had begun */
+    FLOOD_FREE,                         /* a part of the response was sent */
 };
 
 struct flood_bucket {                   /* a token bucket, see flood_take */
@@ -31185,11 +31195,15 @@ struct flood {                          /* of one connection */
     uint32_t updates;                   /* WINDOW_UPDATEs that are free */
     uint32_t closed;                    /* streams that we closed: as many
                                          * crossing RST_STREAMs are free */
+    uint32_t late;                      /* bytes that are free on streams that
+                                         * we closed: still under way */
     uint8_t  strikes;                   /* early PINGs in a row */
     bool     sent;                      /* DATA or HEADERS since a PING */
     bool     block;                     /* in a header block */
+    bool     padded;                    /* the next byte is a pad length */
     uint8_t  have;                      /* bytes in head */
-    uint8_t  head[9];                   /* the next frame header, in part */
+    uint8_t  head[9];                   /* the next frame header, in part; in a
+                                         * payload, the one before it */
     uint32_t left;                      /* bytes of payload to skip */
 };
 
@@ -31237,8 +31251,30 @@ static void flood_credit(struct flood *f)
 static void flood_sent(struct flood *f, bool last)
 {
     f->sent = true;
-    f->updates += FLOOD_UPDATES_PER_FRAME;
-    f->closed += last;
+    if (f->updates < FLOOD_UPDATES_MOST)
+        f->updates += FLOOD_UPDATES_PER_FRAME;
+    if (f->closed < FLOOD_RESET_BURST)
+        f->closed += last;
+}
+
+/* Note that we reset a stream, with a window of stream bytes, when the peer may
+ * have been sending: DATA within that window, and within the connection's, of
+ * conn bytes, may be under way. */
+static void flood_sent_reset(struct flood *f, uint32_t stream, uint32_t conn)
+{
+    f->late = f->late < conn - stream ? f->late + stream : conn;
+}
+
+/* Charge a frame of n bytes on a stream that we closed: it is free if it may
+ * have been under way.  n 0: headers, or an empty end, of which a stream has
+ * one; they count like a full frame. */
+static bool flood_late(struct flood *f, int64_t now_ns, uint32_t n)
+{
+    n = n ? n : FLOOD_LATE_BYTES;
+    if (n > f->late)
+        return flood_charge(f, now_ns, FLOOD_COST_LATE, FLOOD_LATE);
+    f->late -= n;
+    return true;
 }
 
 /* Count a PING that came too soon after another.  After DATA or HEADERS of ours
@@ -31255,8 +31291,8 @@ static bool flood_ping(struct flood *f, int64_t now_ns)
     return !f->reason;
 }
 
-/* Charge an RST_STREAM.  It is free once the response has begun; one that a
- * deadline may have caused is charged to its own bucket. */
+/* Charge an RST_STREAM.  It is free once a part of the response was sent; one
+ * that a deadline may have caused is charged to its own bucket. */
 static bool flood_reset(struct flood *f, int64_t now_ns, enum flood_excuse why)
 {
     if (why == FLOOD_FREE)
@@ -31287,7 +31323,8 @@ static bool flood_frame(struct flood *f, int64_t now_ns, const uint8_t *h)
         { 0, FLOOD_NONE },                              /* RST_STREAM */
         { FLOOD_COST_SETTINGS, FLOOD_SETTINGS },
         { FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },          /* PUSH_PROMISE */
-        { FLOOD_COST_PING, FLOOD_PING }, { 0, FLOOD_NONE },     /* GOAWAY */
+        { FLOOD_COST_PING, FLOOD_PING },
+        { FLOOD_COST_GOAWAY, FLOOD_GOAWAY },
         { FLOOD_COST_UPDATE, FLOOD_UPDATE },
         { FLOOD_COST_CONTINUE, FLOOD_CONTINUATION },
         { FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
@@ -31296,6 +31333,8 @@ static bool flood_frame(struct flood *f, int64_t now_ns, const uint8_t *h)
     uint8_t type = h[3] < TYPES ? h[3] : (uint8_t)TYPES, flags = h[4];
     bool last = flags & NGHTTP2_FLAG_END_STREAM;
     bool empty = type == NGHTTP2_DATA && !f->left && !last;
+    f->padded = type == NGHTTP2_DATA && f->left && !last &&
+                (flags & NGHTTP2_FLAG_PADDED);
     int32_t cost = empty ? FLOOD_COST_EMPTY : row[type].cost;
     enum flood_reason reason = empty ? FLOOD_EMPTY : row[type].reason;
     if (type == NGHTTP2_HEADERS || type == NGHTTP2_CONTINUATION)
@@ -31310,31 +31349,38 @@ static bool flood_frame(struct flood *f, int64_t now_ns, const uint8_t *h)
 }
 
 /* Charge the frames that begin in the n bytes at p; call on_head with each
- * header first.  False if the budget is exhausted. */
-static bool flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
-                       size_t n, void (*on_head)(void *arg, const uint8_t *h),
-                       void *arg)
+ * header first.  Return the bytes read: all, unless the budget is exhausted or
+ * an RST_STREAM ends there; on_head of what follows may ask what it did. */
+static size_t flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
+                         size_t n, void (*on_head)(void *arg, const uint8_t *h),
+                         void *arg)
 {
-    while (n) {
-        size_t k = f->left ? f->left : sizeof f->head - f->have;
-        k = n < k ? n : k;
-        if (f->left)
+    size_t at = 0, k;
+    while (at < n && !f->reason) {
+        if (f->left) {
+            if (f->padded && p[at] + UINT32_C(1) >= f->left)
+                flood_charge(f, now_ns, FLOOD_COST_EMPTY, FLOOD_EMPTY);
+            f->padded = false;
+            k = n - at < f->left ? n - at : f->left;
+            at += k;
             f->left -= (uint32_t)k;
-        else {
-            memcpy(f->head + f->have, p, k);
-            f->have += (uint8_t)k;
-        }
-        p += k;
-        n -= k;
-        if (f->have < sizeof f->head)
+            if (!f->left && f->head[3] == NGHTTP2_RST_STREAM)
+                break;
             continue;
+        }
+        k = sizeof f->head - f->have;
+        k = n - at < k ? n - at : k;
+        memcpy(f->head + f->have, p + at, k);
+        f->have += (uint8_t)k;
+        at += k;
+        if (f->have < sizeof f->head)
+            break;
         f->have = 0;
         f->left = num_get_be32(f->head) >> 8;
         on_head(arg, f->head);
-        if (!flood_frame(f, now_ns, f->head))
-            return false;
+        (void)flood_frame(f, now_ns, f->head);
     }
-    return true;
+    return at;
 }
 
 /* True inside a frame or a header block. */
@@ -31467,6 +31513,8 @@ struct h2_conn {                        /* all zero before h2_accept */
     bool             ready;             /* both; timer disarmed */
     bool             leaving;           /* shutdown notice sent */
     bool             patched;           /* our first SETTINGS were sent */
+    uint32_t         sends;             /* times that what was submitted was
+                                         * sent; wraps */
     enum h2_end      leave_reason;      /* H2_ALIVE: none */
     enum h2_end      goaway_end;        /* our first GOAWAY's, or H2_ALIVE */
     struct flood     flood;             /* a server's defence */
@@ -31600,6 +31648,7 @@ static void h2_send(struct h2_conn *c)
     size_t n = NET_IO_BYTES;
     bool old = c->busy;
     c->busy = true;                     /* nghttp2 may call on_close */
+    c->sends++;
     while (n >= NET_IO_BYTES && c->rest.len == 0) {
         n = h2_collect(c);
         if (n && !h2_write(c, c->loop->out, n))
@@ -31754,16 +31803,31 @@ static int32_t *h2_closed(struct h2_conn *c, int32_t id)
     return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
 }
 
-/* Check header h: DATA after the peer's end of a stream fails c ([H2] 5.1). */
+/* Charge a frame of n bytes on stream id, which we closed; with END_STREAM it
+ * is the last that the peer may send there.  False: the budget is exhausted. */
+static bool h2_late(struct h2_conn *c, int32_t id, uint32_t n, uint8_t flags)
+{
+    bool last = flags & NGHTTP2_FLAG_END_STREAM;
+    if (last)
+        *h2_closed(c, id) = id;
+    return flood_late(&c->flood, c->loop->now_ns, last ? 0 : n);
+}
+
+/* Check header h: DATA after the peer's end of a stream fails c ([H2] 5.1);
+ * after ours, nghttp2 ignores it, and it is charged. */
 static void h2_on_head(void *arg, const uint8_t *h)
 {
     struct h2_conn *c = arg;
     int32_t id = (int32_t)(num_get_be32(h + 5) & INT32_MAX);
-    if (h[3] == NGHTTP2_RST_STREAM)
-        *h2_closed(c, id) = id;
-    else if (h[3] == NGHTTP2_DATA && *h2_closed(c, id) == id)
+    if (h[3] != NGHTTP2_DATA || id > c->top_id || !id ||
+        (c->stream_id == id && c->stream) ||
+        nghttp2_session_find_stream(c->session, id))
+        return;
+    if (*h2_closed(c, id) == id)
         (void)nghttp2_session_terminate_session(c->session,
                                                 NGHTTP2_STREAM_CLOSED);
+    else
+        (void)h2_late(c, id, num_get_be32(h) >> 8, h[4]);
 }
 
 /* Close c because its peer floods, with a GOAWAY that says how. */
@@ -31783,13 +31847,22 @@ static void h2_close_flood(struct h2_conn *c)
 
 /* ---- input ---- */
 
+/* Return the flood that made nghttp2 fail with r, or FLOOD_NONE: it counts the
+ * CONTINUATIONs of a block, and the answers that wait to be sent. */
+static enum flood_reason h2_flood_of(const struct h2_conn *c, ssize_t r)
+{
+    if (c->flood.block && r != NGHTTP2_ERR_NOMEM)
+        return FLOOD_CONTINUATION;
+    if (r != NGHTTP2_ERR_FLOODED)
+        return FLOOD_NONE;
+    return c->flood.head[3] == NGHTTP2_PING ? FLOOD_PING : FLOOD_SETTINGS;
+}
+
 /* Close c after nghttp2's error r, with a GOAWAY if possible. */
 static void h2_fatal(struct h2_conn *c, ssize_t r)
 {
-    bool flood = r == NGHTTP2_ERR_FLOODED;
     if (r != NGHTTP2_ERR_NOMEM &&
-        !nghttp2_session_terminate_session(c->session, flood ?
-            NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR))
+        !nghttp2_session_terminate_session(c->session, NGHTTP2_PROTOCOL_ERROR))
         h2_send(c);
     if (!c->end)
         c->end = H2_END_PROTOCOL;
@@ -31804,17 +31877,21 @@ static void h2_feed(struct h2_conn *c, const uint8_t *p, size_t n)
         c->busy = false;
         return;
     }
-    if (!flood_scan(&c->flood, c->loop->now_ns, p, n, h2_on_head, c)) {
-        h2_close_flood(c);
-        return;
+    c->busy = true;
+    while (n && !c->end && !c->flood.reason) {
+        size_t k = flood_scan(&c->flood, c->loop->now_ns, p, n, h2_on_head, c);
+        ssize_t r = c->flood.reason
+                  ? 0 : nghttp2_session_mem_recv(c->session, p, k);
+        if (r < 0 && !c->flood.reason)
+            c->flood.reason = h2_flood_of(c, r);
+        if (r < 0 && !c->flood.reason)
+            h2_fatal(c, r);
+        p += k;
+        n -= k;
     }
     if (!flood_midway(&c->flood))
         c->frame_end_ns = c->loop->now_ns;
-    c->busy = true;
-    ssize_t r = nghttp2_session_mem_recv(c->session, p, n);
-    if (r < 0 && !c->flood.reason)
-        h2_fatal(c, r);
-    else if (c->unconsumed)
+    if (c->unconsumed && !c->end)
         (void)nghttp2_session_consume_connection(c->session, c->unconsumed);
     c->unconsumed = 0;
     c->busy = false;
@@ -32029,14 +32106,18 @@ static int h2_on_frame_hd(nghttp2_session *s, const nghttp2_frame_hd *hd,
     struct h2_conn *c = arg;
     int32_t id = hd->stream_id;
     uint32_t error = 0;
-    if (hd->type != NGHTTP2_HEADERS)
+    if (hd->type != NGHTTP2_HEADERS || !id)
         return 0;
     if (id > c->top_id)
         c->top_id = id;
     else if (*h2_closed(c, id) == id)
         error = NGHTTP2_STREAM_CLOSED;
-    else if (*h2_closed(c, id) != -id && !nghttp2_session_find_stream(s, id))
-        error = NGHTTP2_PROTOCOL_ERROR;
+    else if (!nghttp2_session_find_stream(s, id)) {
+        if (*h2_closed(c, id) != -id)
+            error = NGHTTP2_PROTOCOL_ERROR;
+        else if (!h2_late(c, id, 0, hd->flags))
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
     return error && nghttp2_session_terminate_session(s, error) ?
            NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
@@ -32188,8 +32269,8 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         break;
     case NGHTTP2_RST_STREAM:
         c->reset_id = f->hd.stream_id;  /* on_stream_close is next */
-        if (f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-            !h2_charge_reset(c, f->hd.stream_id))
+        *h2_closed(c, f->hd.stream_id) = f->hd.stream_id;
+        if (!h2_charge_reset(c, f->hd.stream_id))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         break;
     case NGHTTP2_SETTINGS:
@@ -32222,11 +32303,13 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         if (last &&
             nghttp2_session_get_stream_remote_close(s, f->hd.stream_id) == 0)
             (void)h2_reset(c, f->hd.stream_id, NGHTTP2_NO_ERROR);
-    } else if (f->hd.type == NGHTTP2_RST_STREAM &&
-               f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-               f->rst_stream.error_code != NGHTTP2_CANCEL) {
-        (void)flood_charge(&c->flood, c->loop->now_ns, FLOOD_COST_RESET,
-                           FLOOD_ERROR);
+    } else if (f->hd.type == NGHTTP2_RST_STREAM) {
+        flood_sent_reset(&c->flood, (uint32_t)c->kit->stream_window,
+                         (uint32_t)c->kit->conn_window);
+        if (f->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+            f->rst_stream.error_code != NGHTTP2_CANCEL)
+            (void)flood_charge(&c->flood, c->loop->now_ns, FLOOD_COST_RESET,
+                               FLOOD_ERROR);
     }
     return 0;
 }
@@ -32783,6 +32866,7 @@ struct gp_call {
     bool              not_grpc;         /* answered in HTTP at its end */
     bool              half_closed;      /* the request is complete */
     bool              responded;        /* the answer's headers are submitted */
+    uint32_t          sends;            /* of its connection, at that time */
     bool              answered;         /* the answer's end is submitted */
     bool              queued;           /* in conn's ready */
     bool              shared;           /* its job is in the pool */
@@ -33169,6 +33253,7 @@ static void server_call_end(struct gp_call *k, enum gp_status status)
         return;
     }
     k->responded = true;
+    k->sends = k->conn->h2.sends;
     nv[n++] = server_nv_200;
     nv[n++] = server_nv_type;
     server_call_put_status(k, status, nv, &n);
@@ -33241,6 +33326,7 @@ static void server_call_respond(struct gp_call *k)
         nv[n++] = server_nv_gzip;
     server_call_put_meta(k, false, nv, &n);
     k->responded = true;
+    k->sends = k->conn->h2.sends;
     h2_respond(&k->conn->h2, k->id, nv, n, &k->body);
 }
 
@@ -34084,13 +34170,14 @@ static void server_on_close(void *stream)
     server_call_close(stream);
 }
 
-/* Return why a client may reset a call.  Its deadline may have passed before
- * ours, because the request waited for an unknown time to be read. */
+/* Return why a client may reset a call: it had a part of the answer, not one
+ * that its reset overtook.  Its deadline may have passed before ours, because
+ * the request waited for an unknown time to be read. */
 static enum flood_excuse server_on_excuse(void *stream)
 {
     const struct gp_call *k = stream;
-    return k->responded ? FLOOD_FREE : k->deadline_ns ? FLOOD_DEADLINE
-                                                      : FLOOD_NO_EXCUSE;
+    return k->responded && k->sends != k->conn->h2.sends ? FLOOD_FREE
+         : k->deadline_ns ? FLOOD_DEADLINE : FLOOD_NO_EXCUSE;
 }
 
 /* Account for n bytes of an answer that are sent. */

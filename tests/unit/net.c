@@ -461,8 +461,10 @@ static bool test_flood_frame(struct flood *f, int64_t now_ns, uint8_t type,
     memset(frame + 9, 4, n);            /* no header is found in a payload */
     for (size_t at = 0, k; ok && at < end; at += k) {
         k = end - at < step ? end - at : step;
-        ok = flood_scan(f, now_ns, frame + at, k, test_flood_head,
-                        &test_flood_heard);
+        size_t got = flood_scan(f, now_ns, frame + at, k, test_flood_head,
+                                &test_flood_heard);
+        ok = !f->reason;
+        CHECK(!ok || got == k);
         CHECK(!ok || flood_midway(f) == (at + k < end || f->block));
     }
     return ok;
@@ -472,7 +474,8 @@ static bool test_flood_frame(struct flood *f, int64_t now_ns, uint8_t type,
  * its reason is kept; the budget refills with time and answered calls. */
 static void test_flood_budgets(void)
 {
-    enum { LAST = NGHTTP2_FLAG_END_STREAM, OVER = NGHTTP2_FLAG_END_HEADERS };
+    enum { LAST = NGHTTP2_FLAG_END_STREAM, OVER = NGHTTP2_FLAG_END_HEADERS,
+           PAD = NGHTTP2_FLAG_PADDED };
     static const struct {
         uint8_t type, flags, bytes;
         int cost;                       /* 0: free */
@@ -481,13 +484,18 @@ static void test_flood_budgets(void)
         { NGHTTP2_DATA, 0, 1, 0, FLOOD_NONE },
         { NGHTTP2_DATA, LAST, 0, 0, FLOOD_NONE },
         { NGHTTP2_DATA, 0, 0, FLOOD_COST_EMPTY, FLOOD_EMPTY },
+        { NGHTTP2_DATA, PAD, 5, FLOOD_COST_EMPTY, FLOOD_EMPTY },
+        { NGHTTP2_DATA, PAD, 3, FLOOD_COST_EMPTY, FLOOD_EMPTY },
+        { NGHTTP2_DATA, PAD, 6, 0, FLOOD_NONE },
+        { NGHTTP2_DATA, PAD | LAST, 5, 0, FLOOD_NONE },
+        { NGHTTP2_HEADERS, OVER | PAD, 5, 0, FLOOD_NONE },
         { NGHTTP2_HEADERS, OVER, 3, 0, FLOOD_NONE },
         { NGHTTP2_PRIORITY, 0, 5, FLOOD_COST_PRIORITY, FLOOD_PRIORITY },
         { NGHTTP2_RST_STREAM, 0, 4, 0, FLOOD_NONE },    /* flood_reset does */
         { NGHTTP2_SETTINGS, 0, 6, FLOOD_COST_SETTINGS, FLOOD_SETTINGS },
         { NGHTTP2_PUSH_PROMISE, 0, 4, FLOOD_COST_UNKNOWN, FLOOD_UNKNOWN },
         { NGHTTP2_PING, NGHTTP2_FLAG_ACK, 8, FLOOD_COST_PING, FLOOD_PING },
-        { NGHTTP2_GOAWAY, 0, 8, 0, FLOOD_NONE },
+        { NGHTTP2_GOAWAY, 0, 8, FLOOD_COST_GOAWAY, FLOOD_GOAWAY },
         { NGHTTP2_WINDOW_UPDATE, 0, 4, FLOOD_COST_UPDATE, FLOOD_UPDATE },
         { NGHTTP2_CONTINUATION, OVER, 3, FLOOD_COST_CONTINUE,
           FLOOD_CONTINUATION },
@@ -558,6 +566,10 @@ static void test_flood_resets(void)
     for (n = 0; flood_reset_closed(&f, 5); )
         n++;
     CHECK(n == 300 + FLOOD_BUDGET / FLOOD_COST_RESET - 1 && !f.closed);
+    flood_init(&f, 5);
+    for (int i = 0; i < 2 * FLOOD_UPDATES_MOST; i++)
+        flood_sent(&f, true);           /* what is free does not pile up */
+    CHECK(f.closed == FLOOD_RESET_BURST && f.updates <= FLOOD_UPDATES_MOST + 1);
     /* Deadlines at the rate that refills: for ever; a fifth more: for 10 s. */
     for (int more = 0; more <= 1; more++) {
         int64_t k = 0, per_sec = rate + more * rate / 5, most = 60 * per_sec;
@@ -565,6 +577,52 @@ static void test_flood_resets(void)
         while (k < most && flood_reset(&f, k * s / per_sec, FLOOD_DEADLINE))
             k++;
         CHECK(more ? k / per_sec >= 9 && k / per_sec <= 11 : k == most);
+    }
+}
+
+/* On streams that we reset, as many bytes are free as may be under way: a
+ * window for each, and no more than the connection's. */
+static void test_flood_late(void)
+{
+    struct flood f;
+    int n = 0;
+    flood_init(&f, 5);
+    CHECK(flood_late(&f, 5, 1) && f.budget.left == FLOOD_BUDGET -
+                                                   FLOOD_COST_LATE);
+    for (int i = 0; i < 10; i++)
+        flood_sent_reset(&f, 1000, 4000);
+    CHECK(flood_late(&f, 5, 3900));
+    for (; flood_late(&f, 5, 1); n++)
+        CHECK(n < 100 || f.late == 0);
+    CHECK(n == 100 + FLOOD_BUDGET / FLOOD_COST_LATE - 2);
+    CHECK(f.reason == FLOOD_LATE);
+    flood_init(&f, 5);
+    flood_sent_reset(&f, 4 * FLOOD_LATE_BYTES, 8 * FLOOD_LATE_BYTES);
+    for (n = 0; flood_late(&f, 5, 0); )
+        n++;
+    CHECK(n == 4 + FLOOD_BUDGET / FLOOD_COST_LATE - 1);
+}
+
+/* An RST_STREAM ends a scan, so that the frame after it sees what it did. */
+static void test_flood_scan_stops(void)
+{
+    static const uint8_t frames[] = {
+        0, 0, 1, NGHTTP2_DATA, 0, 0, 0, 0, 1, 'x',
+        0, 0, 4, NGHTTP2_RST_STREAM, 0, 0, 0, 0, 1, 0, 0, 0, 8,
+        0, 0, 1, NGHTTP2_DATA, 0, 0, 0, 0, 1, 'x',
+    };
+    for (size_t step = 1; step <= sizeof frames; step++) {
+        struct flood f;
+        flood_init(&f, 5);
+        test_flood_heard.frames = 0;
+        for (size_t at = 0, k; at < sizeof frames; at += k) {
+            size_t left = sizeof frames - at;
+            k = flood_scan(&f, 5, frames + at, left < step ? left : step,
+                           test_flood_head, &test_flood_heard);
+            CHECK(k && (at >= 23 || at + k <= 23));
+            CHECK(test_flood_heard.frames <= 2 || at >= 23);
+        }
+        CHECK(test_flood_heard.frames == 3 && !flood_midway(&f));
     }
 }
 

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,6 +175,22 @@ func download(count int) func(*grpc.ClientConn) error {
 	}
 }
 
+// An upload that the server answers at once: what is under way comes too late.
+func unwanted(conn *grpc.ClientConn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true},
+		greeter+"NoSuchMethod")
+	some := name(strings.Repeat("x", 2000))
+	for err == nil {
+		err = s.SendMsg(some)
+	}
+	if s != nil {
+		err = s.RecvMsg(name(""))
+	}
+	return err
+}
+
 func main() {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: honest HOST:PORT SECONDS")
@@ -187,6 +204,8 @@ func main() {
 	busy("30 callers who give up after a reply", addr, d, 30,
 		[]codes.Code{codes.OK}, enough)
 	busy("10 chats", addr, d, 10, []codes.Code{codes.OK}, chat(0))
+	busy("50 uploads that are answered at once", addr, d, 50,
+		[]codes.Code{codes.Unimplemented}, unwanted)
 	busy("2 downloads of 64 MiB", addr, d, 2, []codes.Code{codes.OK},
 		download(2048))
 	if seconds >= 10 { // grpc-go asks after 10 s of silence, no sooner
