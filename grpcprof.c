@@ -38986,6 +38986,13 @@ static void schema_put_type_name(struct buf *b, const struct dsc_field *f)
         txt_puts(b, schema_types[f->type]);
 }
 
+/* Append s as a JSON string. */
+static void schema_put_string(struct buf *b, struct slice s)
+{
+    struct js j = { .b = b };
+    js_put_str(&j, s);
+}
+
 /* Append the options of the field f in bytes that a caller should know. */
 static void schema_put_options(struct buf *b, const struct dsc_field *f,
                                struct slice bytes)
@@ -38993,10 +39000,12 @@ static void schema_put_options(struct buf *b, const struct dsc_field *f,
     struct slice dflt = dsc_bytes(bytes, 7);
     const char *before = " [";
     if (dflt.n) {
-        const char *quote = f->type == DSC_STRING || f->type == DSC_BYTES
-                          ? "\"" : "";
+        const char *quote = f->type == DSC_BYTES ? "\"" : "";
         txt_putf(b, "%sdefault = %s", before, quote);
-        txt_put_clean(b, dflt);
+        if (f->type == DSC_STRING)      /* that of bytes is escaped already */
+            schema_put_string(b, dflt);
+        else
+            txt_put_clean(b, dflt);
         txt_puts(b, quote);
         before = ", ";
     }
@@ -39010,7 +39019,8 @@ static void schema_put_options(struct buf *b, const struct dsc_field *f,
         txt_putf(b, "%sdeprecated = true", before);
         before = ", ";
     }
-    txt_puts(b, *before == ',' ? "];\n" : ";\n");
+    txt_puts(b, *before == ',' ? "];" : ";");
+    txt_puts(b, f->type == DSC_GROUP ? "  // a group\n" : "\n");
 }
 
 /* Append the line of the field in bytes, of message or extension s. */
@@ -39035,7 +39045,6 @@ static void schema_put_field(struct schema_text *t, const struct dsc_symbol *s,
         txt_puts(t->b, f.repeated ? "repeated " : label == 2 ? "required "
                  : (old && !in_oneof) || dsc_varint(bytes, 17, 0)
                  ? "optional " : "");
-        txt_puts(t->b, f.type == DSC_GROUP ? "group " : "");
         schema_put_type_name(t->b, &f);
     }
     mem_put_byte(t->b, ' ');
@@ -39171,13 +39180,6 @@ static bool schema_fits(const struct schema_text *t,
         if (o->message == f->of)
             return false;
     return true;
-}
-
-/* Append s as a JSON string. */
-static void schema_put_string(struct buf *b, struct slice s)
-{
-    struct js j = { .b = b };
-    js_put_str(&j, s);
 }
 
 /* Append a value for the field f, which is none of a message. */

@@ -6,6 +6,11 @@
                              LOG; ends by itself after two minutes
   reflect.py relative SET    writes SET to stdout with each name of a type as
                              short as its scope allows, and no type beside it
+  reflect.py differ SET MADE NAME...
+                             says how the messages NAME differ in the two sets
+  reflect.py hostile SET BIN [lenient]
+                             serves the hostile modes to BIN: an error or an
+                             answer, in 100 MB; lenient: of any size
 
 The header "mode" of a question to its reflection says how that behaves, so that
 one server does for all:
@@ -26,6 +31,9 @@ one server does for all:
   deep    a message in a message, 10,000 times
 """
 import concurrent.futures
+import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -146,7 +154,8 @@ def info(stream, context):
         context.abort(grpc.StatusCode.PERMISSION_DENIED, 'not at ' + host)
     for data in stream:
         if mode == 'silent':
-            time.sleep(60)
+            print('asked', flush=True)
+            time.sleep(20)
         yield answer(data, mode, context)
 
 
@@ -169,13 +178,65 @@ class Handler(grpc.GenericRpcHandler):
 
 
 def serve(log):
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), options=[
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(16), options=[
         ('grpc.max_send_message_length', 64 << 20)])
-    server.add_generic_rpc_handlers((Handler(open(log, 'w')),))
+    server.add_generic_rpc_handlers((Handler(open(log, 'a')),))
     port = server.add_insecure_port('127.0.0.1:0')
     server.start()
     print('listening on 127.0.0.1:%d' % port, flush=True)
     server.wait_for_termination(120)
+
+
+def attack(program, server, address, mode, most):
+    """What is wrong with load's answer to a mode, or None."""
+    p = subprocess.Popen(
+        [program, 'load', '-n', '1', '--call', 'p.S/M', '--data', '{}',
+         '-H', 'mode: ' + mode, address], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE)
+    if mode == 'silent':
+        server.stdout.readline()        # "asked"
+        p.send_signal(signal.SIGINT)
+    said = p.stderr.read().decode()
+    _, status, used = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    if mode == 'silent':
+        return None if p.returncode == -signal.SIGINT else \
+            'not ended by SIGINT, but with %d: %s' % (p.returncode, said)
+    if p.returncode not in (0, 1) or p.returncode == 1 and (
+            said.count('\n') != 1 or 'reflection' not in said):
+        return 'status %d: %s' % (p.returncode, said)
+    if used.ru_maxrss > most:
+        return '%d KB' % used.ru_maxrss
+    return None
+
+
+def hostile(program, most):
+    # In a process of its own: what it grows to would count as load's.
+    with subprocess.Popen([sys.executable, __file__, 'serve', sys.argv[2],
+                           os.devnull], stdout=subprocess.PIPE,
+                          text=True) as server:
+        address = server.stdout.readline().split()[-1]
+        for mode in [*HOSTILE, 'chain', 'silent']:
+            wrong = attack(program, server, address, mode, most)
+            print('FAIL %s: %s' % (mode, wrong) if wrong else 'ok   ' + mode,
+                  flush=True)
+        server.kill()
+
+
+def differ(made, names):
+    """Messages in two sets that should be the same."""
+    other = descriptor_pb2.FileDescriptorSet()
+    with open(made, 'rb') as f:
+        other.ParseFromString(f.read())
+    for name in names:
+        pair = [m for s in (SET, other) for f in s.file
+                for m in [*f.message_type, *f.enum_type]
+                if f.package + '.' + m.name == name]
+        for m in pair:                  # entries of maps have other places
+            if isinstance(m, descriptor_pb2.DescriptorProto):
+                m.nested_type.sort(key=lambda n: n.name)
+        if len(pair) != 2 or pair[0] != pair[1]:
+            print(name, 'differs:', *pair)
 
 
 def shorten(scope, name):
@@ -201,6 +262,10 @@ if __name__ == '__main__':
         SET.ParseFromString(file.read())
     if sys.argv[1] == 'serve':
         serve(sys.argv[3])
+    elif sys.argv[1] == 'hostile':
+        hostile(sys.argv[3], 1 << 40 if sys.argv[4:] else 100000)
+    elif sys.argv[1] == 'differ':
+        differ(sys.argv[3], sys.argv[4:])
     else:
         for f in SET.file:
             relative(f.message_type, f.package)
