@@ -705,6 +705,12 @@ enum {
  * googleapis fit.  More are an error. */
 enum { DSC_NAME_BYTES = 1024, DSC_TABLE_BYTES = 64 << 20 };
 
+/* ---- CHECK ---- */
+enum {
+    CHECK_STEPS_MOST = 16,              /* fields of a path */
+    CHECK_SHOWN_BYTES = 40,             /* of a string found, in an error */
+};
+
 /* ---- TPL ---- */
 enum {
     TPL_FILES_MOST = 64,                /* of --csv and {{file:PATH}} */
@@ -1183,6 +1189,9 @@ enum {
 
     /* Default --max-in-flight of an open loop; calls past it are not sent. */
     LOAD_IN_FLIGHT = 10000,
+
+    /* Bytes of a reply's buffer that a call keeps for its next one. */
+    LOAD_REPLY_BYTES = 65536,
 
     /* Bytes of --log-requests that a thread collects before it writes them. */
     LOAD_LOG_BYTES = 65536,
@@ -27338,12 +27347,439 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
 
 /* ================================= 35 CHECK ==================================
  * for     what a reply must be: expressions on the fields of a message
- * uses    nothing
- * owns    nothing
+ * uses    MEM, TXT, RE, JS, PB, DSC
+ * owns    struct check: its steps and value
  * spec    none
  * prefix  check_
- * runs    any thread; a struct check is only read
+ * runs    any thread; a struct check is used by one at a time
+ *
+ *   status                         it is there: not 0, empty or left out
+ *   !error                         it is not
+ *   item.name == "tea"             also != < <= > >= with numbers
+ *   items[0].price < 10            an element of a list
+ *   stock["tea"] == 3              a value of a map
+ *   id =~ ^[0-9a-f]{8}$            a regular expression that matches a part
+ *
+ * The wire bytes are searched for the fields by number; nothing is decoded.  A
+ * field left out has its default value; one of a message, element or map entry
+ * that is left out has none, and no comparison but != holds.
+ *
+ * Invariant  a reply's bytes are hostile: each step reads a message once, so
+ *            that a check takes time linear in the reply, and no memory.
  */
+
+enum check_op { CHECK_THERE, CHECK_NOT, CHECK_EQUAL, CHECK_UNEQUAL,
+                CHECK_MATCHES, CHECK_LESS, CHECK_LEAST, CHECK_MORE,
+                CHECK_MOST };
+
+#define CHECK_FOUND ": found "          /* between an expression and a value */
+
+/* Longer ones before those that they begin with. */
+static const struct { const char *text; enum check_op op; } check_ops[] = {
+    { "==", CHECK_EQUAL }, { "!=", CHECK_UNEQUAL }, { "=~", CHECK_MATCHES },
+    { "<=", CHECK_MOST }, { ">=", CHECK_LEAST }, { "<", CHECK_LESS },
+    { ">", CHECK_MORE }, { "=", CHECK_EQUAL },
+};
+
+struct check_value {                    /* of a field */
+    bool             there;             /* or its default */
+    bool             sent;              /* it is in the message */
+    uint64_t         bits;              /* of a number, as on the wire */
+    struct slice     bytes;             /* of others; borrowed */
+};
+
+struct check_step {
+    struct dsc_field f;
+    enum { CHECK_ONE, CHECK_AT, CHECK_KEY } pick;
+    uint64_t         at;                /* AT: of an element */
+    struct slice     key;               /* KEY, in the arena */
+    struct dsc_field key_field, value;  /* KEY: of an entry */
+};
+
+struct check {
+    const char        *text;            /* borrowed */
+    const struct dsc  *d;               /* borrowed */
+    const struct dsc_symbol *message;   /* borrowed */
+    struct check_step  step[CHECK_STEPS_MOST];
+    size_t             n;               /* of step; > 0 */
+    enum check_op      op;
+    long double        number;          /* to compare with; exact for integers
+                                         * where it has 64 bits of precision */
+    struct buf         bytes;           /* owned; the same for text and bytes */
+    struct re          re;              /* owned */
+    struct arena       keys;
+};
+
+/* ---- evaluated ---- */
+
+/* Return the field whose value the step x gives. */
+static const struct dsc_field *check_field(const struct check_step *x)
+{
+    return x->pick == CHECK_KEY ? &x->value : &x->f;
+}
+
+/* Return bits, of a field of type on the wire, as a number. */
+static long double check_number(enum dsc_type type, uint64_t bits)
+{
+    double real;
+    float single;
+    uint32_t low = (uint32_t)bits;
+    memcpy(&real, &bits, sizeof real);
+    memcpy(&single, &low, sizeof single);
+    if (dsc_types[type].form == DSC_REAL)
+        return dsc_types[type].bits == 32 ? (long double)single
+                                          : (long double)real;
+    uint64_t x = dsc_integer(type, bits);
+    return dsc_types[type].form == DSC_UNSIGNED ? (long double)x
+         : dsc_types[type].form == DSC_TRUTH ? (long double)(x != 0)
+         : (long double)(int64_t)x;
+}
+
+/* Return f, a field read, as a value. */
+static struct check_value check_read(const struct pb_field *f)
+{
+    return (struct check_value){ .there = true, .sent = true, .bits = f->value,
+                                 .bytes = pb_slice(f) };
+}
+
+/* True if the entry of a map has x's key; set *v to its value. */
+static bool check_entry(const struct check_step *x, struct slice entry,
+                        struct check_value *v)
+{
+    struct pb_in in = pb_of(entry);
+    struct pb_field f;
+    struct check_value key = {0};
+    enum dsc_type type = x->key_field.type;
+    *v = (struct check_value){ .there = true, .sent = true };
+    while (pb_get_field(&in, &f) > 0)
+        if (f.number == 1)
+            key = check_read(&f);
+        else if (f.number == 2)
+            *v = check_read(&f);
+    return type == DSC_STRING ? txt_equal(key.bytes, x->key)
+         : dsc_integer(type, key.bits) == x->at;
+}
+
+/* Return the element of the packed list f that x picks, counted on from *n. */
+static struct check_value check_packed(const struct check_step *x,
+                                       struct pb_field *f, uint64_t *n)
+{
+    enum pb_type wire = dsc_types[x->f.type].wire;
+    struct check_value v = {0};
+    uint64_t bits;
+    while (f->bytes.p < f->bytes.end && !v.there) {
+        int e = wire == PB_VARINT ? pb_get_varint(&f->bytes, &bits)
+              : pb_get_fixed(&f->bytes, wire == PB_FIXED32 ? 4 : 8, &bits);
+        if (e)
+            break;
+        if (x->pick == CHECK_ONE || (*n)++ == x->at)
+            v = (struct check_value){ .there = true, .sent = true,
+                                      .bits = bits };
+    }
+    return v;
+}
+
+/* Return what x gives of the message m. */
+static struct check_value check_step(const struct check_step *x, struct slice m)
+{
+    struct pb_in in = pb_of(m);
+    struct pb_field f;
+    struct check_value v = {0}, entry;
+    enum dsc_form form = dsc_types[x->f.type].form;
+    uint64_t n = 0;
+    while (pb_get_field(&in, &f) > 0) {
+        if (f.number != x->f.number)
+            continue;
+        if (x->f.repeated && f.type == PB_BYTES && form < DSC_TEXT) {
+            entry = check_packed(x, &f, &n);
+            v = entry.there ? entry : v;
+        } else if (x->pick == CHECK_KEY) {
+            if (check_entry(x, pb_slice(&f), &entry))
+                v = entry;              /* the last one counts */
+        } else if (x->pick == CHECK_ONE || n++ == x->at) {
+            v = check_read(&f);
+        }
+        if (x->pick == CHECK_AT && v.there)
+            break;
+    }
+    v.there |= x->pick == CHECK_ONE && !x->f.repeated && form != DSC_NESTED;
+    return v;
+}
+
+/* True if v, of field f, is not 0, empty or left out. */
+static bool check_is_there(const struct dsc_field *f,
+                           const struct check_value *v)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    return v->sent && (f->presence || f->repeated || form == DSC_NESTED ||
+                       v->bytes.n || v->bits);
+}
+
+/* True if v, of field f, compares with c's value as c says. */
+static bool check_compare(const struct check *c, const struct dsc_field *f,
+                          const struct check_value *v)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    bool there = check_is_there(f, v);
+    if (c->op == CHECK_THERE || c->op == CHECK_NOT)
+        return there == (c->op == CHECK_THERE);
+    if (!v->there)
+        return c->op == CHECK_UNEQUAL;
+    if (c->op == CHECK_MATCHES)
+        return re_matches(&c->re, v->bytes);
+    if (form == DSC_TEXT || form == DSC_BASE64)
+        return txt_equal(v->bytes, mem_slice(&c->bytes)) ==
+               (c->op == CHECK_EQUAL);
+    long double x = check_number(f->type, v->bits), y = c->number;
+    bool equal = x <= y && x >= y;
+    return c->op == CHECK_EQUAL ? equal : c->op == CHECK_UNEQUAL ? !equal
+         : c->op == CHECK_LESS ? x < y : c->op == CHECK_MORE ? x > y
+         : c->op == CHECK_MOST ? x <= y : x >= y;
+}
+
+/* Append v, of field f, as a message shows it. */
+static void check_say(const struct dsc *d, const struct dsc_field *f,
+                      const struct check_value *v, struct buf *b)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    long double x = check_number(f->type, v->bits);
+    struct slice s = txt_cut(v->bytes, CHECK_SHOWN_BYTES);
+    const struct dsc_part *p = f->of && form == DSC_NAMED
+        ? dsc_part(d, f->of, NULL, (uint32_t)v->bits) : NULL;
+    if (!v->there)
+        txt_puts(b, "nothing");
+    else if (form == DSC_NESTED)
+        txt_puts(b, "a message");
+    else if (f->repeated)
+        txt_puts(b, "elements");
+    else if (form == DSC_TEXT) {
+        struct js js = { .b = b };
+        js_put_str(&js, s);
+        txt_puts(b, s.n < v->bytes.n ? "..." : "");
+    } else if (form == DSC_BASE64)
+        txt_putf(b, "%zu bytes", v->bytes.n);
+    else if (form == DSC_TRUTH)
+        txt_puts(b, v->bits ? "true" : "false");
+    else if (p)
+        txt_put_clean(b, dsc_bytes(p->bytes, 1));
+    else
+        txt_putf(b, form == DSC_REAL ? "%.9Lg" : "%.0Lf", x);
+}
+
+/* True if the reply m, a whole message, is as c says; else append to b the
+ * expression and what was found. */
+static bool check_holds(const struct check *c, struct slice m, struct buf *b)
+{
+    struct check_value v = { .there = true, .bytes = m };
+    for (size_t i = 0; i < c->n && v.there; i++)
+        v = check_step(&c->step[i], v.bytes);
+    const struct dsc_field *f = check_field(&c->step[c->n - 1]);
+    if (check_compare(c, f, &v))
+        return true;
+    txt_putf(b, "%s" CHECK_FOUND, c->text);
+    check_say(c->d, f, &v, b);
+    return false;
+}
+
+/* ---- compiled ---- */
+
+/* Release c; a zero one is fine. */
+static void check_fini(struct check *c)
+{
+    mem_fini(&c->bytes);
+    mem_arena_fini(&c->keys);
+    re_fini(&c->re);
+    *c = (struct check){0};
+}
+
+/* Cut the text between brackets that s starts with, without quotes; false: the
+ * bracket is not closed. */
+static bool check_cut_key(struct slice *s, struct slice *key)
+{
+    bool quoted = s->n > 1 && s->p[1] == '"';
+    const char *end = memmem(s->p, s->n, quoted ? "\"]" : "]", quoted ? 2 : 1);
+    size_t skip = quoted ? 2 : 1;
+    if (!end || (size_t)(end - s->p) < skip)
+        return false;
+    *key = (struct slice){ s->p + skip, (size_t)(end - s->p) - skip };
+    *s = txt_after(*s, (size_t)(end - s->p) + skip);
+    return true;
+}
+
+/* Set x's key, or its element, from text. */
+static int check_read_key(struct check *c, struct check_step *x,
+                          struct slice text, struct gp_why *why)
+{
+    bool map = dsc_is_map(x->f.of), minus = text.n && *text.p == '-';
+    bool truth = txt_equal(text, txt_slice("true"));
+    if (map && (!dsc_find_field(c->d, x->f.of, txt_slice("key"), 1,
+                                &x->key_field) ||
+                !dsc_find_field(c->d, x->f.of, txt_slice("value"), 2,
+                                &x->value)))
+        return txt_fail(why, GP_EFORMAT, "a map without key and value");
+    x->pick = map ? CHECK_KEY : CHECK_AT;
+    if (map && x->key_field.type == DSC_STRING) {
+        const char *copy = mem_arena_dup(&c->keys, text.p, text.n);
+        x->key = (struct slice){ copy, text.n };
+        return copy ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+    }
+    if (map && x->key_field.type == DSC_BOOL &&
+        (truth || txt_equal(text, txt_slice("false")))) {
+        x->at = truth;
+        return GP_OK;
+    }
+    if (txt_slice_number(txt_after(text, minus && map), 0, UINT64_MAX, &x->at))
+        return txt_fail(why, GP_EUSAGE, "[%.*s]: not a number", dsc_shown(text),
+                        text.p);
+    x->at = minus ? 0 - x->at : x->at;
+    return GP_OK;
+}
+
+/* Read the path that *s starts with into c's steps. */
+static int check_read_path(struct check *c, struct slice *s, struct gp_why *why)
+{
+    const struct dsc_symbol *in = c->message;
+    do {
+        struct check_step *x = &c->step[c->n];
+        struct slice name = { s->p, 0 }, key;
+        while (name.n < s->n && (isalnum((uint8_t)s->p[name.n]) ||
+                                 s->p[name.n] == '_'))
+            name.n++;
+        *s = txt_after(*s, name.n);
+        if (c->n == CHECK_STEPS_MOST)
+            return txt_fail(why, GP_EUSAGE, "more than %d fields deep",
+                            CHECK_STEPS_MOST);
+        if (!in)
+            return txt_fail(why, GP_EUSAGE, "%.*s: the field before it is no "
+                            "message", dsc_shown(name), name.p);
+        if (!name.n)
+            return txt_fail(why, GP_EUSAGE, "a field is missing; write FIELD, "
+                            "!FIELD, or FIELD OP VALUE");
+        if (!dsc_find_field(c->d, in, name, 0, &x->f)) {
+            struct buf known = {0};
+            dsc_put_parts(&known, in);
+            txt_fail(why, GP_EUSAGE, "no field '%.*s' in %.*s, which has %s",
+                     dsc_shown(name), name.p, dsc_shown(in->name), in->name.p,
+                     known.len ? mem_string(&known) : "none");
+            mem_fini(&known);
+            return GP_EUSAGE;
+        }
+        c->n++;
+        bool picked = s->n && *s->p == '[';
+        if (picked && !check_cut_key(s, &key))
+            return txt_fail(why, GP_EUSAGE, "[ without ]");
+        if (picked && !x->f.repeated)
+            return txt_fail(why, GP_EUSAGE, "%.*s is neither list nor map",
+                            dsc_shown(name), name.p);
+        int e = picked ? check_read_key(c, x, key, why) : GP_OK;
+        if (e)
+            return e;
+        in = x->f.repeated && !picked ? NULL
+           : dsc_types[check_field(x)->type].form == DSC_NESTED
+           ? check_field(x)->of : NULL;
+    } while (s->n && *s->p == '.' && (*s = txt_after(*s, 1)).p);
+    return GP_OK;
+}
+
+/* Read text, a number or the name of a value of the enum f, into c->number. */
+static int check_read_number(struct check *c, const struct dsc_field *f,
+                             struct slice text, struct gp_why *why)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    bool truth = txt_equal(text, txt_slice("true"));
+    bool minus = text.n && *text.p == '-';
+    const struct dsc_part *p = form == DSC_NAMED && f->of
+                             ? dsc_part(c->d, f->of, &text, 0) : NULL;
+    uint64_t n;
+    if (p)
+        c->number = (long double)(int32_t)dsc_varint(p->bytes, 2, 0);
+    else if (form == DSC_TRUTH && (truth ||
+             txt_equal(text, txt_slice("false"))))
+        c->number = truth;
+    else if (form != DSC_TRUTH && !txt_slice_number(txt_after(text, minus), 0,
+                                                    UINT64_MAX, &n))
+        c->number = minus ? -(long double)n : (long double)n;
+    else if (form != DSC_TRUTH && form != DSC_NAMED && !isnan(txt_finite(text)))
+        c->number = (long double)txt_finite(text);
+    else
+        return txt_fail(why, GP_EUSAGE, "'%.*s' is %s", dsc_shown(text), text.p,
+                        form == DSC_TRUTH ? "neither true nor false"
+                        : form == DSC_NAMED ? "no value of the enum"
+                                            : "not a number");
+    if (f->type == DSC_FLOAT)           /* 0.1 is what a float makes of it */
+        c->number = (long double)(float)c->number;
+    return GP_OK;
+}
+
+/* Read text, what c's last field is compared with. */
+static int check_read_value(struct check *c, struct slice text,
+                            struct gp_why *why)
+{
+    const struct check_step *x = &c->step[c->n - 1];
+    const struct dsc_field *f = check_field(x);
+    enum dsc_form form = dsc_types[f->type].form;
+    struct js_value v;
+    struct buf b = {0};
+    if (form == DSC_NESTED || (x->f.repeated && x->pick == CHECK_ONE))
+        return txt_fail(why, GP_EUSAGE, form == DSC_NESTED
+                        ? "a message can only be there, or not: name a field "
+                          "of it" : "a list can only be there, or not: name an "
+                          "element, as in a[0]");
+    if (c->op == CHECK_MATCHES ? form != DSC_TEXT
+        : c->op >= CHECK_LESS && (form >= DSC_TRUTH))
+        return txt_fail(why, GP_EUSAGE, c->op == CHECK_MATCHES
+                        ? "=~ is for strings" : "< and > are for numbers");
+    if (!text.n)
+        return txt_fail(why, GP_EUSAGE, "a value is missing");
+    if (*text.p == '"' && js_read(text, &v, why))
+        return GP_EUSAGE;
+    if (*text.p == '"')
+        js_get_string(text, &b);
+    else
+        mem_put(&b, text.p, text.n);
+    text = (struct slice){ mem_string(&b), b.len };
+    int e = b.err ? txt_fail(why, GP_ENOMEM, "out of memory")
+          : c->op == CHECK_MATCHES ? re_init(&c->re, "=~", text.p, why)
+          : form < DSC_TEXT ? check_read_number(c, f, text, why) : GP_OK;
+    if (!e && form == DSC_TEXT)
+        mem_put(&c->bytes, text.p, text.n);
+    else if (!e && form == DSC_BASE64 &&
+             !txt_put_base64_decoded(&c->bytes, text))
+        e = txt_fail(why, GP_EUSAGE, "'%.*s' is not base64", dsc_shown(text),
+                     text.p);
+    mem_fini(&b);
+    return e;
+}
+
+/* Compile text, an expression on the message s of d; c borrows all of them, and
+ * check_fini releases it. */
+static int check_init(struct check *c, const struct dsc *d,
+                      const struct dsc_symbol *s, const char *text,
+                      struct gp_why *why)
+{
+    struct slice rest = txt_trim(txt_slice(text));
+    *c = (struct check){ .text = text, .d = d, .message = s };
+    if (rest.n && *rest.p == '!') {
+        c->op = CHECK_NOT;
+        rest = txt_trim_start(txt_after(rest, 1));
+    }
+    int e = check_read_path(c, &rest, why);
+    rest = txt_trim_start(rest);
+    size_t i = 0, n = sizeof check_ops / sizeof *check_ops;
+    while (!e && i < n && !txt_starts(rest, check_ops[i].text))
+        i++;
+    if (!e && rest.n && (i == n || c->op == CHECK_NOT))
+        e = txt_fail(why, GP_EUSAGE, "'%.*s': there are == != =~ < <= > >=",
+                     dsc_shown(rest), rest.p);
+    if (!e && rest.n) {
+        c->op = check_ops[i].op;
+        e = check_read_value(c, txt_trim_start(txt_after(rest,
+                             strlen(check_ops[i].text))), why);
+    }
+    if (e)
+        check_fini(c);
+    return e;
+}
 
 /* ================================== 36 TPL ===================================
  * for     templates in messages and metadata: {{seq}} and the like
@@ -34916,6 +35352,7 @@ enum client_outcome {                   /* how a call ended */
     CLIENT_PROTOCOL,                    /* the response violates gRPC */
     CLIENT_LOST,                        /* connection lost: detail is h2_end */
     CLIENT_DEADLINE,                    /* our own deadline */
+    CLIENT_CHECK,                       /* its caller refuses the reply */
 };
 
 struct client_result {
@@ -40373,7 +40810,7 @@ static void fetch_end(struct fetch_profile *p)
 /* ================================== 52 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
- * uses    MEM, HDR, TPL, TLS, RPC, CLIENT, FETCH
+ * uses    MEM, HDR, CHECK, TPL, TLS, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
@@ -40396,6 +40833,7 @@ static const char *const res_kind_name[] = {
     [CLIENT_OK] = "ok", [CLIENT_STATUS] = "grpc_status", [CLIENT_HTTP] = "http",
     [CLIENT_RESET] = "rst_stream", [CLIENT_PROTOCOL] = "protocol",
     [CLIENT_LOST] = "transport", [CLIENT_DEADLINE] = "deadline",
+    [CLIENT_CHECK] = "check",
 };
 
 struct res_step {                       /* a constant rate or a ramp */
@@ -40417,6 +40855,8 @@ struct res_method {                     /* one that a run calls */
     size_t      npayload;               /* at least 1 */
     const struct tpl_payload *fill;     /* borrowed: for each payload, what to
                                          * send instead; or NULL */
+    const struct check *check;          /* borrowed; of each reply */
+    size_t      ncheck;
 };
 
 struct res_config {                     /* what a run does */
@@ -40601,6 +41041,13 @@ static double res_rate(const struct res *r, uint64_t all, uint64_t drain)
 static double res_whole_ns(const struct res *r)
 {
     return (double)r->elapsed_ns + (double)r->drain.ns;
+}
+
+/* Return the status of e as text shows it. */
+static const char *res_error_name(const struct res_error *e)
+{
+    return e->kind == CLIENT_CHECK ? "CHECK_FAILED"
+                                   : rpc_status_name(e->status);
 }
 
 /* ---- figures of a config ---- */
@@ -41037,6 +41484,18 @@ static void res_fini(struct res *r)
     *r = (struct res){0};
 }
 
+/* True if a and b, texts of failures of one kind, belong in one row: failures
+ * of one check do, whatever it found. */
+static bool res_same_text(enum client_outcome kind, const char *a,
+                          const char *b)
+{
+    a = a ? a : "";
+    b = b ? b : "";
+    const char *found = kind == CLIENT_CHECK ? strstr(a, CHECK_FOUND) : NULL;
+    return found ? !strncmp(a, b, (size_t)(found - a) + strlen(CHECK_FOUND))
+                 : !strcmp(a, b);
+}
+
 /* Return the row of r for a failure such as f, or the place for a new one.
  * *varies: its kind has as many texts as have rows, so that it is of others. */
 static size_t res_error_find(const struct res *r, const struct res_error *f,
@@ -41051,8 +41510,7 @@ static size_t res_error_find(const struct res *r, const struct res_error *f,
             continue;
         if (e->varies)
             rest = i;
-        else if (!f->varies && !strcmp(e->text ? e->text : "",
-                                       f->text ? f->text : ""))
+        else if (!f->varies && res_same_text(e->kind, e->text, f->text))
             return i;
         texts += !e->varies;
     }
@@ -42471,7 +42929,7 @@ static void lf_read_errors(struct lf_saved *s, const struct js_value *v)
             .text = lf_read_text(s, &e, "detail"),
             .varies = js_member(&e, "varies").kind == JS_TRUE };
         const char *name = lf_read_text(s, &e, "kind");
-        for (int i = CLIENT_OK; i <= CLIENT_DEADLINE; i++)
+        for (int i = CLIENT_OK; i <= CLIENT_CHECK; i++)
             if (!strcmp(name, res_kind_name[i]))
                 x.kind = (enum client_outcome)i;
         res_error_add(r, &x);
@@ -42923,8 +43381,8 @@ static void lf_append(struct res *r, struct res *f)
 
 /* ================================== 55 LOAD ==================================
  * for     the load generator: many clients, in a closed loop or by a schedule
- * uses    MEM, NUM, TXT, SYS, HDR, TPL, NET, TLS, CS, H2, RPC, CLIENT, RES,
- *         FETCH
+ * uses    MEM, NUM, TXT, SYS, HDR, CHECK, TPL, NET, TLS, CS, H2, RPC, CLIENT,
+ *         RES, FETCH
  * owns    its threads, connections and calls while load_run runs
  * spec    none
  * prefix  load_
@@ -42959,7 +43417,10 @@ struct load_call {                      /* a slot: one call in flight */
     int64_t             start_ns;       /* scheduled start */
     int64_t             sent_ns;        /* last actual send */
     int64_t             heard_ns;       /* last message received, or sent_ns */
+    struct client_reply reply;          /* owned: to be checked; or zero */
+    struct buf          wrong;          /* owned: why a check failed */
     bool                counted;        /* started while measuring */
+    bool                asked;          /* config's reply is to be its */
 };
 
 struct load_conn {
@@ -43035,6 +43496,9 @@ struct load_worker {
     uint64_t            in_flight;      /* live calls */
     struct buf          log;            /* rows not yet written */
     struct buf          text, message;  /* of templates, while filled in */
+    struct check       *check;          /* owned: copies of all methods' */
+    size_t              ncheck;
+    size_t              check_at[RES_METHODS_MOST];     /* a method's first */
     _Atomic uint64_t    nok, nfailed;   /* for the progress line */
     _Atomic uint64_t    nother;         /* ended, but begun before measuring */
     int64_t             start_ns, last_ns;      /* measuring; last count */
@@ -43217,11 +43681,13 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
 {
     mem_link_drop(&k->by_age);
     mem_link_drop(&k->queued);
-    if (k->rpc.keep) {                  /* the kept reply had no message: keep
-                                         * the next one instead */
-        k->rpc.keep = NULL;
+    if (k->asked) {                     /* it had no message: keep the next
+                                         * call's instead */
+        k->asked = false;
         w->asked = false;
     }
+    k->rpc.keep = NULL;
+    k->wrong.len = 0;
     net_timer_stop(&w->net, &k->pace);
     if (k->client)
         k->client->live--;
@@ -43687,8 +44153,10 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     }
     k->client = c;
     bool ask = w->index == 0 && !w->asked && k->method == config->method;
-    k->rpc.keep = ask ? config->reply : NULL;
+    k->rpc.keep = k->method->ncheck ? &k->reply : ask ? config->reply : NULL;
+    k->asked |= ask;
     w->asked |= ask;
+    k->wrong.len = 0;
     k->rpc.many = kind == GP_SERVER_STREAM || kind == GP_BIDI;
     k->rpc.held = config->stream_ns && (kind == GP_CLIENT_STREAM ||
                                         kind == GP_BIDI);
@@ -43886,6 +44354,28 @@ static void load_on_first(struct client_conn *ch, struct client_call *u)
         hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
+/* Check k's reply, a whole message in u->keep unless it was too large. */
+static void load_check_reply(struct load_worker *w, struct load_call *k)
+{
+    const struct res_config *config = w->run->config;
+    size_t at = w->check_at[k->method - config->method];
+    bool whole = k->rpc.keep && k->rpc.keep->whole;
+    struct slice m = mem_slice(&k->reply.bytes);
+    if (k->asked && whole && config->reply) {
+        mem_put(&config->reply->bytes, m.p, m.n);
+        config->reply->whole = true;
+    }
+    k->asked = false;
+    for (size_t i = 0; i < k->method->ncheck && whole && !k->wrong.len; i++)
+        (void)check_holds(&w->check[at + i], m, &k->wrong);
+    if (!k->rpc.keep && !k->wrong.len)
+        txt_putf(&k->wrong, "a reply over %d bytes is not checked",
+                 CLIENT_KEPT_REPLY_BYTES);
+    if (k->reply.bytes.cap > LOAD_REPLY_BYTES)
+        mem_fini(&k->reply.bytes);
+    k->rpc.keep = &k->reply;            /* for the next message */
+}
+
 /* Time a message of a response: in a bidirectional stream from sending the one
  * with the same number, in other streams from the message before it. */
 static void load_on_message(struct client_conn *ch, struct client_call *u)
@@ -43894,7 +44384,12 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     struct load_worker *w = k->client->worker;
     const struct res_config *config = w->run->config;
     (void)ch;
-    k->rpc.keep = NULL;                 /* only the first message is kept */
+    if (k->method->ncheck) {
+        load_check_reply(w, k);
+    } else {
+        k->rpc.keep = NULL;             /* only the first message is kept */
+        k->asked = false;
+    }
     if (!k->counted)
         return;
     w->sum.messages_in++;
@@ -43929,6 +44424,11 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     struct load_conn *n = ch->owner;
     struct load_client *c = k->client;
     struct load_worker *w = c->worker;
+    struct client_result failed = { .kind = CLIENT_CHECK };
+    if (r->kind == CLIENT_OK && k->wrong.len) {
+        failed.text = mem_string(&k->wrong);
+        r = &failed;
+    }
     n->in_flight--;
     n->answered += r->kind <= CLIENT_RESET && !r->unseen;
     c->resends = r->kind == CLIENT_OK ? 0 : c->resends;
@@ -44381,6 +44881,30 @@ static size_t load_worker_slots(const struct load_worker *w)
     return sum;
 }
 
+/* Copy the checks of all methods to w: matching changes an expression's
+ * state. */
+static int load_worker_init_checks(struct load_worker *w, struct gp_why *why)
+{
+    const struct res_config *k = w->run->config;
+    size_t n = 0;
+    int e = GP_OK;
+    for (size_t i = 0; i < k->nmethod; i++) {
+        w->check_at[i] = n;
+        n += k->method[i].ncheck;
+    }
+    w->check = n ? mem_zalloc(n * sizeof *w->check) : NULL;
+    if (n && !w->check)
+        return txt_fail(why, GP_ENOMEM, "out of memory for --check");
+    for (size_t i = 0; i < k->nmethod; i++)
+        for (size_t at = 0; at < k->method[i].ncheck && !e; at++) {
+            const struct check *c = &k->method[i].check[at];
+            e = check_init(&w->check[w->ncheck], c->d, c->message, c->text,
+                           why);
+            w->ncheck += !e;
+        }
+    return e;
+}
+
 /* Make worker w, with its slice of the run's clients, ready to run.  Reserve
  * the timers' heap now, so that arming a timer cannot fail later. */
 static int load_worker_init(struct load_worker *w, struct gp_why *why)
@@ -44808,6 +45332,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
         w->share = load_share(planned, i, r->threads);
         next += w->nclient;
         e = load_worker_init(w, why);
+        e = e ? e : load_worker_init_checks(w, why);
     }
     return e;
 }
@@ -44920,6 +45445,14 @@ static int load_run_result(const struct load_run *r, struct res *to,
     return GP_OK;
 }
 
+/* Release what k owns. */
+static void load_call_fini(struct load_call *k)
+{
+    mem_fini(&k->filled.frames);
+    mem_fini(&k->reply.bytes);
+    mem_fini(&k->wrong);
+}
+
 /* Let r's workers close their connections, and release r. */
 static void load_run_fini(struct load_run *r)
 {
@@ -44933,7 +45466,10 @@ static void load_run_fini(struct load_run *r)
         struct load_worker *w = &r->worker[i];  /* zero, or its thread ended */
         net_loop_fini(&w->net);
         for (size_t k = 0; w->call && k < w->ncall; k++)
-            mem_fini(&w->call[k].filled.frames);
+            load_call_fini(&w->call[k]);
+        for (size_t k = 0; k < w->ncheck; k++)
+            check_fini(&w->check[k]);
+        mem_free(w->check);
         mem_free(w->call);
         mem_fini(&w->log);
         mem_fini(&w->text);
@@ -48494,7 +49030,7 @@ static void loaddoc_error(struct doc_doc *d, const struct res_error *e)
     struct buf *b = &d->cell;
     txt_put_commas(b, e->count);
     txt_putf(b, "%s%s %s", d->md || d->html ? " " : "  ",
-             res_kind_name[e->kind], rpc_status_name(e->status));
+             res_kind_name[e->kind], res_error_name(e));
     if (e->kind == CLIENT_HTTP)
         txt_putf(b, "  :status %u", e->detail);
     if (e->varies)
@@ -53895,8 +54431,8 @@ static int runcmd_attach(const struct opt_command *cmd)
 
 /* ================================== 67 MSG ===================================
  * for     what load sends: messages and metadata
- * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, TPL, CS, RPC, CLIENT, REFLECT,
- *         SCHEMA, RES, LOAD, SAY, OPT
+ * uses    MEM, TXT, SYS, JS, PB, DSC, PJSON, CHECK, TPL, CS, RPC, CLIENT,
+ *         REFLECT, SCHEMA, RES, LOAD, SAY, OPT
  * owns    nothing
  * spec    none
  * prefix  msg_
@@ -53910,6 +54446,8 @@ struct msg_method {                     /* one to call */
     struct tpl_payload *fill;           /* owned; npayload, see res_method */
     size_t npayload, payload_cap, fill_cap;
     bool templates;                     /* data has some */
+    struct check *check;                /* owned; of each reply */
+    size_t ncheck;
     uint64_t weight;
     struct dsc_method method;           /* of call; zero: unknown */
 };
@@ -53919,7 +54457,7 @@ struct msg {
     const char *call, *data, *binary, *compression, *mix, *csv;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
     int64_t interval_ns, stream_ns;
-    struct opt_list metadata, protoset, proto, dir;
+    struct opt_list metadata, check, protoset, proto, dir;
     bool reflection;
     /* parsed from them */
     struct res_header header[OPT_LIST_MOST];    /* in text and metadata */
@@ -54381,6 +54919,54 @@ static int msg_init_method(struct msg *c, struct msg_method *m,
     return status;
 }
 
+/* Compile --check for the replies of m.  In a mix those are left out whose
+ * fields m's reply does not have; used[i]: check i is one of some method's. */
+static int msg_init_checks(const struct msg *c, struct msg_method *m,
+                           bool *used, struct gp_why *why)
+{
+    const struct dsc_symbol *s = m->method.output;
+    int e = GP_OK;
+    if (!c->check.n)
+        return GP_OK;
+    if (!s)
+        return txt_fail(why, GP_EUSAGE, "%s: needs the method's descriptors",
+                        c->check.text[0]);
+    m->check = mem_zalloc(c->check.n * sizeof *m->check);
+    if (!m->check)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < c->check.n; i++) {
+        struct check *to = &m->check[m->ncheck];
+        struct gp_why cause = {{0}};
+        e = check_init(to, &c->schema.d, s, c->check.text[i], &cause);
+        m->ncheck += !e;
+        used[i] |= !e;
+        if (e)
+            txt_fail(why, e, "'%s': %s", c->check.text[i], cause.text);
+        if (e && c->nmethod == 1)
+            return e;
+    }
+    return GP_OK;
+}
+
+/* Compile --check for the methods. */
+static int msg_read_checks(struct msg *c)
+{
+    bool used[OPT_LIST_MOST] = {0};
+    struct gp_why why = {{0}};
+    int e = GP_OK;
+    for (size_t i = 0; i < c->nmethod && !e; i++) {
+        struct msg_method *m = &c->each[i];
+        e = msg_init_checks(c, m, used, &why);
+        c->method[i].check = m->check;
+        c->method[i].ncheck = m->ncheck;
+    }
+    for (size_t i = 0; i < c->check.n && !e; i++)
+        e = used[i] ? GP_OK : GP_EUSAGE;
+    if (e)
+        say_error("--check: %s", why.text);
+    return e == GP_ENOMEM ? EXIT_FAILED : e ? EXIT_USAGE : EXIT_OK;
+}
+
 /* Find the methods, asking server where that is needed, and make their
  * payloads. */
 static int msg_init(struct msg *c, const struct opt_command *cmd,
@@ -54404,7 +54990,7 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
         status = msg_init_method(c, m, cmd, &most);
         c->method[i] = (struct res_method){
             m->call, msg_kind(c, m), m->weight, m->payload, m->npayload,
-            m->templates ? m->fill : NULL };
+            m->templates ? m->fill : NULL, NULL, 0 };
         streams += c->method[i].kind != GP_UNARY;
         uploads += c->method[i].kind == GP_CLIENT_STREAM ||
                    c->method[i].kind == GP_BIDI;
@@ -54415,6 +55001,7 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
         say_error("out of memory");
         status = EXIT_FAILED;
     }
+    status = status ? status : msg_read_checks(c);
     if (!status && c->stream_ns && !streams)
         status = opt_misuse(cmd, "--stream-for: %s has no stream",
                             (const char *)c->calls.data);
@@ -54433,6 +55020,9 @@ static void msg_fini(struct msg *c)
             client_payload_fini(&m->payload[k]);
         for (size_t k = 0; k < m->npayload && m->fill; k++)
             tpl_payload_fini(&m->fill[k]);
+        for (size_t k = 0; k < m->ncheck; k++)
+            check_fini(&m->check[k]);
+        mem_free(m->check);
         mem_free(m->payload);
         mem_free(m->fill);
     }
@@ -54536,6 +55126,9 @@ static const struct opt loadcmd_options[] = {
       "repeatable; user-agent replaces load's own; keys ending in -bin take "
       "base64; may have templates",
       OPT_LIST, LOADCMD_AT(msg.metadata), 0, 0 },
+    { 0, "check", "EXPR", NULL, "count a call as failed unless EXPR holds for "
+      "each message of its reply; repeatable", OPT_LIST, LOADCMD_AT(msg.check),
+      0, 0 },
     { 0, "timeout", "DUR", "20s", "deadline of a call, sent as grpc-timeout "
       "and enforced here too", OPT_DURATION, LOADCMD_AT(timeout_ns), 1000,
       OPT_HOUR_NS },
@@ -56805,7 +57398,11 @@ static const struct opt_command cli_commands[] = {
       "time; {{csv.COLUMN}} a value of --csv; {{file:PATH}} a line of PATH.  "
       "Call n has row n or line n, and after the last the first again.  In "
       "JSON, {\"id\": {{seq}}} is a number and {\"id\": \"n{{seq}}\"} a "
-      "string; \"{\\u007b\" is the text {{.",
+      "string; \"{\\u007b\" is the text {{.\n\n"
+      "--check takes FIELD, which is neither 0 nor empty nor left out, !FIELD, "
+      "FIELD == VALUE, also with != < <= > >=, and FIELD =~ REGEX.  FIELD is a "
+      "path such as user.name, items[0].id or stock[\"tea\"].  In a mix it is "
+      "for the methods whose replies have the field.",
       "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"

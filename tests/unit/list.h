@@ -127,6 +127,7 @@ TEST(load_mix),
 TEST(tpl_csv),
 TEST(tpl_text),
 TEST(tpl_message),
+TEST(check),
 TEST(load_failures),
 /* cs.c */
 TEST(cs_talk_split),

@@ -176,3 +176,52 @@ static void test_tpl_message(void)
     unlink(path);
 #endif
 }
+
+/* Expressions on a reply: those that hold, and those that do not compile. */
+static void test_check(void)
+{
+#ifdef SVC_PROTOS
+    static const struct { const char *text; char holds; } t[] = {
+        { "username", 'y' }, { "!username", 'n' }, { "oauthScope", 'n' },
+        { "!oauth_scope", 'y' }, { "oauth_scope == \"\"", 'y' },
+        { "username == \"tea\\u00e9\"", 'y' }, { "username=tea\xc3\xa9", 'y' },
+        { "username != tea", 'y' }, { "username =~ ^t.a", 'y' },
+        { "username =~ \"^e\"", 'n' }, { "username =~ x", 'n' },
+        { "payload", 'y' }, { "payload.body == YWJj", 'y' },
+        { "payload.body != YWJj", 'n' }, { "payload.body == aa=", 'e' },
+        { "payload.type", 'n' }, { "payload.type == COMPRESSABLE", 'y' },
+        { "payload.type == 0", 'y' }, { "payload.type != 0", 'n' },
+        { "payload.type == NOPE", 'e' }, { "payload.type < 1", 'e' },
+        { "payload == 1", 'e' }, { "payload.nope", 'e' }, { "payload.", 'e' },
+        { "payload..body", 'e' }, { "username.x", 'e' }, { "a[0", 'e' },
+        { "username[0]", 'e' }, { "username < a", 'e' }, { "username ==", 'e' },
+        { "username =~ (", 'e' }, { "payload.type =~ a", 'e' }, { "!", 'e' },
+        { "!username == a", 'e' }, { "username ? a", 'e' }, { "[0]", 'e' },
+        { "username == \"a", 'e' },
+    };
+    static const char reply[] = "\x0a\x05\x12\x03" "abc\x12\x05" "tea\xc3\xa9";
+    struct slice protos = { (const char *)svc_protos, sizeof svc_protos };
+    struct slice m = { reply, sizeof reply - 1 };
+    struct gp_why why = {{0}};
+    struct dsc d = {0};
+    CHECK(!dsc_init(&d, protos, &why));
+    const struct dsc_symbol *s =
+        dsc_symbol(&d, txt_slice("grpc.testing.SimpleResponse"));
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct check c;
+        struct buf b = {0};
+        *why.text = 0;
+        int e = check_init(&c, &d, s, t[i].text, &why);
+        CHECK((e != 0) == (t[i].holds == 'e') && (e != 0) == (*why.text != 0));
+        if (e)
+            continue;
+        CHECK(check_holds(&c, m, &b) == (t[i].holds == 'y'));
+        CHECK((b.len != 0) == (t[i].holds == 'n'));
+        for (size_t n = 0; n < m.n; n++)        /* truncated: no crash */
+            (void)check_holds(&c, (struct slice){ reply, n }, &b);
+        mem_fini(&b);
+        check_fini(&c);
+    }
+    dsc_fini(&d);
+#endif
+}

@@ -1961,9 +1961,12 @@ static void test_load_mix(void)
     struct gp_server *s = test_load_server(&g, &address);
     CHECK(!client_payload_add(&none, (struct slice){0}, false));
     struct res_method m[] = {
-        { "helloworld.Greeter/SayHello", GP_UNARY, 3, &none, 1, NULL },
-        { "helloworld.Greeter/Nope", GP_UNARY, 1, &none, 1, NULL },
-        { "helloworld.Greeter/SayHello", GP_UNARY, 1, &none, 1, NULL } };
+        { .call = "helloworld.Greeter/SayHello", .weight = 3,
+          .payload = &none, .npayload = 1 },
+        { .call = "helloworld.Greeter/Nope", .weight = 1,
+          .payload = &none, .npayload = 1 },
+        { .call = "helloworld.Greeter/SayHello", .weight = 1,
+          .payload = &none, .npayload = 1 } };
     for (unsigned threads = 1; threads <= 2; threads++) {
         struct res_config k = { .target = &address, .ntarget = 1,
             .call = "a mix", .method = m, .nmethod = 3, .clients = 2,
