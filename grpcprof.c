@@ -35759,7 +35759,7 @@ static void client_on_lost(struct h2_conn *h2)
 {
     struct client_conn *c = MEM_OF(h2, struct client_conn, h2);
     struct cs_stream *t = NULL;
-    char text[128];
+    char text[320];
     client_conn_why(c, text, sizeof text);
     for (uint32_t at = 0; (t = cs_next(&c->session, t, &at)); ) {
         struct client_result r = { .kind = CLIENT_LOST,

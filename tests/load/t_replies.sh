@@ -139,33 +139,40 @@ of_grpc_js() {
     kill "$PID"
 }
 
+# Two servers on grpc-go: one that compresses, and one that does not answer.
 of_grpc_go() {
-    local set=$T/hello.pb
+    local set=$T/hello.pb fast slow pids=()
     need 'grpc-go' protoc echo || return
     protoc -Iproto --descriptor_set_out="$set" helloworld.proto
-    bg "$ECHO" -set "$set" -compress gzip
-    ECHO_PID=$PID
+    bg "$ECHO" -set "$set" -wait
+    pids+=("$PID")
     wait_for 20 grep -q pprof "$T/bg.out" ||
         { fail 'grpc-go starts' "$(tail_of "$T/bg.err")"; return; }
-    GO=$(sed -n 's/^listening on //p' "$T/bg.out")
+    slow=$(sed -n 's/^listening on //p' "$T/bg.out")
+    late 'grpc-go' "$slow"
+    bg "$ECHO" -set "$set" -compress gzip
+    pids+=("$PID")
+    wait_for 20 grep -q pprof "$T/bg.out" ||
+        { fail 'grpc-go starts again' "$(tail_of "$T/bg.err")"; return; }
+    fast=$(sed -n 's/^listening on //p' "$T/bg.out")
     load 'grpc-go: gzip replies' 0 -n 20 --data "{\"name\":\"$(printf 'a%.0s' \
-        {1..1000})\"}" "$GO"
+        {1..1000})\"}" "$fast"
     holds 'grpc-go: gzip replies, inflated and shown' "$T/r.json" \
         "r['throughput']['bytes_in'] < 4000 and
         r['reply'] == {'message': 'a' * 1000}"
-    behind_nginx
-    kill "$ECHO_PID"
-    bg "$ECHO" -set "$set" -wait
-    wait_for 20 grep -q pprof "$T/bg.out" ||
-        { fail 'grpc-go starts again' "$(tail_of "$T/bg.err")"; return; }
-    late 'grpc-go' "$(sed -n 's/^listening on //p' "$T/bg.out")"
-    kill "$PID"
+    behind_nginx "$fast" "$slow"
+    kill "${pids[@]}"
 }
 
-# $1 server NAME that passes on to $2
+# nginx_server NAME ADDRESS MORE: a server on $T/NAME.sock that passes on to it
 nginx_server() {
     printf '%s\n' "server { listen unix:$T/$1.sock http2; $3" \
         "location / { grpc_pass grpc://$2; } }"
+}
+failed_at_nginx() {
+    load "nginx: $1" 3 -n 4 "unix:$T/$2.sock"
+    holds "nginx: $1 is UNAVAILABLE" "$T/r.json" "[(e['kind'], e['status'],
+        e['code'], e['count']) for e in r['errors']] == [('http', 14, $3, 4)]"
 }
 behind_nginx() {
     local nginx
@@ -177,7 +184,8 @@ behind_nginx() {
             "http { access_log off; client_body_temp_path $T/n1;" \
             "proxy_temp_path $T/n2; fastcgi_temp_path $T/n3;" \
             "uwsgi_temp_path $T/n4; scgi_temp_path $T/n5;"
-        nginx_server pass "$GO" 'keepalive_requests 100;'
+        nginx_server pass "$1" 'keepalive_requests 100;'
+        nginx_server slow "$2" 'grpc_read_timeout 100ms;'
         nginx_server dead "unix:$T/nobody" ''
         printf '%s\n' "server { listen unix:$T/no.sock http2;" \
             'location / { return 503; } } }'
@@ -189,15 +197,11 @@ behind_nginx() {
         "unix:$T/pass.sock"
     holds 'nginx: a GOAWAY after each 100 calls, none fails' "$T/r.json" \
         "r['counts']['ok'] == 1000 and r['connect']['goaways'] >= 8"
-    load 'nginx: no server behind it' 3 -n 4 "unix:$T/dead.sock"
-    holds 'nginx: no server behind it is UNAVAILABLE' "$T/r.json" \
-        "[(e['kind'], e['status'], e['code'], e['count'])
-        for e in r['errors']] == [('http', 14, 502, 4)]"
-    load 'nginx: its own error' 3 -n 4 "unix:$T/no.sock"
-    holds 'nginx: its own error is UNAVAILABLE' "$T/r.json" \
-        "[(e['kind'], e['status'], e['code'], e['count'])
-        for e in r['errors']] == [('http', 14, 503, 4)]"
+    failed_at_nginx 'no server behind it' dead 502
+    failed_at_nginx 'no answer behind it' slow 504
+    failed_at_nginx 'its own error' no 503
     kill "$PID"
+    ended "$PID" 20
 }
 
 of_grpcio

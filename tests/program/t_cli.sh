@@ -143,6 +143,12 @@ other_tools() {
     refuses 'ghz --config'        2 'no configuration files' load --config x
     refuses 'ghz -m is metadata'  2 "metadata is -H 'key: value'" \
         load -m '{"a":"b"}'
+    refuses 'a header of a connection' 2 'no headers of a connection' \
+        load -H 'Connection: close'
+    refuses 'a header that load sends' 2 'for host see --authority' \
+        load -H 'Host: a'
+    refuses "ghz --stream-call-duration" 2 'here it is --stream-for DUR' \
+        load --stream-call-duration 5s
     refuses '--metadata is JSON'  2 "takes no JSON.*-H 'key: value'" \
         load --metadata '{"a":"b"}'
     refuses 'ghz -t is timeout'   2 'a timeout is --timeout 20s' load -t 20s
@@ -197,7 +203,7 @@ with_a_server() {
     one_line 'a port in use, one line' "$PORT.*in use"
     check 'a template in --data' 0 "$BIN" load -n 1 --data '{"name":"{{seq}}"}' \
         "127.0.0.1:$PORT"
-    one_line 'a template in --data, said' 'only --metadata has templates'
+    has 'a template in --data, filled in' "$OUT" '"Hello 0! '
     check 'a result in a file' 0 "$BIN" load -n 200 -o "$T/r.json" \
         --assert 'p50 < 9s' "127.0.0.1:$PORT"
     has 'a result in a file, summed up' "$ERR" \

@@ -128,6 +128,7 @@ TEST(tpl_csv),
 TEST(tpl_text),
 TEST(tpl_message),
 TEST(check),
+TEST(res_errors),
 TEST(load_failures),
 /* cs.c */
 TEST(cs_talk_split),

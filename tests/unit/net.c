@@ -2006,6 +2006,50 @@ static void test_load_mix(void)
     server_free(s);
 }
 
+/* Failures have a row for each kind and text, then one for the other texts of a
+ * kind, then none; what two results have of one kind and text is added up. */
+static void test_res_errors(void)
+{
+    struct res a, b;
+    char text[32];
+    CHECK(!res_init(&a, 0) && !res_init(&b, 0));
+    for (int64_t i = 0; i < 40; i++) {
+        snprintf(text, sizeof text, "order %d", (int)i % 20);
+        res_error_add(&a, &(struct res_error){ CLIENT_STATUS, 3, 0, 1, 100 - i,
+                                               text, false });
+    }
+    CHECK(a.nerror == RES_ERROR_TEXTS + 1 && !a.other_errors);
+    for (size_t i = 0; i < RES_ERROR_TEXTS; i++) {
+        snprintf(text, sizeof text, "order %zu", i);
+        CHECK(a.error[i].count == 2 && !a.error[i].varies &&
+              !strcmp(a.error[i].text, text));
+        CHECK(a.error[i].first_ns == 80 - (int64_t)i);
+    }
+    CHECK(a.error[RES_ERROR_TEXTS].varies &&
+          a.error[RES_ERROR_TEXTS].count == 8 &&
+          !strcmp(a.error[RES_ERROR_TEXTS].text, "order 16"));
+    res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 5, 1,
+                                           "order 3", false });
+    res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 7, 1, "new",
+                                           false });
+    res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 4, 0, 1, 1, NULL,
+                                           false });
+    res_add(&b, &a);                    /* "new" takes the place of order 15 */
+    res_fini(&a);
+    CHECK(b.nerror == RES_ERROR_TEXTS + 2 && b.error[0].count == 7 &&
+          b.error[1].count == 7 && !b.error[2].text);
+    CHECK(b.error[b.nerror - 1].varies && b.error[b.nerror - 1].count == 10);
+    for (uint32_t i = 0; i < 2 * RES_ERRORS; i++)
+        res_error_add(&b, &(struct res_error){ CLIENT_RESET, 13, i, 1, 1, "x",
+                                               false });
+    CHECK(b.nerror == RES_ERRORS && b.other_errors ==
+          RES_ERRORS + RES_ERROR_TEXTS + 2);
+    res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 3, 1, "more",
+                                           false });
+    CHECK(b.error[RES_ERROR_TEXTS + 1].count == 13);
+    res_fini(&b);
+}
+
 /* Failed calls are failed, whatever else: unknown method, no server. */
 static void test_load_failures(void)
 {
