@@ -1105,6 +1105,7 @@ enum {
      * The options refuse more; a result that is read back loses the rest. */
     RES_THREADS_MOST = 64,
     RES_RUNS_MOST = 100,
+    RES_TEXT_BYTES = 512,       /* of a text in a result, as its command */
     RES_STEPS_MOST = 64,
     RES_LABELS_MOST = 64,
     RES_TARGETS_MOST = 64,
@@ -1345,7 +1346,12 @@ enum {
     LOADCMD_PERCENTS_MOST = 32,         /* --percentiles; more are refused */
     LOADCMD_RESULT_MOST = 64 << 20,     /* bytes of a result file; or refused */
     LOADCMD_REPLY_BYTES = 1 << 20,      /* a larger reply is not printed */
+    LOADCMD_LINE_BYTES = 4 << 20,       /* of a command line; or not kept */
+    LOADCMD_WORD_BYTES = 200,           /* that are kept of an argument */
 };
+
+/* Time between lines of progress where none can be redrawn. */
+#define LOADCMD_LINE_NS INT64_C(5000000000)
 
 /* ---- REPORT ---- */
 #define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
@@ -40810,7 +40816,7 @@ static void fetch_end(struct fetch_profile *p)
 /* ================================== 52 RES ===================================
  * for     the result of a load run: its figures, merging, what limited the
  *         run, assertions, and JSON both ways
- * uses    MEM, HDR, CHECK, TPL, TLS, RPC, CLIENT, FETCH
+ * uses    MEM, TXT, HDR, CHECK, TPL, TLS, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  res_
@@ -40859,6 +40865,12 @@ struct res_method {                     /* one that a run calls */
     size_t      ncheck;
 };
 
+struct res_progress {                   /* of a run, since its start */
+    uint64_t ok, failed;                /* calls */
+    int64_t  elapsed_ns;
+    int64_t  p50_ns, p99_ns;            /* of ok calls, within 6%; 0: none */
+};
+
 struct res_config {                     /* what a run does */
     const char *const *target;          /* borrowed; used in turn */
     size_t      ntarget;                /* at least 1 */
@@ -40905,8 +40917,8 @@ struct res_config {                     /* what a run does */
     atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
     struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
     struct client_reply *reply;         /* borrowed: for one; or NULL */
-    void      (*on_progress)(void *arg, uint64_t ok, uint64_t failed,
-                             int64_t elapsed_ns);       /* may be NULL */
+    void      (*on_progress)(void *arg, const struct res_progress *p);
+                                        /* may be NULL */
     void       *arg;                    /* of on_progress */
 };
 
@@ -40976,7 +40988,15 @@ struct res_drain {                      /* what ended after measuring */
     uint64_t ok, failed, messages_in, messages_out;
 };
 
+struct res_text { char s[RES_TEXT_BYTES]; };    /* UTF-8, perhaps cut */
+
+struct res_tool {                       /* what a result comes from */
+    struct res_text version, host, kernel, command;
+    uint32_t cpus;
+};
+
 struct res {
+    struct res_tool tool;
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
@@ -41214,6 +41234,7 @@ static int res_intervals_init(struct res_intervals *t, int64_t ns)
 /* ---- figures of a result: a row each, to write, read and merge them ---- */
 
 enum res_group {                        /* members of grpcprof.load/1 */
+    RES_TOOL,
     RES_WINDOW, RES_COUNTS, RES_DRAIN, RES_THROUGHPUT, RES_LATENCY, RES_CONNECT,
     RES_CLIENT, RES_MACHINE, RES_SERVER,
     RES_TOP,                            /* all of struct res; TOP: not nested */
@@ -41223,7 +41244,8 @@ enum res_group {                        /* members of grpcprof.load/1 */
 };
 
 static const char *const res_group_name[] = {
-    [RES_WINDOW] = "window", [RES_COUNTS] = "counts", [RES_DRAIN] = "drain",
+    [RES_TOOL] = "tool", [RES_WINDOW] = "window", [RES_COUNTS] = "counts",
+    [RES_DRAIN] = "drain",
     [RES_THROUGHPUT] = "throughput", [RES_LATENCY] = "latency",
     [RES_CONNECT] = "connect", [RES_CLIENT] = "client", [RES_PLAN] = "config",
     [RES_MACHINE] = "machine", [RES_SERVER] = "server",
@@ -41238,12 +41260,14 @@ enum res_type {
     RES_WALL_PERCENT,                   /* int64_t, written as % of a thread's
                                          * wall time; not read or merged */
     RES_PACE,                           /* struct res_pace */
+    RES_TEXT,                           /* struct res_text */
     RES_TIMES,                          /* struct hdr */
     RES_OPEN_TIMES,                     /* the same; null in a closed loop */
     RES_ANY_TIMES,                      /* the same; null without values */
 };
 
-enum res_merge { RES_KEEP, RES_SUM, RES_LEAST, RES_LARGEST };
+enum res_merge { RES_KEEP, RES_SUM, RES_LEAST, RES_LARGEST,
+                 RES_JOIN };            /* of texts: both, if they differ */
 
 struct res_field {
     enum res_group group;
@@ -41275,6 +41299,11 @@ static const struct res_field res_field[] = {
     RES_C(LIMITS, "interval_ns", WHOLE, KEEP, interval_ns),
     RES_C(LIMITS, "timeout_ns", WHOLE, KEEP, timeout_ns),
     RES_C(LIMITS, "stream_for_ns", WHOLE, KEEP, stream_ns),
+    RES_R(TOOL, "version", TEXT, JOIN, tool.version),
+    RES_R(TOOL, "host", TEXT, JOIN, tool.host),
+    RES_R(TOOL, "cpus", WHOLE32, LARGEST, tool.cpus),
+    RES_R(TOOL, "kernel", TEXT, JOIN, tool.kernel),
+    RES_R(TOOL, "command", TEXT, JOIN, tool.command),
     RES_R(WINDOW, "start_unix_ns", MOMENT, KEEP, start_unix_ns),
     RES_R(WINDOW, "elapsed_ns", WHOLE, KEEP, elapsed_ns,
           "time of measuring"),
@@ -41415,6 +41444,16 @@ static bool res_known(enum res_group group, const void *from)
          : group == RES_SERVER ? r->server.wall_ns > 0 : true;
 }
 
+/* Append the text from to to, unless to has it. */
+static void res_join(struct res_text *to, const struct res_text *from)
+{
+    size_t n = strlen(to->s);
+    if (*from->s && !strstr(to->s, from->s))
+        snprintf(to->s + n, sizeof to->s - n, "%s%s", n ? ", " : "", from->s);
+    n = txt_cut(txt_slice(to->s), sizeof to->s - 1).n;
+    to->s[n] = 0;
+}
+
 /* Merge the figures of groups first to last of the struct from into to. */
 static void res_merge(void *to, const void *from, enum res_group first,
                       enum res_group last)
@@ -41434,6 +41473,8 @@ static void res_merge(void *to, const void *from, enum res_group first,
             struct res_pace *a = t;
             a->n += ((const struct res_pace *)s)->n;
             a->ns += ((const struct res_pace *)s)->ns;
+        } else if (f->type == RES_TEXT) {
+            res_join(t, s);
         } else {
             hdr_merge(t, s);
         }
@@ -41545,7 +41586,7 @@ static void res_error_add(struct res *r, const struct res_error *f)
 /* Add f's figures, status and errors to r's; not window, intervals, threads. */
 static void res_add(struct res *r, const struct res *f)
 {
-    res_merge(r, f, RES_WINDOW, RES_TOP);
+    res_merge(r, f, RES_TOOL, RES_TOP);
     for (size_t i = 0; i < r->nmethod && i < f->nmethod; i++)
         res_merge(&r->method[i], &f->method[i], RES_METHOD, RES_METHOD);
     bool verified = f->tls.verified && (r->tls.verified || !*r->tls.version);
@@ -42246,7 +42287,7 @@ static int judge_assert(const struct judge_report *t, struct judge_assert *a,
 
 /* ================================ 54 LOADFILE ================================
  * for     the result of a load run as JSON, both ways, and merged
- * uses    MEM, TXT, SYS, JS, HDR, STAT, ANL, TLS, RPC, CLIENT, RES, JUDGE
+ * uses    MEM, TXT, JS, HDR, STAT, ANL, TLS, RPC, CLIENT, RES, JUDGE
  * owns    nothing
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
  * prefix  lf_
@@ -42336,6 +42377,8 @@ static void lf_js_field(struct js *j, const struct judge_report *t,
         js_field_count(j, "ok", pace->n);
         js_field_count(j, "service_ns", (uint64_t)pace->ns);
         js_close(j, '}');
+    } else if (f->type == RES_TEXT) {
+        js_field_text(j, f->key, p);
     } else if (f->type == RES_WHOLE32 || f->type == RES_MOST32) {
         uint32_t n = *(const uint32_t *)p;
         bool none = f->type == RES_MOST32 && n == UINT32_MAX;
@@ -42725,15 +42768,10 @@ static void lf_js_change(void *j, const struct lf_change *c)
 static void lf_put_json(struct buf *b, const struct judge_report *t)
 {
     struct js j = { .b = b };
-    struct utsname host = {0};
-    (void)uname(&host);
     js_open(&j, '{');
     js_field_text(&j, "schema", "grpcprof.load/1");
-    js_field_open(&j, "tool", '{');
-    js_field_text(&j, "version", GP_VERSION);
-    js_field_text(&j, "host", host.nodename);
-    js_field_count(&j, "cpus", sys_cpus());
-    js_field_text(&j, "kernel", host.release);
+    js_field_open(&j, res_group_name[RES_TOOL], '{');
+    lf_js_group(&j, t, RES_TOOL, t->result);
     js_close(&j, '}');
     lf_js_config(&j, t);
     lf_js_figures(&j, t);
@@ -42878,6 +42916,17 @@ static int lf_read_hdr(const struct js_value *v, const char *group,
     return GP_OK;
 }
 
+/* Read the string v into to; another value is "". */
+static void lf_read_short(const struct js_value *v, struct res_text *to)
+{
+    struct buf b = {0};
+    if (v->kind == JS_STRING)
+        js_get_string(v->text, &b);
+    struct slice text = txt_cut(mem_slice(&b), sizeof to->s - 1);
+    snprintf(to->s, sizeof to->s, "%.*s", (int)text.n, text.n ? text.p : "");
+    mem_fini(&b);
+}
+
 /* Read the figures of a group from v into to, its struct; a figure that v does
  * not have becomes 0, or no limit. */
 static int lf_read_group(const struct js_value *v, enum res_group g, void *to,
@@ -42900,6 +42949,8 @@ static int lf_read_group(const struct js_value *v, enum res_group g, void *to,
             *(struct res_pace *)p = (struct res_pace){
                 lf_read_count(&m, "ok"),
                 (int64_t)lf_read_count(&m, "service_ns") };
+        else if (f->type == RES_TEXT)
+            lf_read_short(&m, p);
         else if (f->type >= RES_TIMES)
             e = lf_read_hdr(v, res_group_name[g], f->key, p, why);
     }
@@ -43155,7 +43206,7 @@ static int lf_read_result(struct lf_saved *s, const struct js_value *v,
     lf_read_lists(s, v);
     lf_read_tls(&r->tls, v);
     s->config.insecure = *r->tls.version && !r->tls.verified;
-    for (enum res_group g = RES_WINDOW; g <= RES_TOP && !e; g++) {
+    for (enum res_group g = RES_TOOL; g <= RES_TOP && !e; g++) {
         struct js_value m = g == RES_TOP ? *v : js_member(v, res_group_name[g]);
         e = lf_read_group(&m, g, r, why);
     }
@@ -43499,7 +43550,8 @@ struct load_worker {
     struct check       *check;          /* owned: copies of all methods' */
     size_t              ncheck;
     size_t              check_at[RES_METHODS_MOST];     /* a method's first */
-    _Atomic uint64_t    nok, nfailed;   /* for the progress line */
+    _Atomic uint64_t    nok, nfailed;   /* for the progress line, as is */
+    _Atomic uint64_t    pace[RES_COARSE];       /* ok calls by res_coarse */
     _Atomic uint64_t    nother;         /* ended, but begun before measuring */
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls start later; 0: no limit */
@@ -43761,6 +43813,8 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
                 pace->n++;
                 pace->ns += now_ns - k->sent_ns;
             }
+            if (w->run->config->on_progress)
+                net_add(&w->pace[res_coarse(now_ns - k->start_ns)], 1);
             net_add(&w->nok, 1);
             w->sum.drain.ok += drains;
             v->ok++;
@@ -45247,13 +45301,33 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
     load_run_post(r, r->threads, load_worker_start);
 }
 
+/* Report the progress of r, elapsed_ns after its start. */
+static void load_run_tell(const struct load_run *r, int64_t elapsed_ns)
+{
+    struct res_progress p = { .elapsed_ns = elapsed_ns };
+    uint64_t count[RES_COARSE] = {0}, all = 0, sum = 0;
+    load_run_sum(r, &p.ok, &p.failed);
+    for (uint32_t i = 0; i < RES_COARSE; i++) {
+        for (unsigned k = 0; k < r->threads; k++)
+            count[i] += net_get(&r->worker[k].pace[i]);
+        all += count[i];
+    }
+    for (uint32_t i = 0; i < RES_COARSE && all; i++) {
+        sum += count[i];
+        if (!p.p50_ns && 2 * sum >= all)
+            p.p50_ns = res_coarse_value(i);
+        if (!p.p99_ns && 100 * sum >= 99 * all)
+            p.p99_ns = res_coarse_value(i);
+    }
+    r->config->on_progress(r->config->arg, &p);
+}
+
 /* Timer, also run once all are connected: start, stop, report progress. */
 static void load_run_on_tick(struct net_timer *t)
 {
     struct load_run *r = t->arg;
     const struct res_config *k = r->config;
     int64_t now = net_now(&r->net), next = now + LOAD_TICK_NS;
-    uint64_t ok, failed;
     if (!r->go_ns && r->ready == r->threads) {
         int64_t left = k->start_unix_ns ? k->start_unix_ns -
                                           sys_clock_ns(CLOCK_REALTIME) : 0;
@@ -45277,8 +45351,7 @@ static void load_run_on_tick(struct net_timer *t)
     }
     if (k->on_progress && r->go_ns && now - r->told_ns >= LOAD_PROGRESS_NS) {
         r->told_ns = now;
-        load_run_sum(r, &ok, &failed);
-        k->on_progress(k->arg, ok, failed, now - r->go_ns);
+        load_run_tell(r, now - r->go_ns);
     }
     (void)net_timer_arm(&r->net, t, next);
 }
@@ -45593,6 +45666,7 @@ struct doc_doc {
     size_t field;                       /* columns of a field's name in text;
                                          * 0: DOC_FIELD_COLUMNS */
     enum doc_tone tone;                 /* of the next field's name */
+    bool narrow;                        /* tables fit a phone as they are */
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
@@ -45663,6 +45737,10 @@ static const char *const doc_ul[] = { "<ul>", "</ul>" };
 static const char *const doc_dl[] = { "<dl>", "</dl>" };
 static const char *const doc_tbl[] = {
     "<div class=\"s\" tabindex=\"0\"><table>", "</table></div>" };
+
+/* The same for a table that keeps its rows on a phone. */
+static const char *const doc_tbl_narrow[] = {
+    "<div class=\"s\" tabindex=\"0\"><table class=\"k\">", "</table></div>" };
 
 /* In HTML, close the open block and open block, unless that is the open one. */
 static void doc_block(struct doc_doc *d, const char *const *block)
@@ -45863,7 +45941,7 @@ static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
     d->ncolumns = n;
     d->at = 0;
     if (d->html) {
-        doc_block(d, doc_tbl);
+        doc_block(d, d->narrow ? doc_tbl_narrow : doc_tbl);
         txt_puts(d->b, "<thead><tr>");
         for (size_t i = 0; i < n; i++)
             txt_putf(d->b, "<th scope=\"col\"%s>%s</th>",
@@ -48748,9 +48826,31 @@ static void loaddoc_amount(struct doc_doc *d, const struct res_config *k)
     }
 }
 
-/* Append the plan of a run: the call, its targets and the amount of load. */
+/* Append when, where and how r was measured. */
+static void loaddoc_tool(struct doc_doc *d, const struct res *r)
+{
+    struct buf *b = &d->cell;
+    doc_moment(b, r->start_unix_ns);
+    doc_field(d, "date");
+    if (*r->tool.host.s) {
+        txt_put_clean(b, txt_slice(r->tool.host.s));
+        doc_plural(b, ", ", r->tool.cpus, "CPU");
+        txt_puts(b, ", Linux ");
+        txt_put_clean(b, txt_slice(r->tool.kernel.s));
+        txt_puts(b, ", grpcprof ");
+        txt_put_clean(b, txt_slice(r->tool.version.s));
+        doc_field(d, "host");
+    }
+    if (*r->tool.command.s) {
+        txt_put_clean(b, txt_slice(r->tool.command.s));
+        doc_field(d, "command");
+    }
+}
+
+/* Append the plan of a run: the call, its targets, and the amount of load; with
+ * r, the result, also when and where it was. */
 static void loaddoc_plan(struct doc_doc *d, const struct res_config *k,
-                         const struct loaddoc_config *c)
+                         const struct res *r, const struct loaddoc_config *c)
 {
     struct buf *b = &d->cell;
     txt_puts(b, "grpcprof load  ");
@@ -48763,6 +48863,8 @@ static void loaddoc_plan(struct doc_doc *d, const struct res_config *k,
     txt_puts(b, k->insecure ? " (TLS, server not verified: --insecure)"
                 : k->tls ? " (TLS)" : " (h2c)");
     doc_head(d);
+    if (r)
+        loaddoc_tool(d, r);
     loaddoc_amount(d, k);
     if (c->results) {
         doc_plural(b, "", c->results, "result");
@@ -49218,7 +49320,7 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
     if (d->md || d->html)
         doc_heading(d, "Verdict");
     txt_puts(&d->cell, judge_limit_name[v->limit][0]);
-    txt_puts(&d->cell, v->nwhy ? "  " : "");
+    txt_puts(&d->cell, !v->nwhy ? "" : d->md || d->html ? ": " : "  ");
     d->tone = v->limit == RES_BY_CLIENT || v->limit == RES_BY_MACHINE ||
               v->limit == RES_BY_UNKNOWN ? DOC_WARN : DOC_GOOD;
     for (size_t i = 0; i < v->nwhy || i == 0; i++) {
@@ -49785,10 +49887,12 @@ static void loaddoc_prometheus(struct buf *b, const struct judge_report *t)
 
 /* Colours pass WCAG AA on both backgrounds. */
 static const char *const loaddoc_page_style[] = {
-    ":root{--a:#1f6fb5;--b:#c0392b;--good:#1d7a3c;--warn:#9a6200}",
+    "html{--a:#1f6fb5;--b:#c0392b;--good:#1d7a3c;--warn:#9a6200}",
     "@media(prefers-color-scheme:dark){",
-    ":root{--a:#6cb2ff;--b:#ff8a75;--good:#6fd08c;--warn:#f0b95a}}",
-    "dl{grid-template-columns:7rem 1fr}",
+    "html{--a:#6cb2ff;--b:#ff8a75;--good:#6fd08c;--warn:#f0b95a}}",
+    "@media(min-width:40.01rem){dl{grid-template-columns:7rem 1fr}}",
+    "@media(max-width:40rem){.k{width:auto}.k tr{display:table-row}",
+    ".k th,.k td{padding:.15rem .4rem;font-size:.8rem}}",
     ".good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--b)}",
     "figure{margin:1rem 0;max-width:60rem;font-size:.85rem}",
     "figure span{font-variant-numeric:tabular-nums}",
@@ -49934,8 +50038,9 @@ static void loaddoc_chart(struct buf *b, const struct loaddoc_chart *c,
     txt_puts(b, "</figcaption>\n<div class=\"plot\"><div class=\"y\">");
     for (int i = 2; i >= 0; i--) {
         txt_puts(b, "<span>");
-        loaddoc_put_value(b, most * i / 2, c->time);
-        txt_puts(b, c->time ? "</span>" : "/s</span>");
+        if (i)
+            loaddoc_put_value(b, most * i / 2, c->time);
+        txt_puts(b, !i ? "0</span>" : c->time ? "</span>" : "/s</span>");
     }
     txt_putf(b, "</div>\n<svg viewBox=\"0 0 %zu 100\" role=\"img\" "
              "preserveAspectRatio=\"none\" aria-label=\"%s in each interval: "
@@ -49945,8 +50050,8 @@ static void loaddoc_chart(struct buf *b, const struct loaddoc_chart *c,
     for (int line = 1; line >= 0; line--)
         loaddoc_chart_line(b, c, v, n, line, most);
     loaddoc_chart_tips(b, c, v, n);
-    txt_puts(b, "</svg>\n<div class=\"x\">");
-    for (int i = 0; i <= 2; i++)
+    txt_puts(b, "</svg>\n<div class=\"x\"><span>0 s</span>");
+    for (int i = 1; i <= 2; i++)
         doc_time(b, "<span>", (double)v->ns * (double)n * i / 2, "</span>");
     txt_puts(b, "</div></div></figure>\n");
 }
@@ -49998,6 +50103,7 @@ static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
                            const struct loaddoc_config *c)
 {
     bool top = d->md || d->html;        /* there the verdict comes first */
+    d->narrow = true;
     if (top)
         loaddoc_verdict(d, t);
     loaddoc_part(d, "Calls");
@@ -50020,8 +50126,10 @@ static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
     if (!top)
         loaddoc_verdict(d, t);
     loaddoc_asserts(d, t);
+    d->narrow = false;                  /* names of functions are long */
     if (t->profile)
         loaddoc_profile(d, t->profile);
+    d->narrow = true;
     loaddoc_compare(d, t);
     if (top)
         loaddoc_all_figures(d, t);
@@ -50042,7 +50150,7 @@ static void loaddoc_plan_text(struct buf *b, const struct res_config *k,
                               const struct loaddoc_config *c)
 {
     struct doc_doc d = loaddoc_in_text(b, c);
-    loaddoc_plan(&d, k, c);
+    loaddoc_plan(&d, k, NULL, c);
     mem_put_buf(b, &d.cell);            /* empty, but it may have failed */
 }
 
@@ -50052,7 +50160,7 @@ static void loaddoc_text(struct buf *b, const struct judge_report *t,
 {
     struct doc_doc d = loaddoc_in_text(b, c);
     if (!c->planned)
-        loaddoc_plan(&d, t->config, c);
+        loaddoc_plan(&d, t->config, t->result, c);
     loaddoc_result(&d, t, c);
 }
 
@@ -50061,7 +50169,7 @@ static void loaddoc_markdown(struct buf *b, const struct judge_report *t,
                              const struct loaddoc_config *c)
 {
     struct doc_doc d = { .b = b, .md = true };
-    loaddoc_plan(&d, t->config, c);
+    loaddoc_plan(&d, t->config, t->result, c);
     loaddoc_result(&d, t, c);
 }
 
@@ -50075,7 +50183,7 @@ static void loaddoc_html(struct buf *b, const struct judge_report *t,
     txt_put_clean(&title, txt_slice(t->config->call));
     doc_page_begin(&d, mem_slice(&title), loaddoc_page_style,
                    sizeof loaddoc_page_style / sizeof *loaddoc_page_style);
-    loaddoc_plan(&d, t->config, c);
+    loaddoc_plan(&d, t->config, t->result, c);
     loaddoc_result(&d, t, c);
     txt_puts(b, "</main></body></html>\n");
     mem_fini(&title);
@@ -50131,15 +50239,32 @@ static void say_buf(const struct buf *b)
         fwrite(b->data, 1, b->len, stderr);
 }
 
-/* Redraw the progress line. */
+/* Return the columns of the terminal fd, or otherwise if it is none. */
+static size_t say_columns(int fd, size_t otherwise)
+{
+    struct winsize w = {0};
+    return ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col ? otherwise : w.ws_col;
+}
+
+/* True if stderr is a terminal whose lines can be redrawn. */
+static bool say_redraws(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+/* Redraw the progress line, cut to the terminal's width. */
 static TXT_FORMAT_1 void say_progress(const char *fmt, ...)
 {
+    char text[256];
     va_list ap;
     va_start(ap, fmt);
-    fputc('\r', stderr);
-    vfprintf(stderr, fmt, ap);
-    fflush(stderr);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    size_t most = say_columns(STDERR_FILENO, sizeof text) - 1;
+    fprintf(stderr, "\r%.*s\033[K", (int)txt_cut(txt_slice(text), most).n,
+            text);
+    fflush(stderr);
 }
 
 /* Remove the progress line. */
@@ -50181,13 +50306,6 @@ static bool say_color(const char *when, int fd)
         return true;
     return !strcmp(when, "auto") && isatty(fd) && !(no && *no) && term &&
            strcmp(term, "dumb") != 0;
-}
-
-/* Return the columns of the terminal fd, or otherwise if it is none. */
-static size_t say_columns(int fd, size_t otherwise)
-{
-    struct winsize w = {0};
-    return ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col ? otherwise : w.ws_col;
 }
 
 /* Append that the file at path, of this kind, was written, and its size; not if
@@ -55037,8 +55155,8 @@ static void msg_fini(struct msg *c)
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
  * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, NET, TLS,
- *         CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE, LOADFILE, LOAD, LOADDOC,
- *         SAY, OPT, MSG
+ *         CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE, LOADFILE, LOAD, DOC,
+ *         LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -55249,25 +55367,67 @@ static void loadcmd_stop_sig(int signo)
         _exit(EXIT_SIGNAL + signo);
 }
 
-/* Redraw the progress line, with the time left if it is known. */
-static void loadcmd_progress(void *arg, uint64_t ok, uint64_t failed,
-                             int64_t elapsed_ns)
+struct loadcmd_watch {                  /* what the progress line needs */
+    const struct res_config *plan;
+    bool redraw;                        /* else a line now and then */
+    int64_t said_ns;                    /* after the start; the last line */
+};
+
+/* Append text, released, to the line b if both fit into most columns. */
+static void loadcmd_put_piece(struct buf *b, struct buf *text, size_t most)
 {
-    const struct res_config *c = arg;
-    char text[32] = "";
-    double s = (double)elapsed_ns / 1e9, left = -1;
-    uint64_t done = ok + failed, all = c->total ? c->total :
-                                       c->clients * c->requests_per_client;
+    if (b->len + 2 + text->len <= most) {
+        txt_puts(b, b->len ? ", " : "");
+        mem_put(b, text->data, text->len);
+    }
+    mem_fini(text);
+}
+
+/* Append the progress p of k, in at most so many columns: first what matters
+ * most. */
+static void loadcmd_put_progress(struct buf *b, const struct res_config *k,
+                                 const struct res_progress *p, size_t most)
+{
+    struct buf piece[6] = {{0}};
+    double s = (double)p->elapsed_ns / 1e9, left = -1;
+    uint64_t done = p->ok + p->failed, all = res_planned(k);
     if (all && done)
         left = s * (double)(all - done) / (double)done;
-    if (c->duration_ns) {
-        double end = (double)(c->duration_ns - elapsed_ns) / 1e9;
+    if (k->duration_ns) {
+        double end = fmax(0, (double)k->duration_ns / 1e9 - s);
         left = left < 0 || end < left ? end : left;
     }
+    doc_count(&piece[0], "", (double)p->ok, " ok");
+    doc_count(&piece[1], "", (double)p->failed, " failed");
+    doc_count(&piece[2], "", s > 0 ? (double)done / s : 0, "/s");
+    if (p->p99_ns) {
+        doc_time(&piece[3], "p50 ", (double)p->p50_ns, "");
+        doc_time(&piece[4], "p99 ", (double)p->p99_ns, "");
+    }
     if (left >= 0)
-        snprintf(text, sizeof text, ", %.0f s left", left);
-    say_progress("%" PRIu64 " done, %.0f/s, %" PRIu64 " failed%s   ", done,
-                 s > 0 ? (double)done / s : 0.0, failed, text);
+        txt_putf(&piece[5], "%.0f s left", left);
+    for (size_t i = 0; i < sizeof piece / sizeof *piece; i++)
+        if (piece[i].len)
+            loadcmd_put_piece(b, &piece[i], most);
+}
+
+/* Redraw the progress line; where that is not possible, print one at times. */
+static void loadcmd_progress(void *arg, const struct res_progress *p)
+{
+    struct loadcmd_watch *w = arg;
+    struct buf b = {0};
+    size_t most = say_columns(STDERR_FILENO, LOADDOC_COLUMNS) - 1;
+    if (!w->redraw && p->elapsed_ns - w->said_ns < LOADCMD_LINE_NS)
+        return;
+    w->said_ns = p->elapsed_ns;
+    loadcmd_put_progress(&b, w->plan, p, most);
+    if (w->redraw)
+        say_progress("%s", mem_string(&b));
+    else {
+        mem_put_byte(&b, '\n');
+        say_buf(&b);
+    }
+    mem_fini(&b);
 }
 
 /* Read --max-errors, "N" or "P%", into to; false if it is neither. */
@@ -55872,8 +56032,7 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
                   "name its address by --profile=HOST:PORT" : "");
         return e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
     }
-    if (*p->note.text)
-        say_error("--profile: %s", p->note.text);
+    SAY_NOTE(c->common.quiet || !*p->note.text, "--profile: %s", p->note.text);
     if (!p->ours && p->seconds < 1)
         return opt_misuse(cmd, "--profile: the endpoint at %s profiles for "
                           "whole seconds: give -d 1s or more", p->base);
@@ -55964,6 +56123,70 @@ static struct slice loadcmd_reply(struct loadcmd_args *c)
     return had ? mem_slice(json) : (struct slice){0};
 }
 
+/* Append the argument text as typed in a shell, the start of a long one; the
+ * value of a header is left out if secret. */
+static void loadcmd_put_argument(struct buf *b, struct slice text, bool secret)
+{
+    static const char plain[] = "-_./:=,@%+{}";
+    struct slice shown = txt_cut(text, LOADCMD_WORD_BYTES);
+    const char *colon = secret ? memchr(text.p, ':', text.n) : NULL;
+    bool quote = !text.n;
+    if (secret)
+        shown.n = colon ? (size_t)(colon - text.p) + 1 : 0;
+    for (size_t i = 0; i < shown.n; i++)
+        quote |= !isalnum((uint8_t)shown.p[i]) && !txt_in(plain, shown.p[i]);
+    quote |= shown.n < text.n;
+    txt_puts(b, quote ? "'" : "");
+    for (size_t i = 0; i < shown.n; i++)
+        if (shown.p[i] == '\'')
+            txt_puts(b, "'\\''");
+        else
+            mem_put_byte(b, (uint8_t)shown.p[i]);
+    txt_puts(b, shown.n < text.n ? " ..." : "");
+    txt_puts(b, quote ? "'" : "");
+}
+
+/* Append the command line of this process.  Values of headers, which may be
+ * secret, are left out. */
+static void loadcmd_put_command(struct buf *b)
+{
+    struct buf line = {0};
+    bool secret = false, first = true;
+    if (sys_read_file("/proc/self/cmdline", LOADCMD_LINE_BYTES, &line, NULL))
+        line.len = 0;
+    struct slice rest = mem_slice(&line), word;
+    while (rest.n && opt_next(&rest, 0, &word)) {
+        size_t n = txt_starts(word, "--metadata=") ? 11
+                 : txt_starts(word, "-H") && word.n > 2 ? 2 : 0;
+        txt_puts(b, first ? "" : " ");
+        mem_put(b, word.p, n);
+        loadcmd_put_argument(b, first ? txt_base(word) : txt_after(word, n),
+                             secret || n);
+        secret = txt_equal(word, txt_slice("-H")) ||
+                 txt_equal(word, txt_slice("--metadata"));
+        first = false;
+    }
+    mem_fini(&line);
+}
+
+/* Set r's origin: this program on this machine. */
+static void loadcmd_origin(struct res *r)
+{
+    struct res_tool *to = &r->tool;
+    struct utsname host = {0};
+    struct buf b = {0};
+    (void)uname(&host);
+    *to = (struct res_tool){ .cpus = sys_cpus() };
+    snprintf(to->version.s, sizeof to->version.s, "%s", GP_VERSION);
+    snprintf(to->host.s, sizeof to->host.s, "%s", host.nodename);
+    snprintf(to->kernel.s, sizeof to->kernel.s, "%s", host.release);
+    loadcmd_put_command(&b);
+    struct slice text = txt_cut(mem_slice(&b), sizeof to->command.s - 1);
+    snprintf(to->command.s, sizeof to->command.s, "%.*s", (int)text.n,
+             text.n ? text.p : "");
+    mem_fini(&b);
+}
+
 /* Run plan, and write its result. */
 static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
                            struct loadcmd_result *to)
@@ -55975,11 +56198,12 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
     struct anl a = {0};
     struct pp pp = {0};
     struct gp_why why = {{0}};
-    bool redraw = !c->common.quiet && isatty(STDERR_FILENO), planned;
+    struct loadcmd_watch watch = { plan, say_redraws(), 0 };
+    bool planned, progress = !c->common.quiet && isatty(STDERR_FILENO);
     int status = loadcmd_announce(c, plan, &planned);
-    if (redraw) {
+    if (progress) {
         plan->on_progress = loadcmd_progress;
-        plan->arg = plan;
+        plan->arg = &watch;
     }
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
@@ -55987,7 +56211,7 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
         sigaction(SIGHUP, &act, NULL);          /* not under nohup */
     size_t n = 0;
     int e = status ? GP_OK : loadcmd_repeat(c, plan, &r, run, &n, &why);
-    if (redraw)
+    if (progress && watch.redraw)
         say_progress_end();
     if (e && n)
         say_error("run %zu of %" PRIu64 ": %s", n + 1, c->repeat, why.text);
@@ -55996,6 +56220,7 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
     if (e && !n) {
         status = say_why(e, &why);
     } else if (!status) {
+        loadcmd_origin(&r);
         to->report.config = plan;
         to->report.result = &r;
         if (plan->reply && r.ok)
@@ -56402,7 +56627,7 @@ static int report_fetch(const struct report_args *c, const char *path,
     struct fetch_url u;
     struct fetch_answer r;
     char query[FETCH_URL_BYTES];
-    bool draw = !c->common.quiet && isatty(STDERR_FILENO);
+    bool draw = !c->common.quiet && say_redraws();
     int e = fetch_url_parse(&u, path, why);
     if (e)
         return e;
