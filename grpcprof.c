@@ -1351,7 +1351,7 @@ enum {
 };
 
 /* Time between lines of progress where none can be redrawn. */
-#define LOADCMD_LINE_NS INT64_C(5000000000)
+#define LOADCMD_LINE_NS INT64_C(2000000000)
 
 /* ---- REPORT ---- */
 #define REPORT_RULES_BYTES (1 << 20)    /* --rules; a larger file is refused */
@@ -45461,7 +45461,8 @@ static void load_run_window(const struct load_run *r, struct res *to,
                  to->sent < res_planned(k);
     int64_t end = r->ended == RES_SIGNAL ? r->stop_ns
                 : to->gave_up || early ? now_ns /* all may have given up */
-                : r->ended == RES_DURATION ? first + length_ns
+                : r->ended == RES_DURATION || (length_ns && to->cut_off)
+                ? first + length_ns     /* with calls in flight until then */
                 : r->open && close ? close : last;
     if (length_ns && end - first > length_ns)
         end = first + length_ns;
@@ -45920,9 +45921,13 @@ static void doc_head(struct doc_doc *d)
         doc_put_md(d->b, b->data, b->len);
         txt_puts(d->b, "\n\n");
     } else {
+        mem_put_byte(b, 0);
         txt_puts(d->b, d->color ? "\033[1m" : "");
-        mem_put(d->b, b->data, b->len);
-        txt_puts(d->b, d->color ? "\033[0m\n" : "\n");
+        if (!b->err && d->width)
+            doc_wrap(d, (const char *)b->data, 0, 2);
+        else if (!b->err)
+            txt_putf(d->b, "%s\n", (const char *)b->data);
+        txt_puts(d->b, d->color ? "\033[0m" : "");
     }
     b->len = 0;
 }
@@ -48939,8 +48944,7 @@ static void loaddoc_counts(struct doc_doc *d, const struct res *r)
     doc_plural(b, "", n, "connection");
     txt_putf(b, "%smean ", gap);
     doc_time(b, "", n ? r->connect.sum / (double)n : 0, gap);
-    doc_time(b, "max ", (double)r->connect.max, gap);
-    txt_puts(b, "(not part of latency)");
+    doc_time(b, "max ", (double)r->connect.max, " (not part of latency)");
     doc_field(d, "connect");
     loaddoc_tls(d, r);
     if (r->reconnects || r->goaways || r->lost || r->resent) {
@@ -49078,18 +49082,19 @@ static uint64_t loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
 /* Append the histogram of the successful calls' latencies. */
 static void loaddoc_put_bins(struct doc_doc *d, const struct hdr *h)
 {
-    enum { WIDTH = 40 };
     uint64_t bin[LOADDOC_BINS];
     size_t low, high;
     uint64_t most = loaddoc_bins(h, bin, &low, &high);
+    int width = d->width && d->width < 80 ? (int)d->width - 40 : 40;
     if (low > high)
         return;
+    width = width > 4 ? width : 4;
     txt_puts(d->b, d->md ? "```\n" : "\n");
     for (size_t k = low; k <= high; k++) {
         struct buf count = {0};
-        int bar = (int)((double)bin[k] * WIDTH / (double)most + 0.5);
+        int bar = (int)((double)bin[k] * width / (double)most + 0.5);
         txt_putf(d->b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
-                 "########################################", WIDTH - bar, "");
+                 "########################################", width - bar, "");
         txt_put_commas(&count, bin[k]);
         doc_put_right(d->b, &count, 12);
         mem_put_byte(d->b, '\n');
@@ -49176,8 +49181,8 @@ static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
     if (!begin.n)
         return;
     txt_put_clean(&d->cell, begin);
-    txt_puts(&d->cell, begin.n < t->reply.n ? "...   (the first)"
-                                            : "   (the first)");
+    txt_puts(&d->cell, begin.n < t->reply.n ? "... (the first)"
+                                            : " (the first)");
     doc_field(d, "reply");
 }
 

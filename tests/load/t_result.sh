@@ -477,6 +477,68 @@ json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/bent.json"
         'latency.response: min and max differ from its'
 }
 
+# Several files of one run; the summary ends the text; Markdown; -q.
+several() {
+    local to=127.0.0.1:$PORT f
+    check 'several files of one run' 0 "$BIN" load -c 2 -n 50 -o "$T/s.html" \
+        -o "$T/s.json" -o "$T/s.md" -o "$T/s.txt" -o "$T/s.csv" "$to"
+    for f in html json md txt csv; do
+        has "several files: $f" "$OUT" "^wrote .*/s\\.$f "
+        [ -s "$T/s.$f" ] || fail "several files: $f" 'is missing'
+    done
+    has 'several files: the summary' "$ERR" '^grpcprof: 100 ok, 0 failed, p50 '
+    same 'several files: the summary is last' \
+        "$(tail -n 1 "$ERR" | cut -c1-14)" 'grpcprof: 100 '
+    has 'several files: text has the plan' "$T/s.txt" '2 clients x 50 calls'
+    has 'Markdown: a title' "$T/s.md" '^# grpcprof load .*SayHello'
+    has 'Markdown: a table of latency' "$T/s.md" '^\| latency \| response \|$'
+    has 'Markdown: the figures' "$T/s.md" '^\| not\\_sent \| 0 \|'
+    has 'JSON: the command' "$T/s.json" '"command": ?"[^"]*load -c 2 -n 50 -o '
+    lacks 'without -H no secret' "$T/s.json" 'Bearer'
+    check 'secrets in headers' 0 "$BIN" load -n 1 -H 'authorization: Bearer s3' \
+        --metadata='x-key: s3' -H'y-key: s3' -o "$T/h.json" "$to"
+    lacks 'secrets in headers stay out of the result' "$T/h.json" 's3'
+    has 'secrets in headers: the names are in' "$T/h.json" \
+        "'authorization: ...' --metadata='x-key: ...' -H'y-key: ...'"
+    check 'a file and standard output' 0 "$BIN" load -c 2 -n 50 -f md \
+        -o "$T/s.html" -o - "$to"
+    has 'a file and standard output: as -f says' "$OUT" '^# grpcprof load'
+    has 'a file and standard output: as its name says' "$T/s.html" '^<!DOCTYPE'
+    check 'a format for several files' 2 "$BIN" load -n 1 -f json \
+        -o "$T/s.html" -o "$T/s.json" "$to"
+    check 'a file twice' 2 "$BIN" load -n 1 -o "$T/s.html" -o "$T/s.html" "$to"
+    has 'a file twice, said' "$ERR" 'is given for two output files'
+    check 'notes' 0 "$BIN" load -n 1 "$to"
+    has 'notes, without -q' "$OUT" '^  note '
+    check 'no notes' 0 "$BIN" load -q -n 1 "$to"
+    lacks 'no notes with -q' "$OUT" '^  note '
+    check 'streams that are all cut off' 3 "$BIN" load -c 2 -n 1 -d 500ms \
+        --messages 100 --message-interval 50ms --drain 10ms \
+        --call helloworld.Greeter/SayHelloBidiStream -o "$T/off.txt" \
+        -o "$T/off.json" "$to"
+    has 'streams that are all cut off: columns of their latencies' \
+        "$T/off.txt" '^  latency +first_byte +message$'
+    has 'streams that are all cut off: messages' "$T/off.txt" \
+        '^  messages +[0-9]+ in, '
+    has 'streams that are all cut off: the time of the run' "$T/off.txt" \
+        '^  elapsed +500 ms '
+}
+
+# On terminals: nothing is wider, progress moves in place where it can.
+terminals() {
+    local to=127.0.0.1:$PORT
+    tally 'terminal' "$PY" tests/load/term.py 80 xterm redrawn "$BIN" load \
+        -c 2 -d 1s "$to"
+    tally 'terminal' "$PY" tests/load/term.py 120 xterm redrawn "$BIN" load \
+        -r 500 -c 2 -d 1s --call helloworld.Greeter/SayHelloBidiStream "$to"
+    tally 'terminal' "$PY" tests/load/term.py 30 xterm narrow "$BIN" load \
+        -c 2 -d 1s "$to"
+    tally 'terminal' "$PY" tests/load/term.py 80 dumb lines "$BIN" load \
+        -c 2 -d 3s "$to"
+    tally 'terminal' "$PY" tests/load/term.py 80 xterm none "$BIN" load -q \
+        -c 2 -d 1s "$to"
+}
+
 # A profile of minutes does not keep the end waiting.
 let_go() {
     local to=127.0.0.1:$PORT web slow
@@ -517,6 +579,8 @@ if start_server -w 100; then
     results
     judged
     unlike
+    several
+    [ -n "$SUFFIX" ] || terminals
     let_go
     stop_server 'ends with status 0'
 fi
