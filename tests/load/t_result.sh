@@ -447,7 +447,7 @@ assert r["window"]["elapsed_ns"] < 1.5e9, r["window"]' "$T/early.json"
     while IFS= read -r line; do
         # shellcheck disable=SC2086 # words
         check "$line" 2 "$BIN" load -n 1 $line "$to"
-        has "$line, said" "$ERR" "--.*(needs|twice|takes|no call|has a call|templates are)"
+        has "$line, said" "$ERR" "--.*(needs|twice|takes|no call|has a call|no template|without)"
     done <<'LINES'
 --arrival poisson
 --max-in-flight 5
