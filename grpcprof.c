@@ -13856,18 +13856,17 @@ static int import_json(struct import *x)
     struct js_value v, one, frames = {0}, profiles = {0};
     struct slice key;
     const struct { const char *name; struct js_value *to; } members[] = {
-        { "\"nodes\"", &v8.nodes }, { "\"samples\"", &v8.samples },
-        { "\"timeDeltas\"", &v8.deltas }, { "\"startTime\"", &v8.start },
-        { "\"endTime\"", &v8.end }, { "\"shared\"", &frames },
-        { "\"profiles\"", &profiles },
+        { "nodes", &v8.nodes }, { "samples", &v8.samples },
+        { "timeDeltas", &v8.deltas }, { "startTime", &v8.start },
+        { "endTime", &v8.end }, { "shared", &frames },
+        { "profiles", &profiles },
     };
     if (js_read(x->rest, &v, NULL) || v.kind != JS_OBJECT)
         return PP_NOT_FOREIGN;
     struct js_members m = js_members(&v);
     while (js_next_member(&m, &key, &one))
         for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-            if (txt_equal(key, txt_slice(members[i].name)) &&
-                !members[i].to->text.n)
+            if (js_is(key, members[i].name) && !members[i].to->text.n)
                 *members[i].to = one;
     frames = js_member(&frames, "frames");
     m = js_members(&v8.nodes);
@@ -25719,6 +25718,7 @@ struct pj_json {                        /* of one pj_encode */
     struct buf path;                    /* of the value: items[2].price */
     struct gp_why *why;
     const struct js_value *any;         /* skip its member "@type"; or NULL */
+    const struct js_value *part;        /* may lack required fields; or NULL */
     int (*message)(struct pj_json *j, const struct dsc_symbol *s,
                    const struct js_value *v, struct buf *b, int depth);
     int (*value)(struct pj_json *j, const struct pj_known *k,
@@ -25764,6 +25764,8 @@ static const struct pj_known *pj_find_known(const struct pj_known *k,
     return k->name ? k : NULL;
 }
 
+enum { PJ_PATH_BYTES = 100 };          /* of a path in a message */
+
 /* Fail with a message that names the path of the value. */
 static TXT_FORMAT_2 int pj_wrong(struct pj_json *j, const char *fmt, ...)
 {
@@ -25772,9 +25774,13 @@ static TXT_FORMAT_2 int pj_wrong(struct pj_json *j, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    return txt_fail(j->why, GP_EFORMAT, "%.*s%s%s", (int)j->path.len,
-                    j->path.data ? (const char *)j->path.data : "",
-                    j->path.len ? ": " : "", text);
+    struct slice path = mem_slice(&j->path);
+    bool cut = path.n > PJ_PATH_BYTES;
+    if (cut)                            /* its end says where it is */
+        path = txt_after(path, path.n - PJ_PATH_BYTES);
+    return txt_fail(j->why, GP_EFORMAT, "%s%.*s%s%s", cut ? "..." : "",
+                    (int)path.n, path.n ? path.p : "", path.n ? ": " : "",
+                    text);
 }
 
 /* Fail with a message that shows v and says what it is. */
@@ -26647,7 +26653,9 @@ static int pj_put_fields(struct pj_json *j, const struct dsc_symbol *s,
             *p = (struct pj_piece){ .at = at, .n = all.bytes.len - at,
                 .number = f.number, .null = null, .oneof = f.oneof };
     }
-    e = e ? e : got ? got : pj_check_required(j, s, &all);
+    e = e ? e : got;
+    if (!e && v != j->part)
+        e = pj_check_required(j, s, &all);
     return pj_put_sorted(j, b, &all, e);
 }
 
@@ -27323,16 +27331,53 @@ static const struct pj_known pj_known[] = {
     { NULL, JS_NULL, 0, NULL, NULL },
 };
 
+/* Append v to b as a message s; if it is a part of one, required fields may be
+ * missing.  GP_EFORMAT: *why has the place; GP_ENOMEM. */
+static int pj_encode_part(const struct dsc *d, const struct dsc_symbol *s,
+                          const struct js_value *v, bool part, struct buf *b,
+                          struct gp_why *why)
+{
+    struct js_value plain = *v;
+    struct pj_json j = { .d = d, .known = pj_known, .why = why,
+                         .part = part ? &plain : NULL,
+                         .message = pj_put_object, .value = pj_put_value };
+    int e = v->kind == JS_STRING ? pj_unescape(&j, &plain.text) : GP_OK;
+    e = e ? e : pj_put_object(&j, s, &plain, b, DSC_JSON_DEPTH);
+    mem_arena_fini(&j.plain);
+    mem_fini(&j.path);
+    return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
+}
+
 /* Append v to b as a message s.  GP_EFORMAT: *why has the place; GP_ENOMEM. */
 static int pj_encode(const struct dsc *d, const struct dsc_symbol *s,
                      const struct js_value *v, struct buf *b,
                      struct gp_why *why)
 {
-    struct pj_json j = { .d = d, .known = pj_known, .why = why,
-                         .message = pj_put_object, .value = pj_put_value };
-    struct js_value plain = *v;
-    int e = v->kind == JS_STRING ? pj_unescape(&j, &plain.text) : GP_OK;
-    e = e ? e : pj_put_object(&j, s, &plain, b, DSC_JSON_DEPTH);
+    return pj_encode_part(d, s, v, false, b, why);
+}
+
+/* Fail if v, an object, lacks a required field of s; its values may be parts
+ * or templates. */
+static int pj_check_object(const struct dsc *d, const struct dsc_symbol *s,
+                           const struct js_value *v, struct gp_why *why)
+{
+    struct pj_json j = { .d = d, .known = pj_known, .why = why };
+    struct js_members m = js_members(v);
+    struct pj_pieces all = {0};
+    struct dsc_field f;
+    struct js_value x;
+    struct slice key;
+    int got = 0, e = GP_OK;
+    while (!e && (got = pj_next(&j, &m, &key, &x)) > 0) {
+        bool known = dsc_find_field(d, s, key, 0, &f);
+        struct pj_piece *p = known ? pj_add_piece(&all, 0) : NULL;
+        e = known && !p ? GP_ENOMEM : GP_OK;
+        if (p)
+            *p = (struct pj_piece){ .number = f.number,
+                                    .null = x.kind == JS_NULL };
+    }
+    e = e ? e : got ? got : pj_check_required(&j, s, &all);
+    pj_free_pieces(&all);
     mem_arena_fini(&j.plain);
     mem_fini(&j.path);
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
@@ -28381,7 +28426,7 @@ static int tpl_add_fixed(struct tpl_build *x, const struct dsc_symbol *s,
     txt_puts(&text, *gap == '{' ? "{}" : "}");
     int e = text.err ? txt_fail(x->why, text.err, "out of memory")
                      : js_read(mem_slice(&text), &m, x->why);
-    e = e ? e : pj_encode(x->m->d, s, &m, &wire, x->why);
+    e = e ? e : pj_encode_part(x->m->d, s, &m, true, &wire, x->why);
     if (!e && wire.len)
         e = tpl_add_wire(x, wire.data, wire.len);
     mem_fini(&text);
@@ -28421,12 +28466,11 @@ static int tpl_add_member(struct tpl_build *x, const struct dsc_symbol *s,
 }
 
 /* Return the message of f as a group of nodes may be its v; or NULL. */
-static const struct dsc_symbol *tpl_group_of(const struct dsc *d,
-                                             const struct dsc_field *f,
+static const struct dsc_symbol *tpl_group_of(const struct dsc_field *f,
                                              const struct js_value *v)
 {
     const struct dsc_symbol *s = f->type == DSC_MESSAGE && !f->repeated &&
-        v->kind == JS_OBJECT ? dsc_symbol(d, f->type_name) : NULL;
+        v->kind == JS_OBJECT ? f->of : NULL;
     return s && !pj_find_known(pj_known, s->name) ? s : NULL;
 }
 
@@ -28437,7 +28481,8 @@ static int tpl_add_object(struct tpl_build *x, const struct dsc_symbol *s,
     struct js_members list = js_members(v);
     struct js_value m;
     struct slice key;
-    int e = tpl_add_fixed(x, s, v);
+    int e = pj_check_object(x->m->d, s, v, x->why);
+    e = e ? e : tpl_add_fixed(x, s, v);
     while (!e && js_next_member(&list, &key, &m)) {
         struct slice bare = { key.p + 1, key.n - 2 };
         struct slice all = { key.p, (size_t)(m.text.p + m.text.n - key.p) };
@@ -28446,7 +28491,7 @@ static int tpl_add_object(struct tpl_build *x, const struct dsc_symbol *s,
             continue;
         bool known = dsc_find_field(x->m->d, s, bare, 0, &f);
         const struct dsc_symbol *in = known && depth > 0
-                                    ? tpl_group_of(x->m->d, &f, &m) : NULL;
+                                    ? tpl_group_of(&f, &m) : NULL;
         int added = known && !in ? tpl_add_field(x, &f, &m) : 0;
         e = added < 0 ? added : GP_OK;
         size_t at = x->m->n;
@@ -28499,7 +28544,7 @@ static int tpl_put_json(const struct dsc *d, const struct dsc_symbol *s,
     tpl_put(t, c, true, text);
     int e = text->err ? txt_fail(why, GP_ENOMEM, "out of memory")
                       : js_read(mem_slice(text), &v, why);
-    return e ? e : pj_encode(d, s, &v, b, why);
+    return e ? e : pj_encode_part(d, s, &v, true, b, why);
 }
 
 /* Append the nodes of m from from up to end as call c has them; text is for
@@ -39173,6 +39218,25 @@ static int schema_find_method(struct schema *s, const char *path, bool raw,
     return e ? schema_fail(s, e, why) : GP_OK;
 }
 
+/* Ask the server for the type in text, the "@type" of an Any, if d lacks it;
+ * true if it had it. */
+static bool schema_ask_type(struct schema *s, struct slice text)
+{
+    struct gp_why why = {{0}};
+    struct buf url = {0};
+    bool had = false;
+    js_get_string(text, &url);
+    const char *slash = strrchr(mem_string(&url), '/');
+    struct slice type = txt_slice(slash ? slash + 1 : "");
+    bool asked = type.n && !dsc_symbol(&s->d, type) &&
+                 !schema_ask_symbol(s, type, &had, &why) && had;
+    const struct dsc_symbol *m = asked ? dsc_symbol(&s->d, type) : NULL;
+    if (m && m->kind == 'M')
+        (void)schema_complete(s, m, &why);
+    mem_fini(&url);
+    return asked;
+}
+
 /* Ask the server for the types that an Any in v names by "@type" and that d
  * lacks; true if it had one.  Nothing is asked of a server that was not asked
  * for a method. */
@@ -39181,26 +39245,14 @@ static bool schema_ask_types(struct schema *s, const struct js_value *v)
     struct js_members list = js_members(v);
     struct slice key;
     struct js_value x;
-    struct gp_why why = {{0}};
-    bool had = false, any = false;
+    bool any = false;
     if (!s->server.asked || (v->kind != JS_OBJECT && v->kind != JS_ARRAY))
         return false;
     while (js_next_member(&list, &key, &x)) {
-        const char *slash = memrchr(x.text.p, '/', x.text.n);
-        if (x.kind != JS_STRING || !slash ||
-            !txt_equal(key, txt_slice("\"@type\""))) {
+        if (x.kind != JS_STRING)
             any |= schema_ask_types(s, &x);
-            continue;
-        }
-        struct slice type = txt_after(x.text, (size_t)(slash + 1 - x.text.p));
-        type.n -= type.n > 0;           /* the quote */
-        if (dsc_symbol(&s->d, type) ||
-            schema_ask_symbol(s, type, &had, &why) || !had)
-            continue;
-        const struct dsc_symbol *m = dsc_symbol(&s->d, type);
-        if (m && m->kind == 'M')
-            (void)schema_complete(s, m, &why);
-        any = true;
+        else if (js_is(key, "@type"))
+            any |= schema_ask_type(s, x.text);
     }
     return any;
 }
