@@ -25130,6 +25130,8 @@ static int dsc_add_parts(struct dsc *d, struct dsc_symbol *s)
     while (!e && dsc_next(&in, 2, &bytes)) {
         struct slice name = dsc_bytes(bytes, 1), json = dsc_bytes(bytes, 10);
         uint32_t i = (uint32_t)d->nparts;
+        if (dsc_part(d, s, &name, 0))   /* of two the first counts */
+            continue;
         struct dsc_part *p = MEM_ADD(d->part, d->nparts, d->part_cap);
         if (!p || (e = dsc_charge(d, sizeof *p))) {
             e = p ? e : GP_ENOMEM;

@@ -2144,3 +2144,209 @@ static void test_dsc_encode(void)
     mem_fini(&b);
     mem_free(copy);
 }
+
+/* Append to b, as field number, a descriptor with a name and the fields in
+ * more, which is released. */
+static void put_named(struct buf *b, uint32_t number, const char *name,
+                      struct buf *more)
+{
+    struct buf m = {0};
+    pb_put_bytes(&m, 1, name, strlen(name));
+    if (more)
+        mem_put_buf(&m, more);
+    pb_put_message(b, number, &m);
+    mem_fini(&m);
+}
+
+/* Append to b, as field 2, or 7 for an extension of the message extendee, the
+ * field name of a type, by its name. */
+static void put_field(struct buf *b, const char *name, uint32_t number,
+                      enum dsc_type type, const char *type_name,
+                      const char *extendee)
+{
+    struct buf m = {0};
+    if (extendee)
+        pb_put_bytes(&m, 2, extendee, strlen(extendee));
+    pb_put_uint(&m, 3, number);
+    pb_put_uint(&m, 4, strchr("*%", *name) ? 3 : 1);
+    pb_put_uint(&m, 5, type);
+    if (type_name)
+        pb_put_bytes(&m, 6, type_name, strlen(type_name));
+    put_named(b, extendee ? 7 : 2, name + (strchr("*%", *name) != NULL), &m);
+}
+
+/* Make set a FileDescriptorSet of two files: a.X and a.Y; a.b.X, a.b.M with
+ * fields of many types, and extensions of it. */
+static void put_types(struct buf *set)
+{
+    struct buf file = {0}, m = {0}, inner = {0}, options = {0}, entry = {0};
+    pb_put_bytes(&file, 2, "a", 1);
+    put_named(&file, 4, "X", NULL);
+    put_named(&file, 4, "Y", NULL);
+    put_named(set, 1, "one.proto", &file);
+    pb_put_bytes(&file, 2, "a.b", 3);
+    put_named(&file, 4, "X", NULL);
+    put_field(&m, "in", 1, 0, "N", NULL);
+    put_field(&m, "full_name", 2, DSC_MESSAGE, "b.M.N", NULL);
+    put_field(&m, "whole", 3, DSC_MESSAGE, ".a.X", NULL);
+    put_field(&m, "near", 4, DSC_MESSAGE, "X", NULL);
+    put_field(&m, "outer", 5, DSC_MESSAGE, "Y", NULL);
+    put_field(&m, "lost", 6, DSC_MESSAGE, "Z", NULL);
+    put_field(&m, "field", 7, DSC_MESSAGE, "M.in", NULL);
+    put_field(&m, "self", 8, DSC_MESSAGE, "M", NULL);
+    put_field(&m, "*selves", 9, DSC_MESSAGE, "M", NULL);
+    put_field(&m, "*by", 10, DSC_MESSAGE, "ByEntry", NULL);
+    put_field(&m, "kind", 11, 0, "K", NULL);
+    put_field(&m, "in", 1, DSC_INT32, NULL, NULL);       /* a second time */
+    put_field(&inner, "u64", 1, DSC_UINT64, NULL, NULL);
+    put_named(&m, 3, "N", &inner);
+    put_field(&entry, "key", 1, DSC_STRING, NULL, NULL);
+    put_field(&entry, "value", 2, DSC_MESSAGE, "M", NULL);
+    pb_put_uint(&options, 7, 1);
+    pb_put_message(&entry, 7, &options);
+    put_named(&m, 3, "ByEntry", &entry);
+    pb_put_uint(&inner, 2, 5);
+    struct buf value = {0};
+    put_named(&value, 2, "FIVE", &inner);
+    put_named(&m, 4, "K", &value);
+    put_named(&file, 4, "M", &m);
+    put_named(&file, 4, "M", NULL);                     /* a second time */
+    put_field(&file, "ext", 100, DSC_INT32, NULL, "M");
+    put_field(&file, "other", 100, DSC_INT32, NULL, ".c.M");
+    put_named(set, 1, "two.proto", &file);
+    put_named(set, 1, "two.proto", NULL);
+    mem_fini(&options);
+}
+
+/* Names are resolved in their scope, the first of two counts, and extensions
+ * belong to what they extend. */
+static void test_dsc_names(void)
+{
+    static const struct { const char *field, *type; } want[] = {
+        { "in", "a.b.M.N" }, { "fullName", "a.b.M.N" },
+        { "full_name", "a.b.M.N" }, { "whole", "a.X" }, { "near", "a.b.X" },
+        { "outer", "a.Y" }, { "lost", NULL }, { "field", NULL },
+        { "self", "a.b.M" }, { "kind", "a.b.M.K" } };
+    struct buf set = {0};
+    struct dsc d;
+    struct dsc_field f;
+    struct gp_why why;
+    struct slice none = {0};
+    put_types(&set);
+    CHECK(!set.err && !dsc_init(&d, mem_slice(&set), &why));
+    const struct dsc_symbol *m = dsc_symbol(&d, txt_slice(".a.b.M"));
+    CHECK(m && m->kind == 'M' && d.nfiles == 2);
+    for (size_t i = 0; m && i < sizeof want / sizeof *want; i++) {
+        CHECK(dsc_find_field(&d, m, txt_slice(want[i].field), 0, &f));
+        CHECK(want[i].type ? f.of && txt_equal(f.of->name,
+                                               txt_slice(want[i].type))
+                           : !f.of);
+    }
+    CHECK(m && dsc_find_field(&d, m, none, 1, &f) && f.type == DSC_MESSAGE);
+    CHECK(m && dsc_find_field(&d, m, none, 11, &f) && f.type == DSC_ENUM &&
+          f.of && dsc_part(&d, f.of, NULL, 5) && !dsc_part(&d, f.of, NULL, 0));
+    CHECK(m && !dsc_find_field(&d, m, none, 12, &f) &&
+          !dsc_find_field(&d, m, txt_slice("Full_Name"), 0, &f));
+    CHECK(m && dsc_find_field(&d, m, none, 100, &f) && f.extension &&
+          txt_equal(f.name, txt_slice("ext")));
+    CHECK(m && dsc_find_field(&d, m, txt_slice("[a.b.ext]"), 0, &f));
+    CHECK(m && !dsc_find_field(&d, m, txt_slice("[a.b.other]"), 0, &f) &&
+          !dsc_find_field(&d, m, txt_slice("[a.b.M]"), 0, &f));
+    CHECK(dsc_find_symbol(&d, txt_slice("a.X")) == 0 &&
+          dsc_find_symbol(&d, txt_slice("a.b.M.near")) == 1 &&
+          dsc_find_symbol(&d, txt_slice("a.b.M.FIVE")) == 1 &&
+          dsc_find_symbol(&d, txt_slice("a.b.M.none")) == MEM_NONE);
+    dsc_fini(&d);
+    mem_fini(&set);
+}
+
+/* Names that are too long, and more than the tables may have, are errors, and
+ * take no more memory than that. */
+static void test_dsc_budget(void)
+{
+    struct buf set = {0}, file = {0};
+    char name[DSC_NAME_BYTES + 1];
+    struct dsc d;
+    struct gp_why why;
+    memset(name, 'n', sizeof name);
+    for (size_t n = DSC_NAME_BYTES - 2; n <= DSC_NAME_BYTES; n++) {
+        pb_put_bytes(&file, 2, name, n - 1);
+        put_named(&file, 4, "M", NULL);                 /* n + 1 bytes */
+        put_named(&set, 1, "f", &file);
+        int e = dsc_init(&d, mem_slice(&set), &why);
+        CHECK(e == (n + 1 > DSC_NAME_BYTES ? GP_ELIMIT : GP_OK));
+        dsc_fini(&d);
+        set.len = 0;
+    }
+    size_t symbols = DSC_TABLE_BYTES / sizeof(struct dsc_symbol);
+    for (size_t i = 0; i < symbols; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        put_named(&file, 4, name, NULL);
+    }
+    put_named(&set, 1, "f", &file);
+    d = (struct dsc){0};
+    CHECK(dsc_add(&d, mem_slice(&set), 1, &why) == GP_ELIMIT);
+    CHECK(d.bytes < DSC_TABLE_BYTES + 1000 && d.nsymbols < symbols);
+    dsc_fini(&d);
+    mem_fini(&set);
+}
+
+/* The names most like a mistyped one come first. */
+static void test_dsc_near(void)
+{
+    static const char *const name[] = { "a.Zebra", "b.OrderService", "a.Item",
+        "Orders", "c.d.Oders", "a.Quite", "a.Other", "a.Else", "a.Ninth",
+        "a.ORDERS" };
+    struct dsc_near near = { .want = txt_slice("a.b.Orders") };
+    struct buf b = {0};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        dsc_near_add(&near, txt_slice(name[i]));
+    dsc_near_put(&near, &b);
+    CHECK(!strncmp(mem_string(&b), "Orders, a.ORDERS, c.d.Oders, ", 29));
+    CHECK(near.n == DSC_NEAR && near.all == 10 && strstr(mem_string(&b),
+                                                         ", ..."));
+    mem_fini(&b);
+}
+
+/* A message to fill in ends where types contain themselves; damaged descriptors
+ * are described, or not, without harm. */
+static void test_schema_describe(void)
+{
+    static const char want[] = "{\n"
+        "  \"in\": {\n    \"u64\": \"0\"\n  },\n"
+        "  \"fullName\": {\n    \"u64\": \"0\"\n  },\n"
+        "  \"whole\": {},\n  \"near\": {},\n  \"outer\": {},\n"
+        "  \"selves\": [],\n  \"by\": {},\n  \"kind\": \"FIVE\"\n}\n";
+    static const char *const none[] = { "none.pb" };
+    struct schema s = { .protoset = none, .nprotoset = 1 };
+    struct buf set = {0}, b = {0}, damaged = {0};
+    struct gp_why why;
+    uint64_t rng = 11;
+    put_types(&set);
+    CHECK(!dsc_init(&s.d, mem_slice(&set), &why));
+    CHECK(!schema_describe(&s, "a.b.M", true, &b, &why));
+    CHECK(!strcmp(mem_string(&b), want));
+    CHECK(schema_describe(&s, "a.b.M.K", true, &b, &why) == GP_EUSAGE);
+    CHECK(schema_describe(&s, "a.b.m", false, &b, &why) == GP_EUSAGE);
+    CHECK(strstr(why.text, "there are a.b.M, "));
+    schema_fini(&s);
+    for (int i = 0; i < 3000; i++) {
+        damaged.len = b.len = 0;
+        mem_put(&damaged, set.data, set.len - (size_t)(i % 3) * 20);
+        for (int k = 0; k < 1 + i % 4; k++) {
+            rng = rng * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            damaged.data[(rng >> 33) % damaged.len] = (uint8_t)(rng >> 20);
+        }
+        s = (struct schema){ .protoset = none, .nprotoset = 1 };
+        if (dsc_init(&s.d, mem_slice(&damaged), &why))
+            continue;
+        (void)schema_describe(&s, "a.b.M", i % 2, &b, &why);
+        (void)schema_describe(&s, "a.b.ext", false, &b, &why);
+        (void)schema_list(&s, i % 2, &b, &why);
+        CHECK(b.len < 100000);
+        schema_fini(&s);
+    }
+    mem_fini(&set);
+    mem_fini(&damaged);
+    mem_fini(&b);
+}
