@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+"""A server of test.Echo (rich.proto) that writes down what comes to it.
+
+  messages.py serve SET LOG   on a free port, which it says; appends to LOG a
+                              line of JSON for each call: its method, metadata,
+                              and messages as protobuf reads them.  Unary sends
+                              back the message, Download it three times, with
+                              i32 0, 1, 2; Upload sends back nothing
+  messages.py judge LOG EXPR  evaluates EXPR, Python, with c, the calls of LOG,
+                              and v(name), the values of a field of their first
+                              messages; exits 1 unless it is true
+"""
+import concurrent.futures
+import json
+import sys
+import threading
+
+
+def load(path):
+    from google.protobuf import (descriptor_pb2, descriptor_pool, json_format,
+                                 message_factory)
+    files = descriptor_pb2.FileDescriptorSet()
+    with open(path, 'rb') as f:
+        files.ParseFromString(f.read())
+    pool = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    rich = message_factory.MessageFactory(pool).GetPrototype(
+        pool.FindMessageTypeByName('test.Rich'))
+    return rich, lambda m: json_format.MessageToDict(m, descriptor_pool=pool)
+
+
+def serve(path, log):
+    import grpc
+    rich, to_dict = load(path)
+    lock = threading.Lock()
+    out = open(log, 'a', encoding='utf-8')
+
+    def note(method, context, messages):
+        line = {'method': method, 'messages': [to_dict(m) for m in messages],
+                'metadata': {k: v for k, v in context.invocation_metadata()}}
+        with lock:
+            out.write(json.dumps(line) + '\n')
+            out.flush()
+
+    def unary(m, context):
+        note('Unary', context, [m])
+        return m
+
+    def upload(stream, context):
+        note('Upload', context, list(stream))
+        return rich()
+
+    def download(m, context):
+        note('Download', context, [m])
+        for i in range(3):
+            m.i32 = i
+            yield m
+
+    codec = dict(request_deserializer=rich.FromString,
+                 response_serializer=rich.SerializeToString)
+    handlers = {'Unary': grpc.unary_unary_rpc_method_handler(unary, **codec),
+                'Upload': grpc.stream_unary_rpc_method_handler(upload, **codec),
+                'Download':
+                    grpc.unary_stream_rpc_method_handler(download, **codec)}
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
+    server.add_generic_rpc_handlers((
+        grpc.method_handlers_generic_handler('test.Echo', handlers),))
+    print('listening on 127.0.0.1:%d' % server.add_insecure_port('127.0.0.1:0'),
+          flush=True)
+    server.start()
+    server.wait_for_termination(120)
+
+
+def judge(log, expression):
+    with open(log, encoding='utf-8') as f:
+        c = [json.loads(line) for line in f]
+
+    def v(name):
+        return [x['messages'][0].get(name) for x in c]
+
+    try:
+        good = eval('(' + expression + ')', {'c': c, 'v': v})
+    except (KeyError, IndexError, TypeError, ValueError) as e:
+        good = False
+        print(repr(e), file=sys.stderr)
+    if not good:
+        print(json.dumps(c)[:600], file=sys.stderr)
+    return 0 if good else 1
+
+
+if sys.argv[1] == 'serve':
+    serve(*sys.argv[2:])
+else:
+    sys.exit(judge(*sys.argv[2:]))

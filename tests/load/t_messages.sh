@@ -1,0 +1,206 @@
+# Messages that differ: templates, CSV, JSON lines, several methods, and checks of
+# replies, against a python3-grpcio server that writes down what comes.
+# runs: plain asan
+
+# sent NAME STATUS EXPR ARG...: load with ARG exits with STATUS, and EXPR holds
+# for the calls that came; see messages.py
+sent() {
+    local name=$1 status=$2 expr=$3
+    shift 3
+    : >"$T/log"
+    check "$name" "$status" "$BIN" load -q -f json -o "$T/r.json" \
+        --protoset "$T/rich.pb" "$@" "$TO"
+    check "$name: what came" 0 "$PY" tests/load/messages.py judge "$T/log" \
+        "$expr"
+}
+
+# refused NAME REGEX ARG...: load with ARG says what is wrong, and sends nothing
+refused() {
+    local name=$1 regex=$2
+    shift 2
+    : >"$T/log"
+    check "$name" 2 "$BIN" load -n 1 --protoset "$T/rich.pb" "$@" "$TO"
+    one_line "$name, said" "$regex"
+    same "$name: nothing is sent" "$(cat "$T/log")" ''
+}
+
+templates() {
+    local unary='test.Echo/Unary'
+    sent 'numbers and text, unique over all clients' 0 \
+        'sorted(int(x or 0) for x in v("i64")) == list(range(200)) and
+         all(x["messages"][0]["text"] == "n%s" % (x["messages"][0].get("i64", 0))
+             for x in c) and len({x["metadata"]["x-id"] for x in c}) == 200 and
+         len({x["messages"][0]["item"]["name"] for x in c}) == 200 and
+         {x["metadata"]["x-client"] for x in c} == {"0", "1", "2", "3"}' \
+        -c 4 -n 50 --threads 2 --call $unary -H 'x-id: {{uuid}}' \
+        -H 'x-client: {{client}}' \
+        --data '{"i64":{{seq}},"text":"n{{seq}}","item":{"name":"{{uuid}}"}}'
+    sent 'in an open loop, gzipped' 0 \
+        'sorted(int(x or 0) for x in v("u64")) == list(range(60)) and
+         all(x["messages"][0]["text"].startswith("{{a") for x in c)' \
+        -r 600 -N 60 -c 2 --compression gzip --call $unary \
+        --data '{"u64":"{{seq}}","text":"{\u007ba{{rand:9}}","words":["k"]}'
+    printf 'id,name,colour,body\r\n7,"a ""b"",\nc",RED,YQ==\r\n-8,\303\251,BLUE,\r\n' \
+        >"$T/rows.csv"
+    printf 'one\n\ntwo\r\nthree' >"$T/lines"
+    sent 'rows of CSV and lines of a file, in turn' 0 \
+        'sorted(map(str, v("i32"))) == ["-8"] * 3 + ["7"] * 3 and
+         {(x["messages"][0]["i32"], x["messages"][0]["text"],
+           x["messages"][0]["colour"], x["messages"][0].get("data"),
+           x["messages"][0]["object"]["n"], *x["messages"][0]["byName"])
+          for x in c} == {(7, "a \"b\",\nc", "RED", "YQ==", 7.0, "a \"b\",\nc"),
+                          (-8, "\u00e9", "BLUE", None, -8.0, "\u00e9")} and
+         sorted(x["messages"][0]["one"] for x in c) ==
+         ["one", "one", "three", "three", "two", "two"]' \
+        -n 6 --call $unary --csv "$T/rows.csv" --data '{"i32": {{csv.id}},
+            "text":"{{csv.name}}","colour":"{{csv.colour}}",
+            "data":"{{csv.body}}","object":{"n":{{csv.id}}},
+            "byName":{"{{csv.name}}":{{csv.id}}},"one":"{{file:'"$T/lines"'}}"}'
+    sent 'every kind of field' 0 \
+        'sorted(x or 0 for x in v("s32")) == [0, 1, 2] and
+         all(x["messages"][0]["numbers"] == [1, x["messages"][0].get("s32", 0)]
+             and x["messages"][0]["values"]["k"] == x["messages"][0].get("s32", 0)
+             and x["messages"][0]["when"].startswith("20")
+             and len(x["messages"][0]["sf64"]) == 13
+             and x["messages"][0]["boxed"] == str(x["messages"][0].get("s32", 0))
+             and x["messages"][0]["any"]["name"] ==
+                 "%s" % x["messages"][0].get("s32", 0)
+             and x["messages"][0]["items"][1].get("price", 0) ==
+                 x["messages"][0].get("s32", 0)
+             and x["messages"][0]["maybe"] == 0 for x in c)' \
+        -n 3 --call $unary --data '{"s32":{{seq}},"sf64":{{now.ms}},
+            "numbers":[1,{{seq}}],"values":{"k":{{seq}}},"when":"{{now}}",
+            "boxed":{{seq}},"maybe":{{client}},
+            "any":{"@type":"x/test.Item","name":"{{seq}}"},
+            "items":[{"name":"a"},{"name":"b","price":{{seq}}}]}'
+    sent 'a stream of messages, repeated' 0 \
+        'sorted(tuple((m.get("i32", 0), m.get("text")) for m in x["messages"])
+                for x in c) ==
+         [((0, None), (0, "x0"), (0, None)), ((1, None), (0, "x1"), (1, None))]' \
+        -n 2 --messages 3 --call test.Echo/Upload \
+        --data '[{"i32":{{seq}}},{"text":"x{{seq}}"}]'
+    printf '{"i32":1}\n\n {"i32":2,"text":"{{seq}}"}\n[{"i32":3},{"i32":4}]\n' \
+        >"$T/calls.jsonl"
+    sent 'JSON lines, a call each' 0 \
+        '[[m["i32"] for m in x["messages"]] for x in c] ==
+         [[1], [2], [3, 4], [1], [2]] and v("text")[1] == "1"' \
+        -n 5 --call test.Echo/Upload --data "@$T/calls.jsonl"
+}
+
+wrong() {
+    refused 'a template that is not known' 'no template; there are {{seq}}' \
+        --call test.Echo/Unary --data '{"text":"{{nope}}"}'
+    refused 'a template that is not known, in metadata' 'no template' \
+        --call test.Echo/Unary -H 'a: {{nope}}'
+    refused 'a template without end' 'without }}' \
+        --call test.Echo/Unary --data '{"text":"{{seq"}'
+    refused 'text for a number' 'i32: .*is not an integer' \
+        --call test.Echo/Unary --data '{"i32":"a{{seq}}"}'
+    refused 'a number for text' 'text: not a string' \
+        --call test.Echo/Unary --data '{"text":{{seq}}}'
+    refused 'CSV without --csv' 'needs --csv' \
+        --call test.Echo/Unary --data '{"text":"{{csv.a}}"}'
+    printf 'a,b\n1,2\nx,3\n' >"$T/bad.csv"
+    refused 'a column that is not there' 'no such column, but a, b' \
+        --csv "$T/bad.csv" --call test.Echo/Unary --data '{"i32":{{csv.c}}}'
+    refused 'a row that does not fit' 'value 2: no JSON value' \
+        --csv "$T/bad.csv" --call test.Echo/Unary --data '{"i32":{{csv.a}}}'
+    refused 'a row that does not fit, quoted' 'row 2 of the values: i32: ' \
+        --csv "$T/bad.csv" --call test.Echo/Unary --data '{"i32":"{{csv.a}}"}'
+    refused 'JSON lines with a wrong one' 'line 2 of JSON lines' \
+        --call test.Echo/Unary --data "$(printf '{}\n{"a"')"
+}
+
+# figures EXPR: EXPR holds for r, the result of the last load
+figures() {
+    holds "$1" "$T/r.json" "$2"
+}
+
+mixed() {
+    printf '# weight, method, message\n3 test.Echo/Unary {"i32":{{seq}}}\n
+  1\ttest.Echo.Upload [{"i32":1},{"i32":2}]\n2 test.Echo/Download\n' >"$T/mix"
+    sent 'several methods by weight' 0 \
+        '{m: sum(x["method"] == m for x in c)
+          for m in ("Unary", "Upload", "Download")} ==
+         {"Unary": 60, "Upload": 20, "Download": 40} and
+         all(len(x["messages"]) == 2 for x in c if x["method"] == "Upload") and
+         len({x["messages"][0].get("i32", 0) for x in c
+              if x["method"] == "Unary"}) == 60' \
+        -c 3 -n 40 --threads 2 --mix "$T/mix" --check 'i32 >= 0'
+    figures 'each has its own figures' '[(m["call"], m["weight"], m["sent"],
+        m["ok"], m["failed"], m["response"]["count"]) for m in r["methods"]] ==
+        [("test.Echo/Unary", 3, 60, 60, 0, 60),
+         ("test.Echo.Upload", 1, 20, 20, 0, 20),
+         ("test.Echo/Download", 2, 40, 40, 0, 40)] and
+        r["counts"]["ok"] == 120 and r["throughput"]["messages_in"] == 200 and
+        r["config"]["kind"] == "mixed"'
+    check 'a mix in text' 0 "$BIN" report "$T/r.json"
+    has 'a mix in text, a row for each' "$OUT" ' 40 .*test\.Echo/Download'
+    check 'a mix in CSV' 0 "$BIN" report -f csv "$T/r.json"
+    has 'a mix in CSV, a row for each figure' "$OUT" '^methods_2_ok,20'
+    printf '0 test.Echo/Unary\n' >"$T/mix"
+    refused 'a weight of 0' 'mix, line 1: write WEIGHT' --mix "$T/mix"
+    printf '1\n' >"$T/mix"
+    refused 'a line without a method' 'mix, line 1: write WEIGHT' --mix "$T/mix"
+    printf '1 test.Echo/Unary {\n' >"$T/mix"
+    refused 'a line without a message' 'mix, line 1: .*not JSON' --mix "$T/mix"
+    printf '# nothing\n' >"$T/mix"
+    refused 'a mix without methods' 'no methods' --mix "$T/mix"
+    check 'a mix and a message' 2 "$BIN" load --mix "$T/mix" --data '{}' "$TO"
+    has 'a mix and a message, said' "$ERR" 'only one of them'
+}
+
+# checked EXPR OK FAILED: calls of which half have a reply as EXPR says
+checked() {
+    check "--check $1" "$(($3 ? 3 : 0))" "$BIN" load -q -n 10 -f json \
+        -o "$T/r.json" --protoset "$T/rich.pb" --call test.Echo/Unary \
+        --check "$1" --data '[{"i32":-1,"u64":"18446744073709551615","text":"a",
+          "words":["k","l"],"numbers":[5,6],"byName":{"x":3},"byNumber":{"-2":
+          "m"},"byFlag":{"true":{"name":"n"}},"items":[{},{"price":0.5}],
+          "colour":"BLUE","real":0.1,"reals":[1.5,-2],"flag":true,
+          "item":{"parts":[{"name":"p"}]},"when":"1970-01-01T00:00:09Z"},{}]' \
+        "$TO"
+    figures "--check $1: ok and failed" "(r['counts']['ok'],
+        r['counts']['failed'], [(e['kind'], e['count'])
+         for e in r['errors']]) == ($2, $3, [('check', $3)] if $3 else [])"
+}
+
+checks() {
+    local e
+    for e in i32 'i32 == -1' 'i32 < 0' 'u64 == 18446744073709551615' \
+        'u64 > 18446744073709551614' 'text == "a"' 'text =~ ^a$' words \
+        'words[1] == l' 'numbers[1] == 6' 'by_name["x"] == 3' 'byName[x] >= 3' \
+        'by_number[-2] == m' 'by_flag[true].name == n' 'items[1].price == 0.5' \
+        'colour == BLUE' 'colour == 5' 'real == 0.1' 'reals[1] <= -2' \
+        'flag == true' 'item.parts[0].name != ""' 'when.seconds == 9' '!boxed'; do
+        case $e in
+        '!boxed' | 'item.parts[0].name != ""') checked "$e" 10 0 ;;
+        *) checked "$e" 5 5 ;;
+        esac
+    done
+    check 'a failed check is said' 3 "$BIN" load -n 4 --protoset "$T/rich.pb" \
+        --call test.Echo/Unary --check 'i32 == 2' --check text \
+        --data '{"i32":{{seq}},"text":"x"}' "$TO"
+    has 'a failed check is said, with what it found' "$OUT" \
+        ' 3  check +CHECK_FAILED +i32 == 2: found [013]'
+    check 'each message of a stream' 3 "$BIN" load -n 2 \
+        --protoset "$T/rich.pb" --call test.Echo/Download --check 'i32 < 2' "$TO"
+    has 'each message of a stream, said' "$OUT" ' 2  check .*i32 < 2: found 2'
+    refused 'a field that replies do not have' "no field 'nope' in test.Rich" \
+        --call test.Echo/Unary --check 'nope == 1'
+}
+
+if need 'messages' protoc py:google.protobuf py:grpc; then
+    protoc -Itests/load --include_imports -o "$T/rich.pb" rich.proto
+    bg "$PY" tests/load/messages.py serve "$T/rich.pb" "$T/log"
+    if wait_for 20 grep -q listening "$T/bg.out"; then
+        TO=$(sed -n 's/^listening on //p' "$T/bg.out")
+        templates
+        wrong
+        mixed
+        checks
+    else
+        fail 'a python3-grpcio server starts' "$(tail_of "$T/bg.err")"
+    fi
+    kill "$PID"
+fi
