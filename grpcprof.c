@@ -32032,7 +32032,8 @@ static void h2_fail(struct h2_conn *c, int error)
 }
 
 /* Send up to n bytes; return how many were accepted.  An error is in c->end. */
-static size_t h2_write_some(struct h2_conn *c, const uint8_t *p, size_t n)
+static inline size_t h2_write_some(struct h2_conn *c, const uint8_t *p,
+                                   size_t n)
 {
     ssize_t k;
     do
@@ -32459,7 +32460,7 @@ static void h2_read_preface(struct h2_conn *c, const uint8_t *p, size_t n)
 }
 
 /* Read n bytes, received now, as what c's state expects. */
-static void h2_take(struct h2_conn *c, const uint8_t *in, size_t n)
+static inline void h2_take(struct h2_conn *c, const uint8_t *in, size_t n)
 {
     net_add(&c->loop->bytes_in, n);
     c->input_ns = net_now(c->loop);
@@ -32471,8 +32472,10 @@ static void h2_take(struct h2_conn *c, const uint8_t *in, size_t n)
         h2_read_http1(c, in, n);
 }
 
-/* Read what one recv() of c's TLS session brings; again as in h2_receive. */
-static void h2_receive_tls(struct h2_conn *c, bool again)
+/* Read what one recv() of c's TLS session brings; again as in h2_receive.  Not
+ * inlined: the path without TLS is shorter so. */
+static __attribute__((noinline)) void h2_receive_tls(struct h2_conn *c,
+                                                     bool again)
 {
     uint8_t *in = c->loop->in;
     ssize_t n;

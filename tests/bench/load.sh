@@ -6,20 +6,32 @@
 # In a round each client has a run of each shape, in the other order in every
 # second one; a ratio is the median of the rounds' ratios, with the least and the
 # most.  A run in which a call fails is none: h2load and ghz end with 0 then too.
+# 10x10tls is against another serve, with a certificate made for the run;
+# load verifies it.
 # Last the system calls per call, by strace, of load and h2load at 100 x 1.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 rounds=${ROUNDS:-5} calls=${CALLS:-100000} server=''
 dir=$(mktemp -d) || exit 1
-trap '[ -n "$server" ] && kill "$server"; rm -rf "$dir"' EXIT
+trap 'kill $server; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 command -v h2load >/dev/null || { echo 'bench-load: needs h2load' >&2; exit 1; }
 ghz=$(sh tests/tools/tool.sh ghz) || echo 'bench-load: goes on without ghz' >&2
 printf '\0\0\0\0\7\n\5world' >"$dir/request"
 ./grpcprof serve -q -t 1 -w 0 -l 127.0.0.1:0 --debug off >"$dir/said" &
 server=$!
-for _ in {1..100}; do grep -q '^listening' "$dir/said" && break; sleep 0.1; done
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+    -subj /CN=bench -addext subjectAltName=IP:127.0.0.1 -keyout "$dir/key" \
+    -out "$dir/cert" 2>"$dir/log" || { cat "$dir/log" >&2; exit 1; }
+./grpcprof serve -q -t 1 -w 0 -l 127.0.0.1:0 --debug off --tls-key "$dir/key" \
+    --tls-cert "$dir/cert" >"$dir/secure" &
+server="$server $!"
+for _ in {1..100}; do
+    grep -q '^listening' "$dir/said" && grep -q '^listening' "$dir/secure" && break
+    sleep 0.1
+done
 to=$(sed -n 's/^listening on //p' "$dir/said")
+secure=$(sed -n 's/^listening on //p' "$dir/secure")
 
 by_load() { # CLIENTS STREAMS [CONNECTIONS]
     ./grpcprof load -q -t 1 -c "$1" -m "$2" -N "$calls" \
@@ -29,6 +41,15 @@ by_h2load() {
     h2load -t 1 -n "$calls" -c "$1" -m "$2" -d "$dir/request" \
         -H 'content-type: application/grpc' -H 'te: trailers' \
         "http://$to/helloworld.Greeter/SayHello"
+}
+by_load_tls() {
+    ./grpcprof load -q -t 1 -c "$1" -m "$2" -N "$calls" --tls \
+        --cacert "$dir/cert" "$secure"
+}
+by_h2load_tls() {
+    h2load -t 1 -n "$calls" -c "$1" -m "$2" -d "$dir/request" \
+        -H 'content-type: application/grpc' -H 'te: trailers' \
+        "https://$secure/helloworld.Greeter/SayHello"
 }
 by_ghz() {
     "$ghz" --insecure --proto proto/helloworld.proto \
@@ -55,10 +76,11 @@ well() {
 
 # once CLIENT SHAPE: a run; its CPU time per call in us
 once() {
-    local c m k n=$calls used TIMEFORMAT='%U %S'
-    IFS=x read -r c m k <<<"$2"
+    local c m k n=$calls used by=$1 TIMEFORMAT='%U %S'
+    IFS=x read -r c m k <<<"${2%tls}"
+    [ "$2" = "${2%tls}" ] || by=$1_tls
     [ "$1" = ghz ] && n=$((calls / 2))
-    used=$({ time "by_$1" "$c" "$m" ${k:+"$k"} >"$dir/out" 2>&1; } 2>&1) ||
+    used=$({ time "by_$by" "$c" "$m" ${k:+"$k"} >"$dir/out" 2>&1; } 2>&1) ||
         { cat "$dir/out" >&2; exit 1; }
     well "$1" "$n" || {
         echo "bench-load: not all calls of $1 at $2 went well" >&2
@@ -81,6 +103,7 @@ round() {
 
 for ((i = 0; i < rounds; i++)); do
     for shape in 100x1 10x10 1x100; do round $shape h2load load floor; done
+    round 10x10tls h2load load
     [ -n "$ghz" ] || continue
     for shape in 100x1x100 100x1x1; do round $shape ghz load; done
 done
@@ -89,7 +112,7 @@ h2load --version | head -n 1
 [ -n "$ghz" ] && echo "ghz $(sed -n 's/.*bojand.ghz v\([^ ]*\).*/\1/p' \
     tests/tools/ghz/go.mod)"
 echo "client CPU time per call, us, median (least..most) of $rounds rounds"
-echo 'shape: clients x calls in flight each [x connections]'
+echo 'shape: clients x calls in flight each [x connections]; tls: by TLS 1.3'
 awk '
 function sorted(v, n, i, j, t) {
     for (i = 2; i <= n; i++)
