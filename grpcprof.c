@@ -32293,13 +32293,21 @@ static int32_t *h2_closed(struct h2_conn *c, int32_t id)
     return &c->closed[(uint32_t)id / 2 % H2_CLOSED];
 }
 
+/* Note that the peer ended stream id, unless its record has a later one. */
+static void h2_note_end(struct h2_conn *c, int32_t id)
+{
+    int32_t *at = h2_closed(c, id);
+    if (abs(*at) <= id)
+        *at = id;
+}
+
 /* Charge a frame of n bytes on stream id, which we closed; with END_STREAM it
  * is the last that the peer may send there.  False: the budget is exhausted. */
 static bool h2_late(struct h2_conn *c, int32_t id, uint32_t n, uint8_t flags)
 {
     bool last = flags & NGHTTP2_FLAG_END_STREAM;
     if (last)
-        *h2_closed(c, id) = id;
+        h2_note_end(c, id);
     return flood_late(&c->flood, c->loop->now_ns, last ? 0 : n);
 }
 
@@ -32761,7 +32769,7 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
         break;
     case NGHTTP2_RST_STREAM:
         c->reset_id = f->hd.stream_id;  /* on_stream_close is next */
-        *h2_closed(c, f->hd.stream_id) = f->hd.stream_id;
+        h2_note_end(c, f->hd.stream_id);
         if (!h2_charge_reset(c, f->hd.stream_id))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         break;
