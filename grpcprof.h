@@ -240,8 +240,9 @@ int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
  * method has it; any thread. */
 void gp_server_poke(struct gp_server *s);
 
-/* Listen on "host:port", "[v6]:port", "port" (loopback) or "unix:/path".
- * Port 0 picks a free port; *bound, if not NULL, becomes the bound address,
+/* Listen on "host:port", "[v6]:port", "port" (loopback), "unix:/path" or
+ * "unix-abstract:name"; on all addresses of a host, at one port.  Port 0 picks
+ * a free port; *bound, if not NULL, becomes the bound address, the first one,
  * borrowed until gp_server_free.  Connections are accepted from
  * gp_server_start on. */
 int gp_server_listen(struct gp_server *s, const char *address,

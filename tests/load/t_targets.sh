@@ -4,7 +4,7 @@
 
 # Serve on a socket without a file; grpcio is the client, then load.
 abstract() {
-    local name="grpcprof-test-$$-$SUFFIX"
+    local name="grpcprof-test-$BASHPID"
     start_server -l "unix-abstract:$name" --debug "unix-abstract:$name-debug" ||
         return
     has 'serve says its abstract socket' "$SDIR/serve.out" \
