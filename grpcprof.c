@@ -25280,9 +25280,11 @@ static int dsc_add(struct dsc *d, struct slice set, uint32_t number,
             e = dsc_add_file(d, pb_slice(&f));
     e = e ? e : got;
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for descriptors")
-         : e == GP_ELIMIT ? txt_fail(why, e, "descriptors: names of over %d "
-                                     "bytes, or tables of over %d MiB",
-                                     DSC_NAME_BYTES, DSC_TABLE_BYTES >> 20)
+         : e == GP_ELIMIT && d->bytes > DSC_TABLE_BYTES
+         ? txt_fail(why, e, "so many types and fields need more than %d MiB",
+                    DSC_TABLE_BYTES >> 20)
+         : e == GP_ELIMIT ? txt_fail(why, e, "a name of more than %d bytes",
+                                     DSC_NAME_BYTES)
          : e ? txt_fail(why, e, "not a FileDescriptorSet, or types nested more "
                         "than %d deep", DSC_DEPTH) : GP_OK;
 }
@@ -39352,6 +39354,17 @@ static void schema_put_padded(struct buf *b, struct slice name, size_t width)
         mem_put_byte(b, ' ');
 }
 
+/* Append the name of the type m, or else of what stands in the descriptor,
+ * without the package if it is that of service. */
+static void schema_put_short(struct buf *b, const struct dsc_symbol *m,
+                             struct slice otherwise, struct slice service)
+{
+    struct slice name = m ? m->name : otherwise, package = dsc_scope(service);
+    if (m && txt_equal(dsc_scope(name), package))
+        name = dsc_last(name);
+    txt_put_clean(b, name);
+}
+
 /* Append the line of row; width columns are for the method. */
 static void schema_put_row(const struct schema *s, const struct schema_row *row,
                            size_t width, struct buf *b)
@@ -39365,9 +39378,9 @@ static void schema_put_row(const struct schema *s, const struct schema_row *row,
         txt_putf(&call, "/%.*s", (int)name.n, name.p);
         schema_put_padded(b, mem_slice(&call), width);
         txt_putf(b, "  %-13s  ", schema_kind(&m));
-        txt_put_clean(b, m.input ? m.input->name : dsc_bytes(row->bytes, 2));
+        schema_put_short(b, m.input, dsc_bytes(row->bytes, 2), row->service);
         txt_puts(b, " -> ");
-        txt_put_clean(b, m.output ? m.output->name : dsc_bytes(row->bytes, 3));
+        schema_put_short(b, m.output, dsc_bytes(row->bytes, 3), row->service);
     } else {
         schema_put_padded(b, mem_slice(&call), width);
         txt_puts(b, service ? "  (no methods)" : "  (not described)");

@@ -83,9 +83,9 @@ by_reflection() {
 
 listed() {
     cat >"$T/want" <<'TEXT'
-shop.v1.Notes/Keep    unary          shop.v1.Note -> shop.v1.Note
-shop.v1.Orders/Place  unary          shop.v1.Order -> shop.v1.Order
-shop.v1.Orders/Watch  server_stream  shop.v1.Item -> shop.v1.Order
+shop.v1.Notes/Keep    unary          Note -> Note
+shop.v1.Orders/Place  unary          Order -> Order
+shop.v1.Orders/Watch  server_stream  Item -> Order
 TEXT
     check '--list of files' 0 "$BIN" load --list --protoset "$T/shop.pb"
     same '--list of files, all' "$(cat "$OUT")" "$(cat "$T/want")"
