@@ -85,8 +85,9 @@ def judge_decode(name, data):
         m.ParseFromString(data)
     except Exception:
         return 'E'
-    try:
-        return json_format.MessageToDict(m, descriptor_pool=POOL)
+    try:        # a proto2 string that is not UTF-8 has no JSON, either
+        return json.loads(json.dumps(
+            json_format.MessageToDict(m, descriptor_pool=POOL)))
     except Exception:
         return None
 
