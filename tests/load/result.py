@@ -86,10 +86,11 @@ def figures(d):
     """Each figure of the JSON that is one number, under its name elsewhere: its
     key, after that of its group where a key alone could be of anything."""
     want = {}
-    for group in 'window', 'counts', 'throughput', 'connect', 'client':
+    for group, of in d.items():
         short = group in ('window', 'counts', 'throughput')
-        for key, v in d[group].items():
-            if isinstance(v, (int, float)) and key != 'start_unix_ns':
+        for key, v in of.items() if isinstance(of, dict) else ():
+            if isinstance(v, (int, float)) and key != 'start_unix_ns' and \
+                    group not in ('tool', 'config', 'tls', 'verdict', 'reply'):
                 want[key if short else group + '_' + key] = v
     want['errors_of_other_kinds'] = d['errors_of_other_kinds']
     return want

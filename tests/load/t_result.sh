@@ -467,7 +467,7 @@ LINES
         --call helloworld.Greeter/SayHelloStreamReply "$to"
     has 'the first of many messages, shown' "$OUT" '^  reply .*Hello'
     check 'no such service' 1 "$BIN" load -n 1 --call no.Such/Thing "$to"
-    one_line 'no such service, named' 'no service no.Such. It has helloworld.Greeter'
+    one_line 'no such service, named' 'no service no.Such. It has .*helloworld.Greeter'
     check 'a histogram that does not fit' 0 "$PY" -c 'import json, sys
 r = json.load(open(sys.argv[1]))
 r["latency"]["response"]["max"] *= 2
@@ -512,7 +512,7 @@ several() {
     has 'notes, without -q' "$OUT" '^  note '
     check 'no notes' 0 "$BIN" load -q -n 1 "$to"
     lacks 'no notes with -q' "$OUT" '^  note '
-    check 'streams that are all cut off' 3 "$BIN" load -c 2 -n 1 -d 500ms \
+    check 'streams that are all cut off' 0 "$BIN" load -c 2 -n 1 -d 500ms \
         --messages 100 --message-interval 50ms --drain 10ms \
         --call helloworld.Greeter/SayHelloBidiStream -o "$T/off.txt" \
         -o "$T/off.json" "$to"

@@ -4,6 +4,7 @@
 //
 //   use SVG FOLDED    differs SVG    calls SVG    names SVG HTML NAMES.json
 //   page HTML    labels SVG    sized SVG    speedscope JSON FOLDED
+//   load HTML
 //
 // One browser does all that is asked: its start takes ten seconds of CPU.
 // MODULES has puppeteer-core, axe-core and speedscope; DIR takes screenshots.
@@ -594,6 +595,42 @@ async function report(file) {
   say('report: no error, nothing loaded', !page.wrong.length, page.wrong);
 }
 
+// A page of load, wide and on a phone, light and dark.
+async function load(file) {
+  const page = await open(file, WIDE, false);
+  await page.setJavaScriptEnabled(true);
+  for (const size of [WIDE, NARROW])
+    for (const scheme of ['light', 'dark']) {
+      const name = `load, ${size.width} wide, ${scheme}`;
+      await page.setViewport(size);
+      await page.emulateMediaFeatures([
+        { name: 'prefers-color-scheme', value: scheme }]);
+      await accessible(page, name);
+      const seen = await colours(page, `load-${size.width}-${scheme}`);
+      say(`${name}: its background`,
+        (scheme === 'light') === seen.light > 256, seen);
+      const wide = await page.evaluate(() => [
+        document.documentElement.scrollWidth, innerWidth]);
+      say(`${name}: does not scroll sideways`, wide[0] <= wide[1], wide);
+    }
+  const lines = await page.evaluate(() =>
+    [...document.querySelectorAll('.plot')].map(p => ({
+      shown: p.querySelector('path.a').getBoundingClientRect().height > 1,
+      axis: [...p.querySelectorAll('.x span, .y span')].map(e => e.textContent),
+      tip: p.querySelector('rect title').textContent,
+      // The tooltips' areas cover the picture, side by side.
+      covers: p.querySelectorAll('rect').length * 10 ===
+        p.querySelector('svg').viewBox.baseVal.width })));
+  say('load: two charts, each with a line and tooltips', lines.length === 2 &&
+    lines.every(l => l.shown && l.covers), lines);
+  say('load: axes have units', lines.every(l => l.axis.length === 6 &&
+    l.axis.every(a => a === '0' || /(\/s| [mun]?s)$/.test(a))), lines);
+  say('load: tooltips say when and how many', lines.length === 2 &&
+    / to .*: ok .*\/s, failed 0\/s$/.test(lines[0].tip) &&
+    / to .*: p50 .*s, p99 .*s$/.test(lines[1].tip), lines);
+  say('load: no error, nothing loaded', !page.wrong.length, page.wrong);
+}
+
 // speedscope itself imports it, the way its own command hands it a file: it
 // names the heaviest function in its table.
 async function speedscope(file, stacks) {
@@ -638,7 +675,7 @@ async function main() {
       const [what, ...files] = ASKED.slice(at, end);
       try {
         await { use, differs, calls, names, page: report, labels, sized,
-          speedscope }[what](...files);
+          load, speedscope }[what](...files);
       } catch (e) {
         console.log('FAIL ' + what + ': ' + e.stack);
       }

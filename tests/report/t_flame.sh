@@ -63,8 +63,8 @@ labelled() {
 # The scripts and style sheets inside, by a linter of each language.
 linted() {
     start_server || return
-    check 'a page of load' 0 "$BIN" load -n 9 -f html -o "$T/load.html" \
-        "127.0.0.1:$PORT"
+    check 'a page of load' 0 "$BIN" load -r 300 -d 1s --interval 100ms \
+        -o "$T/load.html" "127.0.0.1:$PORT"
     stop_server 'the server of the page'
     tally 'linters' node tests/report/weblint.js "$NODE" "$T/tree.svg" \
         "$T/differs.svg" "$T/tree.html" "$T/load.html"
@@ -97,6 +97,7 @@ if need 'names that hurt' protoc; then
             -- labels "$T/labels.svg" -- labels "$T/hurt.svg" \
             -- labels "$T/tree.svg" -- sized "$T/sized.svg" \
             -- names "$T/hurt.svg" "$T/hurt.html" "$T/names.json" \
-            -- page "$T/tree.html" -- speedscope "$T/tree.json" "$T/tree.folded"
+            -- page "$T/tree.html" -- load "$T/load.html" \
+            -- speedscope "$T/tree.json" "$T/tree.folded"
     fi
 fi

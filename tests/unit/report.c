@@ -929,6 +929,23 @@ static void test_loaddoc_names(void)
     }
 }
 
+/* Each figure of a result that documents list has its meaning in its row, and
+ * a name of its own. */
+static void test_loaddoc_figures(void)
+{
+    const struct res_field *f = NULL, *g;
+    while ((f = res_next(f, RES_WINDOW, RES_METHOD))) {
+        bool listed = f->group <= RES_TOP || f->group == RES_METHOD;
+        if (!listed || f->type == RES_MOMENT || f->type == RES_PACE)
+            continue;
+        CHECK(*f->about && strlen(loaddoc_name(f, 64).text) < 40);
+        for (g = f; (g = res_next(g, RES_WINDOW, RES_TOP)); )
+            CHECK(f->group == RES_LATENCY || g->group == RES_LATENCY ||
+                  f->group == RES_METHOD ||
+                  strcmp(loaddoc_name(f, 0).text, loaddoc_name(g, 0).text));
+    }
+}
+
 /* By size, the largest callee starts where its caller does, and self is last;
  * a callee cut off below the narrowest frame is nobody's self. */
 static void test_svg_by_size(void)
