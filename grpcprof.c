@@ -717,6 +717,10 @@ enum {
     TPL_FILE_BYTES = 64 << 20,          /* of one; or it is refused */
     TPL_CELLS_MOST = 1 << 22,           /* values of one: 64 MiB of slices */
     TPL_CLIENT_MOST = 999999,           /* {{client}}, at most */
+
+    /* Rows of files times fields that are encoded as JSON, of one message: each
+     * is tried before the run; 4 s. */
+    TPL_TRIES_MOST = 1 << 21,
 };
 
 /* ---- NET ---- */
@@ -27802,6 +27806,8 @@ static int check_read_value(struct check *c, struct slice text,
              !txt_put_base64_decoded(&c->bytes, text))
         e = txt_fail(why, GP_EUSAGE, "'%.*s' is not base64", dsc_shown(text),
                      text.p);
+    if (!e && c->bytes.err)
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
     mem_fini(&b);
     return e;
 }
@@ -28383,7 +28389,8 @@ static int tpl_add_string(struct tpl_build *x, const struct dsc_field *f,
             mem_put(&b, c, k);
         p->text = (struct slice){ mem_arena_dup(&x->set->text, b.data, b.len),
                                   b.len };
-        e = p->text.p ? b.err : txt_fail(x->why, GP_ENOMEM, "out of memory");
+        if (b.err || !p->text.p)
+            e = txt_fail(x->why, GP_ENOMEM, "out of memory");
         mem_fini(&b);
     }
     return e;
@@ -28594,9 +28601,10 @@ static int tpl_put_message(const struct tpl_message *m, struct tpl_call *c,
  * is a JSON value there is none. */
 static int64_t tpl_rows(const struct tpl_message *m, struct gp_why *why)
 {
-    size_t rows = 0;
+    size_t rows = 0, json = 0;
     for (size_t i = 0; i < m->n; i++) {
         const struct tpl_node *node = &m->node[i];
+        json += node->op == TPL_JSON;
         for (size_t k = 0; k < node->text.n && node->op == TPL_JSON; k++) {
             const struct tpl_part *p = &node->text.part[k];
             struct js_value v;
@@ -28611,6 +28619,10 @@ static int64_t tpl_rows(const struct tpl_message *m, struct gp_why *why)
                                     row + 1);
         }
     }
+    if (json && rows > TPL_TRIES_MOST / json)
+        return txt_fail(why, GP_ELIMIT, "%zu rows for %zu fields that are no "
+                        "plain text or integer: too many; use fewer rows",
+                        rows, json);
     return (int64_t)rows;
 }
 
@@ -43755,15 +43767,20 @@ static void load_log_flush(struct load_worker *w)
 }
 
 /* Log k, which ended with r: scheduled start, actual send and end, in ns after
- * the start of measuring, its status, and the client. */
+ * the start of measuring, its status, the client, and in a mix the method. */
 static void load_log(struct load_worker *w, const struct load_call *k,
                      const struct client_result *r)
 {
     txt_putf(&w->log, "%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%d\t%td\n",
              k->start_ns - w->start_ns,
              k->sent_ns ? k->sent_ns - w->start_ns : -1,
-             w->net.now_ns - w->start_ns, r->status,
+             w->net.now_ns - w->start_ns,
+             r->kind == CLIENT_CHECK ? -1 : r->status,
              k->client ? k->client - w->run->client : -1);
+    if (w->sum.nmethod) {
+        w->log.len--;                   /* the line goes on */
+        txt_putf(&w->log, "\t%td\n", k->method - w->run->config->method);
+    }
     if (w->log.len >= LOAD_LOG_BYTES)
         load_log_flush(w);
 }
@@ -55425,7 +55442,8 @@ static const struct opt loadcmd_options[] = {
       OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
     { 0, "log-requests", "FILE", NULL, "write one tab-separated line per call "
       "to FILE: due, sent and end time in ns since the start (sent -1: never "
-      "sent), gRPC status, client number from 0 (-1: no client)",
+      "sent), gRPC status (-1: a --check failed), client number from 0 (-1: no "
+      "client), and with --mix the method's number from 0",
       OPT_TEXT, LOADCMD_AT(log), 0, 0 },
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },

@@ -126,7 +126,10 @@ mixed() {
          all(len(x["messages"]) == 2 for x in c if x["method"] == "Upload") and
          len({x["messages"][0].get("i32", 0) for x in c
               if x["method"] == "Unary"}) == 60' \
-        -c 3 -n 40 --threads 2 --mix "$T/mix" --check 'i32 >= 0'
+        -c 3 -n 40 --threads 2 --mix "$T/mix" --check 'i32 < 999' \
+        --log-requests "$T/mix.log"
+    same 'several methods, a log of which' "$(cut -f 6 "$T/mix.log" | sort |
+        uniq -c | xargs)" '60 0 20 1 40 2'
     figures 'each has its own figures' '[(m["call"], m["weight"], m["sent"],
         m["ok"], m["failed"], m["response"]["count"]) for m in r["methods"]] ==
         [("test.Echo/Unary", 3, 60, 60, 0, 60),
@@ -179,10 +182,13 @@ checks() {
         esac
     done
     check 'a failed check is said' 3 "$BIN" load -n 4 --protoset "$T/rich.pb" \
-        --call test.Echo/Unary --check 'i32 == 2' --check text \
+        --log-requests "$T/check.log" --call test.Echo/Unary \
+        --check 'i32 == 2' --check text \
         --data '{"i32":{{seq}},"text":"x"}' "$TO"
     has 'a failed check is said, with what it found' "$OUT" \
         ' 3  check +CHECK_FAILED +i32 == 2: found [013]'
+    same 'a failed check is no OK in a log' \
+        "$(cut -f 4 "$T/check.log" | sort | uniq -c | xargs)" '3 -1 1 0'
     check 'each message of a stream' 3 "$BIN" load -n 2 \
         --protoset "$T/rich.pb" --call test.Echo/Download --check 'i32 < 2' "$TO"
     has 'each message of a stream, said' "$OUT" ' 2  check .*i32 < 2: found 2'

@@ -132,6 +132,7 @@ TEST(tpl_csv),
 TEST(tpl_text),
 TEST(tpl_message),
 TEST(check),
+TEST(msgs_memory),
 TEST(res_errors),
 TEST(load_failures),
 /* cs.c */

@@ -225,3 +225,49 @@ static void test_check(void)
     dsc_fini(&d);
 #endif
 }
+
+/* Templates and checks when the nth allocation fails: an error, no crash. */
+static void test_msgs_memory(void)
+{
+#ifdef SVC_PROTOS
+    static const char text[] = "{\"responseSize\": {{seq}}, \"payload\": "
+        "{\"body\": \"{{csv.b}}\"}, \"responseStatus\": {\"message\": "
+        "\"x{{csv.a}}\\n\", \"code\": 3}}";
+    const char *path = test_tpl_file("a,b\n\"x\"\"\",YQ==\n", 15);
+    struct slice protos = { (const char *)svc_protos, sizeof svc_protos };
+    struct gp_why why = {{0}};
+    struct dsc d = {0};
+    CHECK(!dsc_init(&d, protos, &why));
+    const struct dsc_symbol *s =
+        dsc_symbol(&d, txt_slice("grpc.testing.SimpleRequest"));
+    for (long fuse = 0, done = 0; !done && fuse < 1000; fuse++) {
+        struct tpl_set set = { .csv = path };
+        struct tpl_message m = {0};
+        struct check c = {0};
+        struct buf quoted = {0}, b = {0}, out = {0};
+        struct js_value v;
+        struct tpl_call call = {0};
+        tpl_quote(txt_slice(text), &quoted);
+        CHECK(!js_read(mem_slice(&quoted), &v, &why));
+        *why.text = 0;
+        mem_fuse = fuse;
+        int e = tpl_message_init(&m, &set, &d, s, &v, &why);
+        e = e ? e : tpl_put_message(&m, &call, &b, &out, &why);
+        e = e ? e : check_init(&c, &d, s, "responseStatus.message =~ \"^x\"",
+                               &why);
+        mem_fuse = -1;
+        CHECK(!e == !*why.text);
+        CHECK(e || check_holds(&c, mem_slice(&out), &b));
+        done = !e;
+        CHECK(fuse > 0 || e);
+        check_fini(&c);
+        tpl_message_fini(&m);
+        tpl_set_fini(&set);
+        mem_fini(&quoted);
+        mem_fini(&b);
+        mem_fini(&out);
+    }
+    dsc_fini(&d);
+    unlink(path);
+#endif
+}
