@@ -35529,7 +35529,15 @@ static struct client_result client_call_status(const struct client_conn *c,
                                    .text = client_text(text) };
 }
 
-/* Return the result of a complete response; text holds what it borrows. */
+/* True if the response of u is complete, valid and OK. */
+static bool client_call_good(const struct client_call *u)
+{
+    return u->ended && u->status == 0 && !u->too_many && !u->invalid &&
+           !rpc_frame_cut(&u->frame) && (u->frame.count == 1 || u->many);
+}
+
+/* Return the result of a complete response that is not good; text holds what it
+ * borrows. */
 static struct client_result client_call_result(const struct client_conn *c,
                                                const struct client_call *u,
                                                struct buf *text)
@@ -35553,10 +35561,8 @@ static struct client_result client_call_result(const struct client_conn *c,
         r.text = client_text(text);
     } else if (u->invalid || rpc_frame_cut(&u->frame)) {
         r.text = u->invalid ? u->invalid : "the reply ends inside a message";
-    } else if (u->frame.count != 1 && !u->many) {
-        r.text = u->frame.count ? "more than one message" : "no message";
     } else {
-        r = (struct client_result){ .kind = CLIENT_OK };
+        r.text = u->frame.count ? "more than one message" : "no message";
     }
     return r;
 }
@@ -35755,12 +35761,10 @@ static void client_on_end(struct cs *s, struct cs_stream *t)
     u->ended = true;
 }
 
-/* Report the result of a call whose stream is closed. */
-static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
-                            bool by_peer)
+/* Report the result of a call that is not good and whose stream is closed. */
+static void client_call_report(struct client_conn *c, struct client_call *u,
+                               uint32_t code, bool by_peer)
 {
-    struct client_conn *c = client_conn_of(s);
-    struct client_call *u = client_call_of(t);
     struct client_result r = { .kind = CLIENT_RESET, .detail = code,
                                .status = rpc_status_of_reset(code),
                                .text = nghttp2_http2_strerror(code) };
@@ -35784,6 +35788,22 @@ static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
         mem_fini(&c->text);
     c->up->on_done(c, u, &r);
     mem_fini(&text);
+}
+
+/* Report the end of a call whose stream is closed. */
+static void client_on_close(struct cs *s, struct cs_stream *t, uint32_t code,
+                            bool by_peer)
+{
+    static const struct client_result good = { .kind = CLIENT_OK };
+    struct client_conn *c = client_conn_of(s);
+    struct client_call *u = client_call_of(t);
+    if (client_call_good(u)) {
+        client_call_detach(u);
+        c->text_of = NULL;
+        c->up->on_done(c, u, &good);
+    } else {
+        client_call_report(c, u, code, by_peer);
+    }
 }
 
 /* Report that calls may start: the server's SETTINGS were received.  It has as
