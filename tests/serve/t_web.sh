@@ -73,7 +73,7 @@ fetched() {
     has 'report names svc_work in what it fetched' "$OUT" ' svc_work'
     check 'report says what was answered' 1 "$BIN" report "$url/pprof/no"
     one_line 'report says what was answered, in one line' 'HTTP status 404'
-    check 'https:// without TLS' 1 "$BIN" report "https://127.0.0.1:$WEB/"
+    check 'https:// without TLS' 1 "$BIN" report -q "https://127.0.0.1:$WEB/"
     one_line 'https:// without TLS, said' 'without TLS; use http://'
     check 'curl -I' 0 curl -sSfI "$url/pprof/profile"
     check 'curl is refused with a Host of others' 22 curl -sSf \
