@@ -41,7 +41,7 @@
  * 30  ANL      one pass over the samples; trust, verdict, advice
  * 31  COMPARE  two profiles beside each other; assertions
  * 32  SVG      flame graph: one self-contained picture
- * 33  DSC      protobuf descriptors; messages from JSON and back
+ * 33  DSC      protobuf descriptors: files, names, imports, types
  * 34  PJSON    protobuf messages from JSON and back
  * 35  CHECK    what a reply must be: expressions on its fields
  * 36  TPL      templates in what load sends

@@ -195,5 +195,5 @@ TEXT
     fi
     beside_grpcurl
     LIMIT=120 tally 'hostile reflection' "$PY" tests/load/reflect.py hostile \
-        "$T/shop.pb" "$BIN" ${SUFFIX:+lenient}
+        "$T/shop.pb" "$BIN" ${SUFFIX:+"lenient"}
 fi
