@@ -21157,6 +21157,51 @@ static struct stat_change stat_change_time(const struct stat_share s[2],
     return c;
 }
 
+/* Return the 97.5% quantile of Student's t with df degrees of freedom, to 0.5%:
+ * between the rows of its table linear in 1 / df, past them by the first terms
+ * of Cornish and Fisher's expansion. */
+static double stat_student(double df)
+{
+    static const double t[] = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447,
+                                2.365, 2.306, 2.262, 2.228 };
+    const double z = STAT_Z;
+    size_t rows = sizeof t / sizeof *t, i = df > 1 ? (size_t)df : 1;
+    if (df >= (double)rows)
+        return z + (z * z * z + z) / (4 * df) +
+               (5 * pow(z, 5) + 16 * z * z * z + 3 * z) / (96 * df * df);
+    double low = 1 / (double)i, high = 1 / (double)(i + 1);
+    return t[i] + (t[i - 1] - t[i]) * (1 / fmax(df, 1) - high) / (low - high);
+}
+
+/* Return the mean of v[n]; *error2 gets the square of its standard error. */
+static double stat_mean(const double *v, size_t n, double *error2)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += v[i];
+    for (size_t i = 0; i < n; i++)
+        squares += (v[i] - sum / (double)n) * (v[i] - sum / (double)n);
+    *error2 = squares / (double)(n - 1) / (double)n;
+    return sum / (double)n;
+}
+
+/* Return the change of a figure from n runs, old, to m runs, now: that of the
+ * means with Welch's interval; all NAN with less than two runs each. */
+static struct stat_change stat_change_runs(const double *old, size_t n,
+                                           const double *now, size_t m)
+{
+    double e[2];
+    if (n < 2 || m < 2)
+        return (struct stat_change){ NAN, NAN, NAN, NAN, false };
+    double delta = -stat_mean(old, n, &e[0]) + stat_mean(now, m, &e[1]);
+    double both = e[0] + e[1], error = sqrt(both);
+    double df = both * both / (e[0] * e[0] / (double)(n - 1) +
+                               e[1] * e[1] / (double)(m - 1));
+    double half = error > 0 ? stat_student(df) * error : error;
+    return (struct stat_change){ delta, delta - half, delta + half, NAN,
+                                 half < fabs(delta) };
+}
+
 /* Compare two numbers. */
 static int stat_compare_numbers(const void *a, const void *b)
 {
@@ -41022,6 +41067,7 @@ struct res_config {                     /* what a run does */
     int64_t     interval_ns;            /* of the time series */
     uint64_t    max_errors;             /* failures tolerated */
     double      max_error_share;        /* the same as a share; < 0: not set */
+    bool        allow_not_sent;         /* tolerate calls due but not sent */
     bool        no_reconnect;           /* do not replace lost connections */
     int         log_fd;                 /* gets a row per call; 0: no log */
     atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
@@ -41108,6 +41154,7 @@ struct res_tool {                       /* what a result comes from */
 struct res {
     struct res_tool tool;
     uint64_t planned, sent, ok, failed, cut_off, not_sent;      /* calls */
+    uint64_t overdue;                   /* of not_sent: they were due */
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
@@ -41429,6 +41476,8 @@ static const struct res_field res_field[] = {
           "calls unfinished at the end of the run"),
     RES_R(COUNTS, "not_sent", WHOLE, SUM, not_sent,
           "calls due but never sent"),
+    RES_R(COUNTS, "overdue", WHOLE, SUM, overdue,
+          "calls that were due and not sent, part of not_sent"),
     RES_R(COUNTS, "retried_after_goaway", WHOLE, SUM, resent,
           "calls sent again: the server had not processed them"),
     RES_R(DRAIN, "ns", WHOLE, SUM, drain.ns,
@@ -41737,18 +41786,19 @@ static void res_threads_add(struct res *r, const struct res *f)
  * failed. */
 static bool res_exceeds(const struct res_config *k, const struct res *r)
 {
-    double done = (double)r->ok + (double)r->failed;
+    uint64_t bad = r->failed + (k->allow_not_sent ? 0 : r->overdue);
+    double due = (double)(r->ok + bad);
     if (r->gave_up || (!r->ok && !r->failed && !r->messages_in &&
                        r->ended != RES_SIGNAL))
         return true;
-    if (k->max_error_share >= 0 && k->max_error_share * done > 0)
-        return (double)r->failed > k->max_error_share * done;
-    return r->failed > k->max_errors;
+    if (k->max_error_share >= 0 && k->max_error_share * due > 0)
+        return (double)bad > k->max_error_share * due;
+    return bad > k->max_errors;
 }
 
 /* ================================= 53 JUDGE ==================================
  * for     what limited a run of load, by its figures; assertions
- * uses    MEM, TXT, HDR, ANL, RES
+ * uses    MEM, TXT, HDR, STAT, ANL, RES
  * owns    nothing
  * spec    none
  * prefix  judge_
@@ -42214,7 +42264,10 @@ struct judge_assert {
     const char *text;                   /* as given; borrowed */
     enum judge_unit unit;                 /* of value; a share is 0 to 1 */
     double      value;                  /* the figure; NAN: not known */
+    double      low, high;              /* 95% interval; NAN: not known */
+    const char *lacks;                  /* static: why it may be unknown */
     bool        few;                    /* percentile of too few values: n/a */
+    bool        delta;                  /* a change from an older result */
     bool        pass;
 };
 
@@ -42232,10 +42285,41 @@ struct judge_profile {                  /* of the server, of the same window */
                                          * JSON, borrowed; or empty */
 };
 
-struct judge_spread {                     /* one run of several */
+struct judge_spread {                   /* one run of several */
     double rps;                         /* ok calls per second */
-    double p50, p99;                    /* ns, of response; NAN: too few */
+    double failed;                      /* calls */
+    double p50, p90, p99, p999;         /* ns, of response; NAN: too few */
+    double cpu_ns;                      /* server's CPU per call; NAN: no
+                                         * profile */
 };
+
+/* Figures of a run: in JSON, in text as those of lf_changes, in assertions. */
+#define JUDGE_RUN(member) offsetof(struct judge_spread, member)
+static const struct judge_run_figure {
+    const char *key, *name, *figure;
+    bool time;                          /* in ns */
+    size_t at;
+} judge_run_figures[] = {
+    { "rps_ok", "req/s", "rps", false, JUDGE_RUN(rps) },
+    { "failed", "failed", "errors", false, JUDGE_RUN(failed) },
+    { "p50", "p50", "p50", true, JUDGE_RUN(p50) },
+    { "p90", "p90", "p90", true, JUDGE_RUN(p90) },
+    { "p99", "p99", "p99", true, JUDGE_RUN(p99) },
+    { "p99.9", "p99.9", "p99.9", true, JUDGE_RUN(p999) },
+    { "cpu_ns_per_call", "cpu_per_call", "cpu_per_call", true,
+      JUDGE_RUN(cpu_ns) },
+};
+enum { JUDGE_RUN_FIGURES = sizeof judge_run_figures /
+                           sizeof *judge_run_figures };
+
+/* Set v[n] to figure f of the n runs at run. */
+static void judge_run_values(const struct judge_run_figure *f,
+                             const struct judge_spread *run, size_t n,
+                             double *v)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(&v[i], (const char *)&run[i] + f->at, sizeof *v);
+}
 
 struct judge_report {                     /* a result, and what it means */
     const struct res_config *config;    /* all pointers here are borrowed */
@@ -42253,6 +42337,8 @@ struct judge_report {                     /* a result, and what it means */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
     const struct judge_profile *old_profile;      /* its profile; or NULL */
+    const struct judge_spread *old_run; /* its runs */
+    size_t old_nrun;                    /* 0: there was one run */
     int    exit;                        /* exit status of the program */
 };
 
@@ -42297,6 +42383,32 @@ static double judge_rate(const struct res *r)
     return res_rate(r, r->ok, r->drain.ok);
 }
 
+/* Return the figures of r, one run of several, with the server's CPU per call,
+ * or NAN. */
+static struct judge_spread judge_spread_of(const struct res *r, double cpu_ns)
+{
+    const struct hdr *h = &r->response;
+    return (struct judge_spread){ judge_rate(r), (double)r->failed,
+        judge_percentile(h, 50), judge_percentile(h, 90),
+        judge_percentile(h, 99), judge_percentile(h, 99.9), cpu_ns };
+}
+
+/* Return the change of figure f from t's older runs to its runs, the means of
+ * which go to mean; NAN with less than two of either. */
+static struct stat_change judge_run_change(const struct judge_report *t,
+                                           const struct judge_run_figure *f,
+                                           double mean[2])
+{
+    double v[2][RES_RUNS_MOST], error2;
+    judge_run_values(f, t->old_run, t->old_nrun, v[0]);
+    judge_run_values(f, t->run, t->nrun, v[1]);
+    if (t->nrun > 1 && t->old_nrun > 1) {
+        mean[0] = stat_mean(v[0], t->old_nrun, &error2);
+        mean[1] = stat_mean(v[1], t->nrun, &error2);
+    }
+    return stat_change_runs(v[0], t->old_nrun, v[1], t->nrun);
+}
+
 /* Set the value and unit of a to t's figure of that name, NAN if not known, or
  * with share to its share of the whole.  False: there is no such figure. */
 static bool judge_figure(const struct judge_report *t, struct slice name,
@@ -42319,6 +42431,7 @@ static bool judge_figure(const struct judge_report *t, struct slice name,
         { "cut_off", r->cut_off, r->planned },
     };
     a->few = percent >= 0 && !judge_percentile_ok(h->n, percent);
+    a->lacks = h->n ? "no profile was taken" : "no call succeeded";
     a->unit = RES_IN_NS;
     a->value = h->n && percent >= 0 && percent <= 100
                ? (double)hdr_percentile(h, percent) : none;
@@ -42329,6 +42442,7 @@ static bool judge_figure(const struct judge_report *t, struct slice name,
             a->value = time[i].ns;
             return true;
         }
+    a->lacks = "no call ended";
     a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
     a->value = judge_rate(r);
     if (txt_equal(name, txt_slice("rps")) && !share)
@@ -42340,6 +42454,41 @@ static bool judge_figure(const struct judge_report *t, struct slice name,
             return true;
         }
     return false;
+}
+
+/* Set a to the change of the figure in name, delta(FIGURE), from t's older
+ * result.  With share a change of a share is a difference, any other relative;
+ * without, a difference.  False: it is no such figure. */
+static bool judge_delta(const struct judge_report *t, struct slice name,
+                        bool share, struct judge_assert *a)
+{
+    struct slice inner = txt_after(name, sizeof "delta(" - 1);
+    struct judge_assert old = *a;
+    struct judge_report before = *t;
+    inner.n -= inner.n > 0;             /* the ) */
+    before.result = t->old ? t->old : t->result;
+    before.profile = t->old ? t->old_profile : NULL;
+    bool part = share && judge_figure(t, inner, true, a) &&
+                a->unit == RES_IN_SHARE;
+    if (!txt_ends(name, ")") || !judge_figure(t, inner, part, a) ||
+        !judge_figure(&before, inner, part, &old))
+        return false;
+    double v[2] = { t->old ? old.value : (double)NAN, a->value };
+    struct stat_change c = { .low = NAN, .high = NAN };
+    for (size_t i = 0; i < JUDGE_RUN_FIGURES && t->old && !part; i++)
+        if (txt_equal(inner, txt_slice(judge_run_figures[i].figure)))
+            c = judge_run_change(t, &judge_run_figures[i], v);
+    double scale = share && !part ? (v[0] > 0 ? v[0] : (double)NAN) : 1;
+    a->value = (v[1] - v[0]) / scale;
+    a->low = c.low / scale;
+    a->high = c.high / scale;
+    a->unit = share ? RES_IN_SHARE : a->unit;
+    a->few |= old.few;
+    a->delta = true;
+    if (isnan(v[0]) || v[0] <= 0)
+        a->lacks = t->old ? "the older figure is not known, or 0"
+                          : "there is no older result";
+    return true;
 }
 
 /* Fail: text, which names the figure name, is no assertion. */
@@ -42362,9 +42511,9 @@ static int judge_assert_refuse(const char *text, struct slice name,
                             "mean %s?", text, word, known[i]);
     }
     return txt_fail(why, GP_EUSAGE, "'%.60s': write pN, mean, min, max, "
-                    "cpu_per_call, rps, errors, not_sent or cut_off, then < <= "
-                    "> or >=, then a time such as 5ms, a number, or a share "
-                    "such as 1%%", text);
+                    "cpu_per_call, rps, errors, not_sent or cut_off, "
+                    "or delta() of one, then < <= > or >=, then a time such as "
+                    "5ms, a number, or a share such as 1%%", text);
 }
 
 /* Evaluate a->text for t into a; an unknown figure does not pass.  GP_EUSAGE:
@@ -42378,18 +42527,23 @@ static int judge_assert(const struct judge_report *t, struct judge_assert *a,
     struct slice text = txt_slice(a->text + op + strspn(a->text + op, " "));
     bool share = text.n > 1 && text.p[text.n - 1] == '%';
     int64_t ns;
+    a->low = a->high = NAN;
+    a->delta = false;
     if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
         txt_next_word(&left).n || strpbrk(text.p, "&|,;") ||
-        !judge_figure(t, name, share, a))
+        !(txt_starts(name, "delta(") ? judge_delta : judge_figure)(t, name,
+                                                               share, a))
         return judge_assert_refuse(a->text, name, why);
-    double bound = a->unit == RES_IN_NS
-        ? txt_duration(text.p, &ns) ? (double)NAN : (double)ns
+    bool time = a->unit == RES_IN_NS, less_than_0 = a->delta && *text.p == '-';
+    double bound = time
+        ? txt_duration(text.p + less_than_0, &ns) ? (double)NAN
+        : less_than_0 ? -(double)ns : (double)ns
         : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
                 : txt_finite(text);
     if (isnan(bound))
         return txt_fail(why, GP_EUSAGE, "'%s': '%s' is not %s", a->text, text.p,
-                        a->unit == RES_IN_NS ? "a time with its unit, such as "
-                        "5ms" : "a number, or a share such as 1%");
+                        time ? "a time with its unit, such as 5ms"
+                             : "a number, or a share such as 1%");
     a->pass = less ? a->value < bound : a->value > bound;
     a->pass |= same && a->value >= bound && a->value <= bound;
     return GP_OK;
@@ -42739,6 +42893,8 @@ static void lf_js_verdict(struct js *j, const struct judge_report *t)
         js_open(j, '{');
         js_field_text(j, "expr", t->assert[i].text);
         js_field_num(j, "value", t->assert[i].value);
+        js_field_num(j, "low", t->assert[i].low);
+        js_field_num(j, "high", t->assert[i].high);
         js_field_bool(j, "pass", t->assert[i].pass);
         js_close(j, '}');
     }
@@ -42831,7 +42987,22 @@ struct lf_change {                     /* a figure of two results */
     bool time;                          /* in ns */
     double v[2];                        /* older, now; NAN: not known */
     const struct judge_profile *interval[2];      /* that have v's; or NULL */
+    struct stat_change runs;            /* of the means of several runs, which
+                                         * are v; NAN: there is one run */
 };
+
+/* Call put with the figure name of t->old and of t; if both have several runs,
+ * the means of those and their change. */
+static void lf_change(const struct judge_report *t, void *arg,
+                      void (*put)(void *arg, const struct lf_change *c),
+                      struct lf_change c)
+{
+    c.runs = (struct stat_change){ NAN, NAN, NAN, NAN, false };
+    for (size_t i = 0; i < JUDGE_RUN_FIGURES; i++)
+        if (!strcmp(c.name, judge_run_figures[i].name))
+            c.runs = judge_run_change(t, &judge_run_figures[i], c.v);
+    put(arg, &c);
+}
 
 /* Call put for each figure of t and of t->old. */
 static void lf_changes(const struct judge_report *t, void *arg,
@@ -42840,21 +43011,21 @@ static void lf_changes(const struct judge_report *t, void *arg,
     const struct res *r = t->result, *old = t->old;
     const struct judge_profile *p = t->profile, *q = t->old_profile;
     char name[24];
-    put(arg, &(struct lf_change){ "req/s", .v = { judge_rate(old),
-                                                  judge_rate(r) } });
-    put(arg, &(struct lf_change){ "failed", .v = { (double)old->failed,
-                                                    (double)r->failed } });
+    lf_change(t, arg, put, (struct lf_change){ "req/s", .v = {
+        judge_rate(old), judge_rate(r) } });
+    lf_change(t, arg, put, (struct lf_change){ "failed", .v = {
+        (double)old->failed, (double)r->failed } });
     for (size_t i = 0; i < t->npercent; i++) {
         double percent = t->percent[i];
         snprintf(name, sizeof name, "p%.10g", percent);
-        put(arg, &(struct lf_change){ name, true,
-            { judge_percentile(&old->response, percent),
-              judge_percentile(&r->response, percent) }, { NULL, NULL } });
+        lf_change(t, arg, put, (struct lf_change){ name, true, .v = {
+            judge_percentile(&old->response, percent),
+            judge_percentile(&r->response, percent) } });
     }
     if (p || q)                         /* named as in --assert */
-        put(arg, &(struct lf_change){ "cpu_per_call", true,
-            { q ? q->cpu_ns : (double)NAN, p ? p->cpu_ns : (double)NAN },
-            { q, p } });
+        lf_change(t, arg, put, (struct lf_change){ "cpu_per_call", true,
+            .v = { q ? q->cpu_ns : (double)NAN, p ? p->cpu_ns : (double)NAN },
+            .interval = { q, p } });
 }
 
 /* Write a member: a figure before and now. */
@@ -42870,6 +43041,11 @@ static void lf_js_change(void *j, const struct lf_change *c)
             js_field_num(j, key[i][1], p->low_ns);
             js_field_num(j, key[i][2], p->high_ns);
         }
+    }
+    if (!isnan(c->runs.low)) {
+        js_field_num(j, "change", c->runs.delta);
+        js_field_num(j, "change_low", c->runs.low);
+        js_field_num(j, "change_high", c->runs.high);
     }
     js_close(j, '}');
 }
@@ -42901,9 +43077,11 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     js_field_open(&j, "runs", '[');
     for (size_t i = 0; i < t->nrun; i++) {
         js_open(&j, '{');
-        js_field_num(&j, "rps_ok", t->run[i].rps);
-        js_field_num(&j, "p50", t->run[i].p50);
-        js_field_num(&j, "p99", t->run[i].p99);
+        for (size_t k = 0; k < JUDGE_RUN_FIGURES; k++) {
+            double v;
+            judge_run_values(&judge_run_figures[k], &t->run[i], 1, &v);
+            js_field_num(&j, judge_run_figures[k].key, v);
+        }
         js_close(&j, '}');
     }
     js_close(&j, ']');
@@ -43266,10 +43444,12 @@ static void lf_read_lists(struct lf_saved *s, const struct js_value *v)
     while (r->threads < RES_THREADS_MOST && js_next_member(&m, &key, &one))
         (void)lf_read_group(&one, RES_THREAD, &r->thread[r->threads++], NULL);
     m = lf_list(v, "runs");
-    while (r->runs < RES_RUNS_MOST && js_next_member(&m, &key, &one))
-        s->run[r->runs++] = (struct judge_spread){
-            lf_read_num(&one, "rps_ok"), lf_read_num(&one, "p50"),
-            lf_read_num(&one, "p99") };
+    for (; r->runs < RES_RUNS_MOST && js_next_member(&m, &key, &one); r->runs++)
+        for (size_t i = 0; i < JUDGE_RUN_FIGURES; i++) {
+            const struct judge_run_figure *f = &judge_run_figures[i];
+            double x = lf_read_num(&one, f->key);
+            memcpy((char *)&s->run[r->runs] + f->at, &x, sizeof x);
+        }
     s->nrun = r->runs;
     r->runs = r->runs ? r->runs : 1;
 }
@@ -45620,6 +45800,8 @@ static int load_run_result(const struct load_run *r, struct res *to,
     to->runs = 1;
     to->log_errno = r->log_errno;
     to->start_unix_ns = r->unix_ns;
+    if (r->open)
+        to->overdue = to->planned - to->sent;
     if (r->counted || !r->open)         /* else what the schedule had */
         to->planned = r->counted ? res_planned(k) : to->sent;
     to->not_sent = to->planned - to->sent;
@@ -49366,6 +49548,9 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
                                  "reached, or the time was over"
                                : " not sent: --max-in-flight reached, or the "
                                  "time was over");
+        if (r->overdue && !t->config->allow_not_sent)
+            doc_count(b, "; ", (double)r->overdue, " were due, and count as "
+                      "failures unless --allow-not-sent");
         doc_field(d, "note");
     }
     uint64_t drained = r->drain.ok + r->drain.failed;
@@ -49394,9 +49579,13 @@ static int loaddoc_number_order(const void *a, const void *b)
 static void loaddoc_spread(struct doc_doc *d, const char *name, double *v,
                            size_t n, bool time)
 {
-    bool known = true;
-    for (size_t i = 0; i < n; i++)
+    bool known = true, any = false;
+    for (size_t i = 0; i < n; i++) {
         known &= !isnan(v[i]);
+        any |= !isnan(v[i]);
+    }
+    if (!any && strcmp(name, "p50") && strcmp(name, "p99"))
+        return;                         /* beyond all runs */
     qsort(v, n, sizeof *v, loaddoc_number_order);
     const double show[3] = { (v[(n - 1) / 2] + v[n / 2]) / 2, v[0], v[n - 1] };
     txt_puts(&d->cell, name);
@@ -49414,20 +49603,17 @@ static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
     const struct doc_column column[] = {
         { title, -10 }, { "median", 10 }, { "minimum", 10 },
         { "maximum", 10 } };
-    double v[3][RES_RUNS_MOST];
+    double v[RES_RUNS_MOST];
     if (!t->nrun)
         return;
-    for (size_t i = 0; i < t->nrun; i++) {
-        v[0][i] = t->run[i].rps;
-        v[1][i] = t->run[i].p50;
-        v[2][i] = t->run[i].p99;
-    }
     loaddoc_part(d, "Runs");
     snprintf(title, sizeof title, "%zu runs", t->nrun);
     doc_table(d, column, sizeof column / sizeof *column);
-    loaddoc_spread(d, "req/s", v[0], t->nrun, false);
-    loaddoc_spread(d, "p50", v[1], t->nrun, true);
-    loaddoc_spread(d, "p99", v[2], t->nrun, true);
+    for (size_t i = 0; i < JUDGE_RUN_FIGURES; i++) {
+        const struct judge_run_figure *f = &judge_run_figures[i];
+        judge_run_values(f, t->run, t->nrun, v);
+        loaddoc_spread(d, f->name, v, t->nrun, f->time);
+    }
     loaddoc_table_end(d);
     if (!d->md && !d->html)
         mem_put_byte(d->b, '\n');
@@ -49457,19 +49643,37 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
     }
 }
 
+/* Append v in the unit of a; a change has its sign. */
+static void loaddoc_put_asserted(struct buf *b, const struct judge_assert *a,
+                                 double v)
+{
+    if (isnan(v)) {
+        txt_puts(b, "n/a");
+    } else if (a->unit == RES_IN_NS) {
+        txt_puts(b, v < 0 ? "-" : a->delta ? "+" : "");
+        txt_put_time(b, fabs(v));
+    } else if (a->unit == RES_IN_SHARE) {
+        txt_putf(b, a->delta ? "%+.4g%%" : "%.4g%%", 100 * v);
+    } else {
+        txt_putf(b, a->delta ? "%+.10g" : "%.10g", v);
+    }
+}
+
 /* Append the assertion a and the value measured, in its unit. */
 static void loaddoc_put_load_assert(struct buf *b, const struct judge_assert *a)
 {
     txt_put_clean(b, txt_slice(a->text));
     txt_puts(b, ": it is ");
+    loaddoc_put_asserted(b, a, a->value);
     if (isnan(a->value))
-        txt_puts(b, "n/a");
-    else if (a->unit == RES_IN_NS)
-        txt_put_time(b, a->value);
-    else if (a->unit == RES_IN_SHARE)
-        txt_putf(b, "%.4g%%", 100 * a->value);
-    else
-        txt_putf(b, "%.10g", a->value);
+        txt_putf(b, ": %s", a->lacks);
+    if (!isnan(a->low)) {
+        txt_puts(b, " (95% interval ");
+        loaddoc_put_asserted(b, a, a->low);
+        txt_puts(b, " to ");
+        loaddoc_put_asserted(b, a, a->high);
+        mem_put_byte(b, ')');
+    }
     if (a->few)
         txt_puts(b, " (fewer than 10 values lie beyond it)");
 }
@@ -49501,7 +49705,11 @@ static void loaddoc_change_row(void *arg, const struct lf_change *c)
     doc_cell(d);
     if (d->ncolumns == 4)
         return;
-    for (int i = 0; i < 2; i++)
+    bool runs = !isnan(c->runs.low) && c->v[0] > 0;
+    if (runs)
+        txt_putf(&d->cell, "%+.1f%% to %+.1f%%", 100 * c->runs.low / c->v[0],
+                 100 * c->runs.high / c->v[0]);
+    for (int i = 0; i < 2 && !runs; i++)
         if (c->interval[i] && c->interval[i]->low_ns < c->v[i]) {
             doc_time(&d->cell, i ? "now " : "older ", c->interval[i]->low_ns,
                      " to ");
@@ -49519,11 +49727,20 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
     if (!t->old)
         return;
     loaddoc_part(d, "Compared with the older result");
-    doc_table(d, column, t->profile || t->old_profile ? 5 : 4);
+    bool runs = t->nrun > 1 && t->old_nrun > 1;
+    doc_table(d, column, runs || t->profile || t->old_profile ? 5 : 4);
     lf_changes(t, d, loaddoc_change_row);
     loaddoc_table_end(d);
-    doc_paragraph(d, "one run each: how much runs of an unchanged server "
-                  "differ is not known");
+    char text[160];
+    if (runs)
+        snprintf(text, sizeof text, "means of %zu and %zu runs, and the 95%% "
+                 "interval of the change", t->old_nrun, t->nrun);
+    else
+        snprintf(text, sizeof text, "%zu run%s against %zu: how much runs of "
+                 "an unchanged server differ is not known; --repeat 5 for both "
+                 "tells", t->old_nrun ? t->old_nrun : 1,
+                 t->old_nrun > 1 ? "s" : "", t->nrun ? t->nrun : 1);
+    doc_paragraph(d, text);
 }
 
 /* ---- the server's CPU by call ---- */
@@ -55274,8 +55491,8 @@ static void msg_fini(struct msg *c)
 
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, FIG, ANL, PJSON, NET, TLS,
- *         CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE, LOADFILE, LOAD, DOC,
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, MERGE, FIG, ANL, PJSON, NET,
+ *         TLS, CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE, LOADFILE, LOAD, DOC,
  *         LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
@@ -55297,7 +55514,7 @@ struct loadcmd_args {
                *profile, *profile_out, *describe;
     struct tls_config tls_config;
     struct opt_list out, label, assert;
-    bool no_reconnect, strict, tls, list;
+    bool allow_not_sent, no_reconnect, strict, tls, list;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
         struct res_step step[RES_STEPS_MOST];
@@ -55475,6 +55692,9 @@ static const struct opt loadcmd_options[] = {
       OPT_LIST, LOADCMD_AT(assert), 0, 0 },
     { 0, "max-errors", "N|P%", "0", "failures tolerated before exit 3",
       OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
+    { 0, "allow-not-sent", NULL, NULL, "tolerate calls that were due and not "
+      "sent; else each counts as a failed one for --max-errors",
+      OPT_FLAG, LOADCMD_AT(allow_not_sent), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 5 if the client, or CPUs that "
       "it shares, were the limit",
       OPT_FLAG, LOADCMD_AT(strict), 0, 0 },
@@ -55712,7 +55932,7 @@ static int loadcmd_defaults(struct loadcmd_args *c,
         return opt_misuse(cmd, "--profile-%s needs --profile",
                           c->profile_out ? "out" : "hz");
     for (size_t i = 0; i < c->assert.n; i++)
-        if (!c->profile && !strncmp(c->assert.text[i], "cpu_per_call", 12))
+        if (!c->profile && strstr(c->assert.text[i], "cpu_per_call"))
             return opt_misuse(cmd, "--assert '%s' needs --profile",
                               c->assert.text[i]);
     for (size_t i = 0; i < c->common.rest.n; i++)
@@ -55810,7 +56030,8 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .interval_ns = c->interval_ns,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns
                   : c->msg.stream_ns + c->timeout_ns,
-        .no_reconnect = c->no_reconnect, .stop = &loadcmd_signal,
+        .no_reconnect = c->no_reconnect,
+        .allow_not_sent = c->allow_not_sent, .stop = &loadcmd_signal,
         .reply = c->msg.each[0].method.output ? &c->parts.reply : NULL,
     };
     if (!loadcmd_read_errors(c->max_errors, to))
@@ -55885,6 +56106,10 @@ static int loadcmd_result_init(struct loadcmd_result *to,
         to->assert[i].text = c->assert.text[i];
         if (judge_assert(t, &to->assert[i], &why))
             return opt_misuse(cmd, "--assert %s", why.text);
+        if (to->assert[i].delta && !c->compare)
+            return opt_misuse(cmd, "--assert '%s' needs an older result: "
+                              "load --compare or report --base",
+                              c->assert.text[i]);
     }
     t->result = NULL;
     t->nassert = c->assert.n;
@@ -56134,8 +56359,6 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     int64_t ns = res_schedule_ns(plan);
     if (!c->profile)
         return EXIT_OK;
-    if (c->repeat > 1)
-        return opt_misuse(cmd, "--profile and --repeat: only one of them");
     *p = (struct fetch_profile){ .hz = (unsigned)c->profile_hz,
                                  .tls = &c->tls_config };
     if (fetch_init(p, *c->profile ? c->profile : GP_DEBUG_ADDRESS, &why))
@@ -56161,45 +56384,94 @@ static int loadcmd_profiler(const struct loadcmd_args *c,
     return say_why(sys_write_check(c->profile_out, &why), &why);
 }
 
-/* Write pp again, the profile that p took, with the load's calls that ended in
- * its time. */
-static int loadcmd_note_calls(const struct loadcmd_args *c,
-                              const struct fetch_profile *p, struct pp *pp,
-                              struct gp_why *why)
+struct loadcmd_profiles {               /* of the server, one for each run */
+    struct pp *pp;                      /* owned; --repeat */
+    const char *name[RES_RUNS_MOST];    /* for messages */
+    size_t n;                           /* of pp */
+    struct pp sum;                      /* of several; borrows from pp */
+    struct anl a;                       /* of all */
+    struct judge_profile of;            /* the same, with a */
+    bool changed;                       /* the file is not what was taken */
+    bool lacks;                         /* one was not had */
+};
+
+/* Release s; a zero s is fine. */
+static void loadcmd_profiles_fini(struct loadcmd_profiles *s)
 {
-    struct buf file = {0};
-    int e = fig_write_calls(pp, (const char *)c->msg.calls.data,
-                            (double)p->calls);
-    if (e || (e = pp_write(pp, &file)))
-        txt_fail(why, e, "out of memory for it");
-    else
-        e = sys_write_file(c->profile_out, file.data, file.len, why);
-    mem_fini(&file);
-    return e;
+    anl_fini(&s->a);
+    pp_fini(&s->sum);
+    for (size_t i = 0; s->pp && i < s->n; i++)
+        pp_fini(&s->pp[i]);
+    mem_free(s->pp);
 }
 
-/* Write the profile that p took, and analyse it into a, which borrows pp; false
- * after an error message. */
-static bool loadcmd_profile_write(const struct loadcmd_args *c,
-                                  struct fetch_profile *p, struct pp *pp,
-                                  struct anl *a, struct judge_profile *out)
+/* Add the profile that p took to s, with the load's calls that ended in its
+ * time if it has none; return the CPU per call, NAN after an error message.
+ * The first is written as it came. */
+static double loadcmd_profile_add(const struct loadcmd_args *c,
+                                  struct fetch_profile *p,
+                                  struct loadcmd_profiles *s)
 {
     struct gp_why why = p->why;
     struct anl_config config = {0};
-    int e = p->error ? p->error
-          : sys_write_file(c->profile_out, p->file.data, p->file.len, &why);
-    if (!e)
-        e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, import_read, &why);
-    if (!e && p->calls && !pp_comment(pp, "requests").n)
-        e = loadcmd_note_calls(c, p, pp, &why);
-    if (!e)
-        e = anl_run(pp, &config, a, &why);
-    if (e) {
-        say_error("no profile of the server: %s", why.text);
-        return false;
+    struct anl a = {0};
+    double cpu_ns = NAN;
+    struct pp *pp = s->pp ? &s->pp[s->n] : NULL;
+    int e = p->error;
+    if (!e && !pp)
+        e = txt_fail(&why, GP_ENOMEM, "out of memory for it");
+    if (!e && !s->n)
+        e = sys_write_file(c->profile_out, p->file.data, p->file.len, &why);
+    if (!e && !(e = pp_read(pp, &p->file, p->base, PP_MOST_BYTES, import_read,
+                            &why)))
+        s->name[s->n++] = p->base;
+    if (!e && p->calls && !pp_comment(pp, "requests").n) {
+        s->changed = true;
+        e = fig_write_calls(pp, (const char *)c->msg.calls.data,
+                            (double)p->calls);
     }
-    *out = judge_profile_of(a, c->profile_out);
-    return true;
+    if (!e && !(e = anl_run(pp, &config, &a, &why)))
+        cpu_ns = a.cpu_ns_per_call;
+    anl_fini(&a);
+    if (e)
+        say_error("no profile of the server: %s", why.text);
+    s->lacks |= e != GP_OK;
+    mem_fini(&p->file);
+    p->file = (struct buf){0};
+    memset(p->mark, 0, sizeof p->mark);
+    p->begun = false;
+    p->error = GP_OK;
+    p->calls = 0;
+    return cpu_ns;
+}
+
+/* Write the sum of s's profiles, and analyse it; false after an error
+ * message. */
+static bool loadcmd_profile_write(const struct loadcmd_args *c,
+                                  struct loadcmd_profiles *s)
+{
+    struct gp_why why = {{0}};
+    struct anl_config config = {0};
+    struct buf file = {0};
+    struct pp *pp = s->n > 1 ? &s->sum : s->pp;
+    if (s->lacks || !s->n)
+        return false;
+    int e = s->n > 1 ? merge_profiles(pp, s->pp, s->n, s->name, &why) : GP_OK;
+    if (!e && s->n > 1 && fig_merge(pp, s->pp, s->n))
+        e = txt_fail(&why, GP_ENOMEM, "out of memory for it");
+    if (!e && (s->changed || s->n > 1)) {
+        e = pp_write(pp, &file);
+        e = e ? txt_fail(&why, e, "out of memory for it")
+              : sys_write_file(c->profile_out, file.data, file.len, &why);
+    }
+    if (!e)
+        e = anl_run(pp, &config, &s->a, &why);
+    if (e)
+        say_error("no profile of the server: %s", why.text);
+    else
+        s->of = judge_profile_of(&s->a, c->profile_out);
+    mem_fini(&file);
+    return !e;
 }
 
 /* Run plan --repeat times.  *r becomes all runs together, run[] the figures of
@@ -56207,17 +56479,17 @@ static bool loadcmd_profile_write(const struct loadcmd_args *c,
 static int loadcmd_repeat(const struct loadcmd_args *c,
                           const struct res_config *plan,
                           struct res *r, struct judge_spread *run,
-                          size_t *n, struct gp_why *why)
+                          size_t *n, struct loadcmd_profiles *profiles,
+                          struct gp_why *why)
 {
     struct res one;
     for (*n = 0; *n < c->repeat && !atomic_load(&loadcmd_signal); ++*n) {
         int e = load_run(plan, &one, why);
         if (e)
             return e;
-        run[*n] = (struct judge_spread){
-            .rps = judge_rate(&one),
-            .p50 = judge_percentile(&one.response, 50),
-            .p99 = judge_percentile(&one.response, 99) };
+        double cpu_ns = plan->profiler
+            ? loadcmd_profile_add(c, plan->profiler, profiles) : (double)NAN;
+        run[*n] = judge_spread_of(&one, cpu_ns);
         lf_append(r, &one);
     }
     return GP_OK;
@@ -56314,10 +56586,9 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
 {
     struct sigaction act = { .sa_handler = loadcmd_stop_sig }, old;
     struct judge_spread run[RES_RUNS_MOST];
-    struct judge_profile profile;
+    struct loadcmd_profiles profiles = {
+        .pp = mem_zalloc(c->repeat * sizeof *profiles.pp) };
     struct res r = {0};
-    struct anl a = {0};
-    struct pp pp = {0};
     struct gp_why why = {{0}};
     struct loadcmd_watch watch = { plan, say_redraws(), 0 };
     bool planned, progress = !c->common.quiet && isatty(STDERR_FILENO);
@@ -56331,7 +56602,8 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
     if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
         sigaction(SIGHUP, &act, NULL);          /* not under nohup */
     size_t n = 0;
-    int e = status ? GP_OK : loadcmd_repeat(c, plan, &r, run, &n, &why);
+    int e = status ? GP_OK : loadcmd_repeat(c, plan, &r, run, &n,
+                                            &profiles, &why);
     if (progress && watch.redraw)
         say_progress_end();
     if (e && n)
@@ -56349,8 +56621,8 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
         to->report.run = run;
         to->report.nrun = c->repeat > 1 ? n : 0;
         bool lacks = plan->profiler &&
-            !loadcmd_profile_write(c, plan->profiler, &pp, &a, &profile);
-        to->report.profile = plan->profiler && !lacks ? &profile : NULL;
+            !loadcmd_profile_write(c, &profiles);
+        to->report.profile = plan->profiler && !lacks ? &profiles.of : NULL;
         status = loadcmd_result_write(c, 0, planned, to);
         if (to->report.profile && !c->common.quiet)
             say_wrote(c->profile_out, txt_slice("pprof"));
@@ -56362,8 +56634,7 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
             status = EXIT_SIGNAL + atomic_load(&loadcmd_signal);
     }
     res_fini(&r);
-    anl_fini(&a);
-    pp_fini(&pp);
+    loadcmd_profiles_fini(&profiles);
     return status;
 }
 
@@ -56462,6 +56733,8 @@ static int loadcmd_run(const struct opt_command *cmd)
         !(status = loadcmd_result_read(c->compare, &to.old))) {
         to.report.old = &to.old.result;
         to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
+        to.report.old_run = to.old.run;
+        to.report.old_nrun = to.old.nrun;
         loadcmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
     }
     if (!status && c->log)
@@ -57451,7 +57724,8 @@ static int report_of_results(const struct report_args *c,
 {
     struct loadcmd_args as = { .common = c->common, .format = c->format,
                            .percentiles = LOADCMD_PERCENTILES,
-                           .assert = c->assert, .strict = c->strict };
+                           .assert = c->assert, .strict = c->strict,
+                           .compare = c->base.n ? c->base.text[0] : NULL };
     struct loadcmd_result to = {0};
     struct lf_saved all = {0};
     const char *profiles = report_profile_option(c);
@@ -57474,6 +57748,8 @@ static int report_of_results(const struct report_args *c,
         !(status = report_read_results(c, &c->base, &to.old))) {
         to.report.old = &to.old.result;
         to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
+        to.report.old_run = to.old.run;
+        to.report.old_nrun = to.old.nrun;
         loadcmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
                             &all.config);
     }

@@ -41,7 +41,7 @@ exact() {
         200 4500
     stall 'ten times too slow' -s 10000 || return
     check 'a queue of 100' 0 "$BIN" load --rate 1000 -d 1s -c 4 \
-        --max-in-flight 100 -p 50,75,90 -o "$T/exact.json" "$TO"
+        --allow-not-sent --max-in-flight 100 -p 50,75,90 -o "$T/exact.json" "$TO"
     stop_stall
     tally 'a queue of 100' "$PY" tests/load/result.py simulated \
         "$T/exact.json" 10000 0 100
@@ -56,7 +56,7 @@ is_limit() {
 # it serves meanwhile are sent, and nothing else.
 too_slow() {
     stall 'ten times too slow' -s 10000 || return
-    LIMIT=60 check 'ten times the rate that the server can serve' 0 "$BIN" \
+    LIMIT=60 check 'ten times the rate that the server can serve' 3 "$BIN" \
         load --rate 1000 -d 1s --max-in-flight 100 -c 4 -o "$T/slow.json" "$TO"
     is_limit 'ten times too slow' "$T/slow.json" server
     holds 'ten times too slow: 100 calls wait, and one more for each answer' \
@@ -121,7 +121,7 @@ busy_client() {
         hogs+=($!)
     done
     check 'a client pinned beside busy loops, --strict' 5 "$BIN" load \
-        --rate 40000 -d 1s -c 4 --cpus "$cpu" --strict -o "$T/busy.json" \
+        --rate 40000 -d 1s -c 4 --allow-not-sent --cpus "$cpu" --strict -o "$T/busy.json" \
         "127.0.0.1:$PORT"
     kill "${hogs[@]}"
     holds 'a client pinned beside busy loops: the machine is the limit' \

@@ -19,8 +19,11 @@ unplanned() {
         wait_for 20 grep -q listening "$T/bg.out" ||
         fail 'a slow server' "$(tail_of "$ERR")"
     to=$(sed -n 's/^listening on //p' "$T/bg.out")
+    check 'not sent' 3 "$BIN" load -q -r 200 -d 300ms --max-in-flight 5 "$to"
+    check 'not sent, of few errors' 0 "$BIN" load -q -r 200 -d 300ms \
+        --max-in-flight 5 --max-errors 99% "$to"
     check 'not sent, JSON' 0 "$BIN" load -r 200 -d 300ms --max-in-flight 5 \
-        -c 2 -o "$T/unsent.json" "$to"
+        --allow-not-sent -c 2 -o "$T/unsent.json" "$to"
     check 'cut off, JSON' 0 "$BIN" load -r 100/s -d 400ms --drain 100ms \
         --arrival poisson -c 2 -o "$T/drained.json" "$to"
     check 'too late, JSON' 3 "$BIN" load -m 20 -N 40 --timeout 300ms \
@@ -118,6 +121,33 @@ results() {
                 tests/load/result.py values "$T/$f.json" "$T/$f.log"
         done
     fi
+    check 'five runs, later' 0 "$BIN" load -c 2 -n 500 --repeat 3 \
+        --compare "$T/three.json" -o "$T/runs.json" \
+        --assert 'delta(p50)<10000%' --assert 'delta(rps)>-100%' \
+        --assert 'delta(p50)<10s' --assert 'delta(errors)<=0' "$to"
+    check 'runs are compared by their means' 0 "$PY" -c 'import json, sys
+a, b = (json.load(open(f)) for f in sys.argv[1:])
+mean = lambda d, k: sum(r[k] for r in d["runs"]) / len(d["runs"])
+for name, key in ("req/s", "rps_ok"), ("p50", "p50"):
+    c = b["compare"][name]
+    old, now = mean(a, key), mean(b, key)
+    assert abs(c["old"] / old - 1) < 1e-4 > abs(c["now"] / now - 1), c
+    assert c["change_low"] < c["change"] < c["change_high"], c
+    assert abs(c["change"] - (now - old)) <= 1e-4 * old, c
+for x in b["asserts"][:3]:
+    assert x["pass"] and x["low"] < x["value"] < x["high"], x' \
+        "$T/three.json" "$T/runs.json"
+    check 'runs against one run' 4 "$BIN" load -c 2 -n 200 \
+        --compare "$T/three.json" --assert 'delta(p50)<-99.99%' "$to"
+    has 'runs against one run: what is not known' "$OUT" \
+        '3 runs against 1: how much runs .* differ is not known'
+    has 'runs against one run: the change' "$OUT" \
+        'does not hold +delta.p50.<-99.99%: it is [+-][0-9.]+%'
+    check 'a change without an older result' 2 "$BIN" load -n 1 \
+        --assert 'delta(p50)<1%' "$to"
+    has 'a change without an older result, said' "$ERR" 'needs an older result'
+    check 'a change, report --base' 0 "$BIN" report --base "$T/three.json" \
+        --assert 'delta(p50)<10000%' "$T/runs.json"
     # ASan keeps what was freed.
     [ -n "$SUFFIX" ] || LIMIT=300 tally 'memory' "$PY" tests/load/result.py memory \
         "$BIN" "$to" "${MEMORY_CALLS:-300000}"
@@ -241,6 +271,21 @@ PYTHON
         --profile-out "$T/short.pb" "127.0.0.1:$PORT"
     has 'load --profile of the address that serve prints, has it' "$OUT" \
         'svc_work'
+    check 'load --profile --repeat' 0 "$BIN" load -N 400 -c 10 --repeat 3 \
+        --profile="$web" --profile-out "$T/repeat.pb" -o "$T/repeat.json" \
+        "127.0.0.1:$PORT"
+    check 'load --profile --repeat, its profile' 0 "$BIN" report -f json \
+        "$T/repeat.pb"
+    cp "$OUT" "$T/repeat.report"
+    check 'load --profile --repeat: each run, and all calls' 0 "$PY" -c '
+import json, sys
+d, p = (json.load(open(f)) for f in sys.argv[1:])
+cpu = [r["cpu_ns_per_call"] for r in d["runs"]]
+assert len(cpu) == 3 and all(c > 1000 for c in cpu), cpu
+assert d["profile"]["calls"] == 1200 == d["counts"]["ok"], d["profile"]
+assert min(cpu) <= d["profile"]["cpu_ns_per_call"] <= max(cpu), d["profile"]
+assert sum(p["calls"]["by_method"].values()) == 1200, p["calls"]' \
+        "$T/repeat.json" "$T/repeat.report"
     check 'load --profile of another server' 2 "$BIN" load -n 1 \
         --profile="$web" 127.0.0.1:1
     check 'load --profile of nothing' 1 "$BIN" load -n 1 \
@@ -384,10 +429,12 @@ unlike() {
     check 'a comparison where there is no room' 2 "$BIN" report -f csv \
         --base "$T/first.json" "$T/first.json"
     has 'a comparison where there is no room, said' "$ERR" '--base is for -f text'
-    check 'more than can be in flight' 0 "$BIN" load -r 100000 -N 2000 -c 1 \
+    check 'more than can be in flight' 3 "$BIN" load -r 100000 -N 2000 -c 1 \
         --max-in-flight 1 "$to"
     has 'more than can be in flight, said' "$OUT" \
         'note +[0-9,]+ calls not sent: --max-in-flight'
+    has 'more than can be in flight, what to do' "$OUT" \
+        'unless( |$)|^ +--allow-not-sent'
     check 'merged with itself' 0 "$BIN" report "$T/first.json" "$T/first.json"
     has 'merged with itself, said' "$ERR" 'first.json is given twice'
     check 'merged, an hour apart' 0 "$PY" -c 'import json, sys

@@ -1914,6 +1914,71 @@ static void test_res_assert(void)
     res_fini(&r);
 }
 
+/* Changes from an older result: of one run each, and of the means of several
+ * with Welch's interval.  The runs are 10 and 30, and 20 and 30 ms: a change of
+ * 5 ms with an interval that is far wider. */
+static void test_res_delta(void)
+{
+    static const struct judge_spread old_run[] = {
+        { .rps = 100, .p50 = 10e6, .p99 = NAN }, { .rps = 100, .p50 = 30e6 } };
+    static const struct judge_spread run[] = {
+        { .rps = 90, .p50 = 20e6, .p99 = 1 }, { .rps = 90, .p50 = 30e6 } };
+    static const struct { const char *text; bool pass; double value; } t[] = {
+        { "delta(p50)<90%", false, 1 }, { "delta(p50)<=12ms", true, 10e6 },
+        { "delta(rps)>-50%", true, -0.3 }, { "delta(errors)<2%", true, 0.01 },
+        { "delta(errors)<9", false, 10 }, { "delta(p50)>-1ms", true, 10e6 },
+    };
+    static const char *const bad[] = { "delta()<1%", "delta(p50<1%",
+        "delta(speed)<1%", "delta(p50)<5", "delta(p50)", "delta<1%",
+        "delta(delta(p50))<1%" };
+    struct res r, old;
+    struct gp_why why;
+    struct judge_assert a;
+    CHECK(!res_init(&r, 0) && !res_init(&old, 0));
+    old.planned = old.ok = 1000;
+    r.planned = 1000;
+    r.ok = 700;
+    r.failed = 0;
+    old.elapsed_ns = r.elapsed_ns = 1000000000;
+    for (int k = 0; k < 1000; k++) {
+        hdr_add(&old.response, 10000000);
+        hdr_add(&r.response, 20000000);
+    }
+    struct judge_report none = { .result = &r }, both = none;
+    both.old = &old;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        r.failed = strstr(t[i].text, "errors") ? 10 : 0;
+        r.ok = r.failed ? 990 : 700;
+        a = (struct judge_assert){ .text = t[i].text };
+        CHECK(!judge_assert(&both, &a, &why) && a.pass == t[i].pass);
+        CHECK(fabs(a.value - t[i].value) <= 0.001 * fabs(t[i].value));
+        CHECK(a.delta && isnan(a.low));
+        a = (struct judge_assert){ .text = t[i].text };
+        CHECK(!judge_assert(&none, &a, &why) && !a.pass && isnan(a.value));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        a = (struct judge_assert){ .text = bad[i] };
+        CHECK(judge_assert(&both, &a, &why) == GP_EUSAGE);
+    }
+    both.run = run;
+    both.old_run = old_run;
+    both.nrun = both.old_nrun = 2;
+    a = (struct judge_assert){ .text = "delta(p50)<30%" };
+    CHECK(!judge_assert(&both, &a, &why) && a.pass);
+    CHECK(fabs(a.value - 0.25) < 1e-9);
+    CHECK(a.low < -2.5 && a.high > 3 && fabs(a.low + a.high - 0.5) < 1e-9);
+    a = (struct judge_assert){ .text = "delta(rps)>-9%" };     /* no scatter */
+    CHECK(!judge_assert(&both, &a, &why) && !a.pass);
+    CHECK(fabs(a.low + 0.1) < 1e-9 && fabs(a.high + 0.1) < 1e-9);
+    a = (struct judge_assert){ .text = "delta(p99)<9%" };      /* not known */
+    CHECK(!judge_assert(&both, &a, &why) && !a.pass && isnan(a.low));
+    both.old_nrun = 0;
+    a = (struct judge_assert){ .text = "delta(p50)<30%" };
+    CHECK(!judge_assert(&both, &a, &why) && isnan(a.low) && !a.pass);
+    res_fini(&r);
+    res_fini(&old);
+}
+
 /* An open loop: as many calls as the schedule has, each timed from its moment;
  * what does not fit is not sent; the identity holds. */
 static void test_res_open(void)

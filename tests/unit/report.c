@@ -68,6 +68,24 @@ static bool unit_has(const struct buf *b, const char *text)
     return b->len && memmem(b->data, b->len, text, strlen(text));
 }
 
+/* Student's t as in tables; Welch's interval worked by hand. */
+static void test_stat_runs(void)
+{
+    static const double t[][2] = { { 1, 12.706 }, { 2, 4.303 }, { 3, 3.182 },
+        { 5, 2.571 }, { 9.5, 2.244 }, { 10, 2.228 }, { 12, 2.179 },
+        { 19, 2.093 }, { 30, 2.042 }, { 59, 2.001 }, { 1000, 1.962 } };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+        CHECK(fabs(stat_student(t[i][0]) / t[i][1] - 1) < 0.005);
+    static const double old[] = { 20, 22, 19, 21, 23 };
+    static const double now[] = { 30, 35, 25, 33, 27, 36 };
+    struct stat_change c = stat_change_runs(old, 5, now, 6);
+    CHECK(fabs(c.delta - 10) < 1e-9 && c.significant);
+    /* errors 2.5 / 5 and 19.6 / 6: 1.9408; df 6.46, t 2.405 */
+    CHECK(fabs(c.low - 5.33) < 0.03 && fabs(c.high - 14.67) < 0.03);
+    CHECK(isnan(stat_change_runs(old, 1, now, 6).low));
+    CHECK(isnan(stat_change_runs(old, 5, now, 0).delta));
+}
+
 /* Wilson's intervals against the table in profiler.md 7.4, in per mille. */
 static void test_wilson(void)
 {
