@@ -179,6 +179,9 @@ judged() {
     has '--compare, HTML: the change' "$OUT" '<td class="l">req/s</td>.*%</td></tr>'
     check 'no comparison in CSV' 2 "$BIN" load -n 1 -f csv \
         --compare "$T/closed.json" "$to"
+    check 'a comparison in one of two files' 0 "$BIN" load -n 300 \
+        -o "$T/c.csv" -o "$T/c.md" --compare "$T/closed.json" "$to"
+    has 'a comparison in Markdown' "$T/c.md" '^\| req/s \|.* \|$'
     echo old >"$T/kept.log"
     check 'a log is written beside' 4 "$BIN" load -n 300 --assert 'cut_off>0' \
         --log-requests "$T/kept.log" "$to"
