@@ -28280,12 +28280,18 @@ static void tpl_put_now(struct buf *b, struct tpl_call *c)
 /* Append a random UUID: version 4, variant 10. */
 static void tpl_put_uuid(struct buf *b, struct tpl_call *c)
 {
-    uint64_t x = c->rng ? num_random(c->rng) : 0;
-    uint64_t y = c->rng ? num_random(c->rng) : 0;
-    txt_putf(b, "%08x-%04x-4%03x-%x%03x-%012" PRIx64, (unsigned)(x >> 32),
-             (unsigned)(x >> 16 & 0xffff), (unsigned)(x & 0xfff),
-             8 + (unsigned)(y >> 60 & 3), (unsigned)(y >> 48 & 0xfff),
-             y & UINT64_C(0xffffffffffff));
+    static const char hex[] = "0123456789abcdef";
+    char text[] = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
+    uint64_t x = 0;
+    for (size_t i = 0, n = 0; i < sizeof text - 1; i++) {
+        if (text[i] != 'x' && text[i] != 'y')
+            continue;
+        if (n++ % 16 == 0)              /* all digits of x are used */
+            x = c->rng ? num_random(c->rng) : 0;
+        text[i] = hex[text[i] == 'y' ? 8 | (x & 3) : x & 15];
+        x >>= 4;
+    }
+    mem_put(b, text, sizeof text - 1);
 }
 
 /* Append t as call c has it; json: cells in strings are escaped. */
@@ -55408,7 +55414,7 @@ static int msg_init_checks(const struct msg *c, struct msg_method *m,
     for (size_t i = 0; i < c->check.n; i++) {
         struct check *to = &m->check[m->ncheck];
         struct gp_why cause = {{0}};
-        e = check_init(to, &c->schema.d, s, c->check.text[i], &cause);
+        e = check_init(to, m->method.d, s, c->check.text[i], &cause);
         m->ncheck += !e;
         used[i] |= !e;
         if (e)

@@ -196,6 +196,23 @@ checks() {
         --call test.Echo/Unary --check 'nope == 1'
 }
 
+# Our own server, whose descriptors are the program's.
+builtin() {
+    start_server || return
+    check 'a reply of a built-in service' 3 "$BIN" load -n 4 --data \
+        '{"name":"{{seq}}"}' --check 'message =~ "^Hello [0-2]!"' "127.0.0.1:$PORT"
+    has 'a reply of a built-in service, said' "$OUT" \
+        ' 1  check .*: found "Hello 3 '
+    printf '1 helloworld.Greeter/SayHello\n1 grpc.health.v1.Health/Check\n' \
+        >"$T/mix"
+    check 'checks in a mix, for those that have the field' 0 "$BIN" load -n 4 \
+        --mix "$T/mix" --check 'status == SERVING' --check message "127.0.0.1:$PORT"
+    check 'a check in a mix, for none' 2 "$BIN" load -n 4 --mix "$T/mix" \
+        --check nope "127.0.0.1:$PORT"
+    one_line 'a check in a mix, for none, said' "no field 'nope'"
+    stop_server 'a built-in service, ends with status 0'
+}
+
 if need 'messages' protoc py:google.protobuf py:grpc; then
     protoc -Itests/load --include_imports -o "$T/rich.pb" rich.proto
     bg "$PY" tests/load/messages.py serve "$T/rich.pb" "$T/log"
@@ -210,3 +227,4 @@ if need 'messages' protoc py:google.protobuf py:grpc; then
     fi
     kill "$PID"
 fi
+builtin
