@@ -182,6 +182,8 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/profile/refuse.c
 .build/stall: tests/load/stall.c .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/load/stall.c $(LIBS)
+.build/record: tests/load/record.c .build/flags
+	$(CC) $(FLAGS) $(LINK) -o $@ tests/load/record.c $(LIBS)
 .build/alone: tests/load/alone.c .build/lib.o
 	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/churn.so: tests/profile/churn.c .build/flags

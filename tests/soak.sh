@@ -102,6 +102,7 @@ H2SPEC_RUNS=5 bash test.sh h2spec || exit 1
 HONEST_SECONDS=60 bash test.sh honest || exit 1
 MEMORY_CALLS=10000000 EXACT=1 bash test.sh result || exit 1
 EXACT=1 bash test.sh open || exit 1
+COUNTS='-d 60s' bash test.sh counts || exit 1
 EXACT=1 bash test.sh truth || exit 1
 make -s fuzz || exit 1
 mkdir "$dir/floods"

@@ -15,6 +15,8 @@
                                     makes of the calls that were logged
   result.py verdict JSON WANT...    its verdict is one of WANT, or other programs
                                     made it another, and the counts show them
+  result.py recorded JSON LOG TEXT  the counts of JSON and its log of calls agree
+                                    with TEXT, what record.c counted
   result.py memory BIN TO CALLS     load needs no more for so many calls than for
                                     a tenth of them
   result.py stall LOG JSON          4,000 calls, one a ms, to a server that stood
@@ -354,6 +356,40 @@ def merged(path, *parts):
         say('and its percentiles are theirs', wrong)
 
 
+def recorded(path, log, counted):
+    """The counts of the result, of its log and of the server agree to the call;
+    percentiles of the logged times, sorted here, are those of the result.
+    """
+    d = read(path)
+    with open(counted) as f:
+        words = re.findall(r'([a-z]+) (\d+)', f.read().splitlines()[-1])
+    server = {k: int(n) for k, n in words}
+    with open(log) as f:
+        rows = [[int(x) for x in line.split()] for line in f]
+    errors = {(e['kind'], e['code']): e['count'] for e in d['errors']}
+    client = {'ok': d['counts']['ok'],
+              'failed': errors.pop(('grpc_status', 0), 0),
+              'refused': errors.pop(('rst_stream', 7), 0),
+              'reset': errors.pop(('rst_stream', 2), 0),
+              'lost': sum(errors.pop(k) for k in list(errors)
+                          if k[0] == 'transport')}
+    say('the counts agree to the call', (client != server or errors) and
+        (client, server, errors))
+    say('each way to end came up', min(server.values()) == 0 and server)
+    say('GOAWAY and lost connections too', not (
+        d['connect']['goaways'] and d['connect']['lost'] and
+        d['counts']['retried_after_goaway']) and d['connect'])
+    say('the log has each call', len(rows) != sum(server.values()) and
+        len(rows))
+    took = sorted(end - due for due, _, end, status, *_ in rows if status == 0)
+    wrong = []
+    for p, v in d['latency']['response']['percentiles'].items():
+        exact = took[max(math.ceil(float(p) / 100 * len(took) - 1e-9), 1) - 1]
+        if v is not None and not exact <= v <= exact * 1.001 + 1:
+            wrong.append((p, v, exact))
+    say('a sort of the log has the same percentiles', wrong)
+
+
 def verdict(path, *want):
     """The verdict is one of WANT.  On a machine that is not ours alone, other
     programs may be the limit; then the result must count that: a client thread
@@ -463,4 +499,5 @@ def simulated(path, service, begins, most=10**9):
 
 {'schema': schema, 'same': same, 'text': text, 'hgrm': hgrm, 'hdr': hdr,
  'values': values, 'merged': merged, 'memory': memory, 'verdict': verdict,
- 'stall': stall, 'simulated': simulated}[sys.argv[1]](*sys.argv[2:])
+ 'recorded': recorded, 'stall': stall,
+ 'simulated': simulated}[sys.argv[1]](*sys.argv[2:])
