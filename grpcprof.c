@@ -32648,8 +32648,10 @@ static void h2_on_event(struct net_io *io, uint32_t events)
     } else {
         if ((events & EPOLLOUT) && c->rest.len)
             h2_write_rest(c);
-        else if ((events & EPOLLOUT) && c->tls)
+        if ((events & EPOLLOUT) && c->tls && !c->rest.len && !c->end) {
             net_io_want(c->loop, &c->io, H2_READ);
+            events |= EPOLLIN;          /* reading may have waited for room */
+        }
         if (!c->end && (events & EPOLLIN))
             h2_receive(c, events);
         else if (!c->end && (events & (EPOLLERR | EPOLLHUP)))
@@ -58050,6 +58052,7 @@ static const struct opt_command cli_commands[] = {
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"
       "  grpcprof load -r 2000 -d 1m --assert 'p99<5ms' -o result.json\n"
+      "  grpcprof load --tls --cacert ca.pem -d 10s api.example:443\n"
       "  grpcprof load -c 100 -d 30s --profile    with the server's profile",
       "  0    every --assert holds, and no more than --max-errors failed\n"
       "  1    it could not be done: connection refused, bad file, disk full\n"

@@ -208,12 +208,17 @@ nginx() {
 # serve with TLS, and clients of others.
 serves() {
     local at
-    start_server -w 10 --tls-cert "$C/bare.pem"
+    start_server -w 10 --interop --tls-cert "$C/bare.pem"
     at=127.0.0.1:$PORT
     calls 'serve' "$at"
-    check 'serve: big messages' 0 "$BIN" load -q --tls --cacert "$C/ca.pem" \
-        -c 2 -n 20 --payload-size 300K --call grpc.testing.TestService/None \
-        --max-errors 100% "$at"
+    printf '{"responseSize":300000,"payload":{"body":"%s"}}' \
+        "$(head -c 225000 /dev/zero | base64 -w 0)" >"$T/large"
+    check 'serve: large messages' 0 "$BIN" load -q --tls --cacert "$C/ca.pem" \
+        -c 2 -m 3 -n 30 --call grpc.testing.TestService/UnaryCall \
+        --data "@$T/large" -o "$T/r.json" "$at"
+    holds 'serve: large messages, all' "$T/r.json" 'r["counts"]["ok"] == 60 and
+        min(r["throughput"]["bytes_in"], 4 / 3 * r["throughput"]["bytes_out"]) >
+        60 * 300000'
     check 'serve: reflection' 0 "$BIN" load -q --reflection -n 1 --tls \
         --cacert "$C/ca.pem" "$at"
     refused 'serve: a client without TLS' 'if it expects TLS, add --tls' "$at"

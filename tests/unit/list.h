@@ -79,6 +79,7 @@ TEST(import_names_formats),
 TEST(import_limits),
 /* net.c */
 TEST(net_addr),
+TEST(tls_peer_name),
 TEST(net_authority),
 TEST(net_listen),
 TEST(net_listens_text),

@@ -1,6 +1,20 @@
 
 /* ---- NET ---- */
 
+/* The name to verify is the host, without port or brackets. */
+static void test_tls_peer_name(void)
+{
+    static const struct { const char *authority, *name; } row[] = {
+        { "a.example:443", "a.example" }, { "a.example", "a.example" },
+        { "127.0.0.1:1", "127.0.0.1" }, { "[::1]:1", "::1" },
+        { "[::1]", "::1" }, { "", "" } };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct tls_peer p;
+        tls_peer_name(&p, row[i].authority);
+        CHECK(!strcmp(p.name, row[i].name));
+    }
+}
+
 /* Addresses: what is taken, and as what. */
 static void test_net_addr(void)
 {
