@@ -1144,6 +1144,7 @@ enum {
 
     RES_WHYS = 6,               /* lines of evidence of a verdict, at most */
     RES_JUDGED_CALLS = 100,     /* fewest calls of a run with a verdict */
+    RES_STALL_INTERVALS = 5,    /* of a series in which one stall is told */
     RES_LATE_SPELLS = 5,        /* times that calls began to be late: fewer may
                                  * be one stall of this machine */
 };
@@ -42275,6 +42276,7 @@ struct judge_assert {
     double      low, high;              /* 95% interval; NAN: not known */
     const char *lacks;                  /* static: why it may be unknown */
     bool        few;                    /* percentile of too few values: n/a */
+    bool        stall;                  /* percentile: see judge_one_stall */
     bool        delta;                  /* a change from an older result */
     bool        pass;
 };
@@ -42385,6 +42387,21 @@ static double judge_percentile(const struct hdr *h, double percent)
          ? (double)hdr_percentile(h, percent) : (double)NAN;
 }
 
+/* True if all latencies beyond the percentile fell into one of several
+ * intervals of r: ten of them are one stall then, which may not come again. */
+static bool judge_one_stall(const struct res *r, double percent)
+{
+    uint32_t from = res_coarse(hdr_percentile(&r->response, percent)) + 1;
+    size_t with = 0;
+    for (size_t i = 0; i < r->intervals.n; i++) {
+        uint64_t beyond = 0;
+        for (uint32_t k = from; k < RES_COARSE; k++)
+            beyond += r->intervals.v[i].count[k];
+        with += beyond > 0;
+    }
+    return with == 1 && r->intervals.n >= RES_STALL_INTERVALS;
+}
+
 /* Return r's ok calls per second. */
 static double judge_rate(const struct res *r)
 {
@@ -42439,6 +42456,7 @@ static bool judge_figure(const struct judge_report *t, struct slice name,
         { "cut_off", r->cut_off, r->planned },
     };
     a->few = percent >= 0 && !judge_percentile_ok(h->n, percent);
+    a->stall = percent >= 0 && percent <= 100 && judge_one_stall(r, percent);
     a->lacks = h->n ? "no profile was taken" : "no call succeeded";
     a->unit = RES_IN_NS;
     a->value = h->n && percent >= 0 && percent <= 100
@@ -49577,6 +49595,18 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
                       "failures unless --allow-not-sent");
         doc_field(d, "note");
     }
+    const char *gap = "";
+    for (size_t i = 0; i < t->npercent; i++)
+        if (judge_percentile_ok(r->response.n, t->percent[i]) &&
+            judge_one_stall(r, t->percent[i])) {
+            txt_putf(b, "%sp%.10g", gap, t->percent[i]);
+            gap = ", ";
+        }
+    if (*gap) {
+        txt_puts(b, ": all values beyond are of one stall; a longer run tells "
+                 "how often it comes");
+        doc_field(d, "note");
+    }
     uint64_t drained = r->drain.ok + r->drain.failed;
     if (drained && res_whole_ns(r) > 1.01 * (double)r->elapsed_ns) {
         doc_plural(b, "", drained, "call");
@@ -49700,6 +49730,8 @@ static void loaddoc_put_load_assert(struct buf *b, const struct judge_assert *a)
     }
     if (a->few)
         txt_puts(b, " (fewer than 10 values lie beyond it)");
+    else if (a->stall)
+        txt_puts(b, " (all values beyond it are of one stall)");
 }
 
 /* Append each assertion with its value and whether it holds. */

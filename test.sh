@@ -351,7 +351,7 @@ done
 # A full run builds all at once, instead of some of it while groups run.
 targets="grpcprof $(cut -d'|' -f3 <<<"$early$late" | sort -u | xargs)"
 [ -n "$FILTER" ] || targets="$targets .build/lib.o .build/truth .build/refuse .build/execs
-    .build/stall .build/alone .build/edge .build/ring .build/throw .build/churn.so
+    .build/stall .build/record .build/alone .build/edge .build/ring .build/throw .build/churn.so
     .build/windows-asan .build/execs-asan .build/grpcprof-tsan"
 mkdir -p .build
 # shellcheck disable=SC2086 # a list of targets

@@ -1928,6 +1928,31 @@ static void test_res_assert(void)
     res_fini(&r);
 }
 
+/* Ten values of one stall are not those of ten. */
+static void test_res_stall(void)
+{
+    for (int stalls = 1; stalls < 3; stalls++) {
+        struct res r;
+        CHECK(!res_init(&r, 1000000000));
+        for (int64_t s = 0; s < 10; s++)
+            for (int k = 0; k < 100; k++) {
+                bool late = (s == 3 && k < 11) || (stalls == 2 && s == 7 && !k);
+                int64_t ns = late ? 500000000 : 1000000 + k * 100;
+                struct res_interval *v = res_intervals_at(&r.intervals,
+                                                          s * 1000000000, 0);
+                v->ok++;
+                v->count[res_coarse(ns)]++;
+                hdr_add(&r.response, ns);
+            }
+        CHECK(judge_percentile_ok(r.response.n, 95));
+        CHECK(judge_one_stall(&r, 95) == (stalls == 1));
+        CHECK(!judge_one_stall(&r, 100));
+        r.intervals.n = 4;
+        CHECK(!judge_one_stall(&r, 95));
+        res_fini(&r);
+    }
+}
+
 /* Changes from an older result: of one run each, and of the means of several
  * with Welch's interval.  The runs are 10 and 30, and 20 and 30 ms: a change of
  * 5 ms with an interval that is far wider. */
