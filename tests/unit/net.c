@@ -1928,6 +1928,26 @@ static void test_res_assert(void)
     res_fini(&r);
 }
 
+/* Time without a connection counts while it is needed: from the start of
+ * measuring to the drain, in which lost ones are not replaced. */
+static void test_load_down(void)
+{
+    static const int64_t t[][4] = {     /* lost, close, now, down */
+        { 50, 0, 500, 400 }, { 200, 0, 500, 300 }, { 200, 600, 500, 300 },
+        { 200, 400, 500, 200 }, { 450, 400, 500, 0 }, { 50, 400, 500, 300 } };
+    static struct load_worker w;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct load_client c = { .worker = &w, .lost_ns = t[i][0] };
+        w.measuring = true;
+        w.start_ns = 100;
+        w.close_ns = t[i][1];
+        w.net.now_ns = t[i][2];
+        CHECK(load_client_down_ns(&c) == t[i][3]);
+        w.measuring = false;
+        CHECK(load_client_down_ns(&c) == 0);
+    }
+}
+
 /* Ten values of one stall are not those of ten. */
 static void test_res_stall(void)
 {
