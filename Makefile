@@ -19,8 +19,7 @@ INSTALL = install
 NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
 WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
 LINK   = -Wl,--build-id $(LDFLAGS)
-LIBS   = -lnghttp2 -lz -lm -lpthread $(shell sed -n \
-         's/^-DHAVE_OPENSSL$$/-lssl -lcrypto/p' .build/probed 2>/dev/null)
+LIBS   = -lnghttp2 -lz -lm -lpthread @.build/libs
 PROBED = @.build/probed
 FLAGS  = $(WARN) $(CPPFLAGS) $(CFLAGS) $(NEED) $(PROBED) -I. \
          -DSVC_PROTOS='".build/protos.inc"' -DRUN_AGENT='".build/agent.so"'
@@ -28,7 +27,7 @@ ASAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
          -fno-sanitize-recover=all
 TSAN   = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 SRC    = grpcprof.c grpcprof.h
-DEPS   = $(SRC) .build/probed .build/flags .build/protos.inc .build/agent.so
+DEPS   = $(SRC) .build/probed .build/libs .build/flags .build/protos.inc .build/agent.so
 
 all: grpcprof ## build ./grpcprof (the default)
 
@@ -142,7 +141,7 @@ help: ## this list
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 .build/without-tls: $(DEPS)
 	$(CC) $(FLAGS) -UHAVE_OPENSSL -O0 -g0 $(LINK) -o $@ grpcprof.c \
-	  $(filter-out -lssl -lcrypto,$(LIBS))
+	  $(filter-out @.build/libs,$(LIBS))
 .build/grpcprof-tsan: $(DEPS)
 	$(CC) $(FLAGS) $(TSAN) $(LINK) -o $@ grpcprof.c $(LIBS)
 UNIT = $(wildcard tests/unit/*.[ch])
@@ -242,6 +241,10 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	@CC='$(CC)' sh tests/setup.sh build
 	@CC='$(CC)' FLAGS='$(CPPFLAGS) $(LDFLAGS)' sh tests/probe.sh >$@.tmp
 	@mv $@.tmp $@
+
+# The libraries of what was found.
+.build/libs: .build/probed
+	@sed -n 's/^-DHAVE_OPENSSL$$/-lssl -lcrypto/p' $< >$@
 
 # The descriptors that reflection serves, as the elements of a C array.
 .build/protos.inc: $(wildcard proto/*.proto) .build/probed

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints a -DHAVE_... line for OpenSSL 3, and for each optional function of
-# nghttp2, that compiles and links here.  Distributions backport, so version numbers do not tell.
+# nghttp2, that compiles and links here.  Distributions backport, so version
+# numbers do not tell.
 # The output is a response file for the compiler; CC and FLAGS come from make.
 set -u
 cc=${CC:-gcc}

@@ -229,7 +229,8 @@ stripped() {
     local kind
     for kind in no-pie static; do
         if ! ${CC:-gcc} -pthread "-$kind" -Wl,--build-id -o "$T/gp-$kind" \
-            .build/grpcprof.o -lnghttp2 -lz -lm -lpthread 2>"$ERR"; then
+            .build/grpcprof.o -lnghttp2 -lz -lm -lpthread @.build/libs \
+            2>"$ERR"; then
             missing "stripped, $kind" "it does not link: $(tail_of "$ERR")"
             continue
         fi
