@@ -47,6 +47,10 @@ test: ## run the tests; T=NAME runs those whose name has NAME in it
 	@sh tests/setup.sh test || echo 'going on without: some checks will SKIP'
 	@CC='$(CC)' bash test.sh '$(T)'
 
+test-asan: ## run every group that can under ASan and UBSan: several minutes
+	@sh tests/setup.sh test || echo 'going on without: some checks will SKIP'
+	@CC='$(CC)' bash test.sh '(asan)'
+
 PROFILES = $(wildcard ../shared/profiles/*)
 same: grpcprof ## beside pprof, view by view, on PROFILES='FILE...'
 	@[ -n '$(PROFILES)' ] || echo 'no PROFILES: nothing to compare'
@@ -271,6 +275,6 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGEN
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test same re json soak eintr fuzz bench bench-load bench-report \
-  bench-run bench-engines bench-serve unw-arm64 asan tsan install uninstall \
-  clean help FORCE
+.PHONY: all demo test test-asan same re json soak eintr fuzz bench bench-load \
+  bench-report bench-run bench-engines bench-serve unw-arm64 asan tsan install \
+  uninstall clean help FORCE

@@ -10,8 +10,9 @@
 #
 # tests/README is a map of the tests.  Every tests/*/t_GROUP.sh is sourced in a
 # shell of its own, several at a time: once with BIN=./grpcprof, and where it says
-# "# runs: plain asan" once more with BIN under ASan and UBSan.  "# long" in it
-# makes it start early.  No check may depend on how busy the machine is: compare
+# "# runs: plain asan" once more with BIN under ASan and UBSan, where it says
+# "# runs: plain (asan)" in make test-asan only.  "# long" makes it start early.
+# No check may depend on how busy the machine is: compare
 # counts, CPU time or the program's own log, not wall time.
 # What a group finds here (all files are under $T, which is removed at the end):
 #
@@ -264,7 +265,10 @@ server_ended() {
 # A NAME that is a group, or begins with one, asks for that group alone; another
 # for the groups whose file has it, or for all where it is put together.
 only='' elsewhere='' sanitized=''
-case $FILTER in '' | *asan*) sanitized=yes ;; esac
+case $FILTER in
+*asan*) sanitized='.*asan' ;;
+'') sanitized=asan ;;
+esac
 for g in unit tests/*/t_*.sh; do
     g=${g##*/t_} g=${g%.sh}
     case $FILTER in
@@ -343,7 +347,7 @@ fi
 for file in tests/*/t_*.sh; do
     name=${file##*/t_} name=${name%.sh} asan=$sanitized
     asked_for "$name" "$file" || continue
-    grep -q '^# runs: plain asan' "$file" || asan=''
+    grep -q "^# runs: plain $sanitized" "$file" || asan=''
     plan "$name" '' "${asan:+.build/grpcprof-asan}" \
         "$(grep -m1 '^# long' "$file")"
 done

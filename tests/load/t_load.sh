@@ -1,5 +1,5 @@
 # load, against serve and against servers that are not ours.
-# runs: plain asan
+# runs: plain (asan)
 
 # Read the result line of $OUT into OK, FAILED, CUT and UNSENT.
 counts() {

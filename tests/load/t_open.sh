@@ -1,6 +1,6 @@
 # The open loop: what is measured when a server stands still, when it is too
 # slow, and when the client is.
-# runs: plain asan
+# runs: plain (asan)
 
 # stall NAME ARGS...: start tests/load/stall.c; $TO and $PEER
 stall() {

@@ -1,6 +1,6 @@
 # What load writes: JSON by its schema, CSV, Prometheus, a page, HdrHistogram's
 # formats, comparison, assertions, and results merged by report.
-# runs: plain asan
+# runs: plain (asan)
 # long
 
 # What a run leaves that did not go as planned.

@@ -1,6 +1,6 @@
 # Any method of any server: by reflection and by protoset, messages that JSON
 # makes are protobuf's own, byte for byte, and streams of all kinds.
-# runs: plain asan
+# runs: plain (asan)
 
 # sent NAME LOG: did the server get what protobuf makes of the same JSON?
 sent() {

@@ -5,13 +5,12 @@
 
 # Profiles one after the other and as many by four threads at once, under ASan.
 many_windows() {
-    local timer f n count=200 written=25
+    local timer f n count=100 written=13
     if ! make -s .build/windows-asan 2>"$ERR"; then
         fail 'windows' "$(tail_of "$ERR")"
         return
     fi
     for timer in auto thread itimer wall; do
-        [ $timer = wall ] && count=100 written=13
         mkdir -p "$T/$timer"
         tally "windows, $timer" .build/windows-asan $timer $count "$T/$timer" \
             >"$T/lines"

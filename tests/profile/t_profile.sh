@@ -1,5 +1,5 @@
 # serve --profile: the files that it writes, read by programs that are not ours.
-# runs: plain asan
+# runs: plain (asan)
 
 # a_run DIR ARGS...: a window with load in it, which SIGTERM ends after the load;
 # $SENT calls were made

@@ -153,7 +153,7 @@ execs() {
         return
     fi
     for timer in perf thread itimer wall; do
-        tally "execs, $timer" .build/execs $timer 4
+        tally "execs, $timer" .build/execs $timer 2
     done
 }
 

@@ -615,7 +615,7 @@ async function load(file) {
     }
   const lines = await page.evaluate(() =>
     [...document.querySelectorAll('.plot')].map(p => ({
-      shown: p.querySelector('path.a').getBoundingClientRect().height > 1,
+      shown: p.querySelector('path.a').getBoundingClientRect().width > 1,
       axis: [...p.querySelectorAll('.x span, .y span')].map(e => e.textContent),
       tip: p.querySelector('rect title').textContent,
       // The tooltips' areas cover the picture, side by side.

@@ -1,6 +1,6 @@
 # flame: the pictures in a browser and under linters; names that hurt, in every
 # format.
-# runs: plain asan
+# runs: plain (asan)
 # long
 
 hurt() {

@@ -1,5 +1,5 @@
 # report: what it makes of good profiles, its own and those of others.
-# runs: plain asan
+# runs: plain (asan)
 # long
 
 . tests/report/made.sh

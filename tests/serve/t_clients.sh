@@ -1,6 +1,6 @@
 # serve, called by the clients of six stacks: streams, deadlines, reflection
 # without a .proto at hand, health.
-# runs: plain asan
+# runs: plain (asan)
 
 python_streams() {
     need 'python3-grpcio' py:grpc || return

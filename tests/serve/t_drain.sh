@@ -1,5 +1,5 @@
 # A server that is replaced under load: 100 clients lose no call.
-# runs: plain asan
+# runs: plain (asan)
 
 # again: the server, once more, at the port that it had
 again() {

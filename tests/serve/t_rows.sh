@@ -1,5 +1,5 @@
 # What gRPC over HTTP/2 asks of a server, row by row, said in frames.
-# runs: plain asan
+# runs: plain (asan)
 # long
 
 # ROWS MODE SERVE-OPTIONS...: a server for one mode of rows.py, and its end

@@ -1,6 +1,6 @@
 # The debug endpoint of serve, asked by curl, Go's net/http, pprof and rude
 # clients, while calls are made.
-# runs: plain asan
+# runs: plain (asan)
 # long
 
 # web_server ARGS...: a server with an endpoint; $WEB is its port
