@@ -30402,18 +30402,25 @@ static int tls_context_new(struct tls_context **out,
 
 /* ---- sessions ---- */
 
-/* Expect name, a host name or an address, in the certificate of t's server. */
+/* Expect name, a host name or an address, in the certificate of t's server.
+ * No certificate has the dot that may end a full name in DNS. */
 static bool tls_expect(struct tls *t, const char *name)
 {
     X509_VERIFY_PARAM *p = SSL_get0_param(t->ssl);
     uint8_t ip[16];
+    char host[TLSEXT_MAXLEN_host_name + 1];
+    size_t n = strlen(name);
+    n -= n > 1 && name[n - 1] == '.';
+    if (!n || n >= sizeof host)         /* OpenSSL takes "" for any name */
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)n, name);
     bool numeric = inet_pton(AF_INET, name, ip) == 1 ||
                    inet_pton(AF_INET6, name, ip) == 1;
     X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return numeric ? X509_VERIFY_PARAM_set1_ip_asc(p, name) == 1
-         : X509_VERIFY_PARAM_set1_host(p, name, 0) == 1 &&
-           SSL_set_tlsext_host_name(t->ssl, name) == 1;
+         : X509_VERIFY_PARAM_set1_host(p, host, n) == 1 &&
+           SSL_set_tlsext_host_name(t->ssl, host) == 1;
 }
 
 /* Release t and, after a complete handshake, say so to the peer; NULL is
@@ -30430,7 +30437,7 @@ static void tls_free(struct tls *t)
 }
 
 /* Create a session of c on the socket fd; for a client, with the server name.
- * NULL: out of memory. */
+ * If that is no name, the handshake fails.  NULL: out of memory. */
 static struct tls *tls_new(struct tls_context *c, int fd, const char *name)
 {
     struct tls *t = mem_zalloc(sizeof *t);
@@ -30453,10 +30460,11 @@ static struct tls *tls_new(struct tls_context *c, int fd, const char *name)
         SSL_set_accept_state(t->ssl);
     } else {
         SSL_set_connect_state(t->ssl);
-        if (!tls_expect(t, c->config.name ? c->config.name : name)) {
-            tls_free(t);
-            return NULL;
-        }
+        name = c->config.name ? c->config.name : name;
+        if (!tls_expect(t, name))
+            txt_fail(&t->why, 0, "'%.60s' is no name that a certificate can be "
+                     "for%s", name, c->config.http1 ? "" : "; to expect "
+                     "another: --server-name NAME");
     }
     return t;
 }
@@ -30509,6 +30517,10 @@ static int tls_handshake(struct tls *t)
     if (!t->begin_ns)
         t->begin_ns = sys_now_ns();
     ERR_clear_error();
+    if (*t->why.text) {                 /* of the server's name */
+        errno = EPROTO;
+        return -1;
+    }
     if (SSL_do_handshake(t->ssl) != 1)
         return tls_result(t);
     t->done_ns = sys_now_ns();
@@ -30565,6 +30577,7 @@ static void tls_get_facts(const struct tls *t, struct tls_facts *f)
         tls_put_name(&b, X509_get_subject_name(cert));
     snprintf(f->peer, sizeof f->peer, "%s", mem_string(&b));
     mem_fini(&b);
+    ERR_clear_error();                  /* of names that could not be read */
 }
 
 #else
@@ -38888,6 +38901,10 @@ static int reflect_send(struct reflect *m, const struct buf *message,
         client_call_cancel(&m->call);
     client_request_fini(&request);
     client_payload_fini(&question);
+    if (e == GP_ESTATE)                 /* it came with the SETTINGS */
+        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: the server takes "
+                        "no calls: it sent GOAWAY", m->target, dsc_shown(name),
+                        name.p);
     if (e || m->answer.bytes.err)
         return txt_fail(why, GP_ENOMEM, "%s: reflection of %.*s: out of "
                         "memory", m->target, dsc_shown(name), name.p);
@@ -44104,12 +44121,18 @@ static bool load_call_late(const struct load_worker *w,
            r->status == GP_STATUS_DEADLINE_EXCEEDED;
 }
 
-/* Count k, which ended with r, and free its slot. */
+/* Count k, which ended with r, and free its slot.  A reply that failed a check
+ * fails it. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct client_result *r)
 {
     int64_t now_ns = w->net.now_ns;
     bool drains = load_worker_drains(w);
+    struct client_result failed = { .kind = CLIENT_CHECK };
+    if (r->kind == CLIENT_OK && k->wrong.len) {
+        failed.text = mem_string(&k->wrong);
+        r = &failed;
+    }
     if (load_call_late(w, k, r))
         r = &load_late;
     if (k->counted) {
@@ -44407,26 +44430,32 @@ static int load_call_start_own(struct load_worker *w, struct load_call *k,
     const struct client_request *q = load_request_of(k);
     nghttp2_nv nv[sizeof q->nv / sizeof *q->nv];
     size_t at[sizeof nv / sizeof *nv + 1];
+    bool own[sizeof nv / sizeof *nv];
     struct buf *b = &w->text;
     b->len = 0;
     for (size_t i = 0; i < q->n; i++) {
         const struct tpl *t = load_template_of(w->run->config, &q->nv[i]);
         at[i] = b->len;
+        own[i] = t != NULL;
         if (t)
             tpl_put(t, c, false, b);
     }
     at[q->n] = b->len;
+    const char *text = mem_string(b);
+    if (b->err)
+        return GP_ENOMEM;
     for (size_t i = 0; i < q->n; i++) {
         nv[i] = q->nv[i];
-        if (at[i] == at[i + 1])
+        if (!own[i])
             continue;
-        nv[i].value = b->data + at[i];
-        nv[i].valuelen = at[i + 1] - at[i];
+        struct slice v = { text + at[i], at[i + 1] - at[i] };
+        v = txt_trim(v);                /* [H2] 8.2.1 allows no blanks there */
+        nv[i].value = (uint8_t *)(uintptr_t)v.p;
+        nv[i].valuelen = v.n;
         nv[i].flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX;
     }
-    return b->err ? GP_ENOMEM
-                  : client_call_start(&k->client->conn->chan, &k->rpc, nv, q->n,
-                                      false, k->payload, wait);
+    return client_call_start(&k->client->conn->chan, &k->rpc, nv, q->n, false,
+                             k->payload, wait);
 }
 
 /* Task on the caller's loop: a worker cannot go on, as w->why says. */
@@ -44799,11 +44828,6 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     struct load_conn *n = ch->owner;
     struct load_client *c = k->client;
     struct load_worker *w = c->worker;
-    struct client_result failed = { .kind = CLIENT_CHECK };
-    if (r->kind == CLIENT_OK && k->wrong.len) {
-        failed.text = mem_string(&k->wrong);
-        r = &failed;
-    }
     n->in_flight--;
     n->answered += r->kind <= CLIENT_RESET && !r->unseen;
     c->resends = r->kind == CLIENT_OK ? 0 : c->resends;

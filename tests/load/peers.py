@@ -196,6 +196,7 @@ class Case:
     args = '-n 3'
     status, ok, failed = 0, 3, 0        # of load; None: it may vary
     errors = ()                         # each a regex of kind, status, detail
+    said = ''                           # a regex of the error if status is 1
     acks = True                         # it acknowledges SETTINGS
 
     def __init__(self):
@@ -576,6 +577,15 @@ class DisownsAll(Case):
     def call(self, c, s):
         c.goaway(0)
         raise Over
+
+
+@case
+class NoQuestions(Case):
+    """GOAWAY with the SETTINGS, before a question of reflection"""
+    args, status, said = '--list', 1, 'reflection of .*it sent GOAWAY'
+
+    def start(self, c):
+        c.send(frame(SETTINGS), frame(GOAWAY, 0, 0, bytes(8)))
 
 
 @case
@@ -1209,8 +1219,8 @@ def judge(a, p):
         return 'status %d, want %s: %s %s' % (p.returncode, want, said,
                                               p.stdout[:300])
     if p.returncode == 1 and not p.stdout:
-        return (said.count('\n') != 1 or not
-                re.search(r'127\.0\.0\.1:\d+', said)) and said
+        return (said.count('\n') != 1 or not re.search(
+            r'127\.0\.0\.1:\d+.*' + a.said, said)) and said
     d = json.loads(p.stdout)
     n = d['counts']
     if n['planned'] != n['ok'] + n['failed'] + n['cut_off'] + n['not_sent']:

@@ -56,6 +56,10 @@ templates() {
             "text":"{{csv.name}}","colour":"{{csv.colour}}",
             "data":"{{csv.body}}","object":{"n":{{csv.id}}},
             "byName":{"{{csv.name}}":{{csv.id}}},"one":"{{file:'"$T/lines"'}}"}'
+    printf 'name\n""\n" a b "\n=\n' >"$T/names.csv"
+    sent 'values of headers, empty and with blanks around' 0 \
+        'sorted(x["metadata"]["x-name"] for x in c) == ["", "=", "a b"]' \
+        -n 3 --call $unary --csv "$T/names.csv" -H 'x-name: {{csv.name}}'
     sent 'every kind of field' 0 \
         'sorted(x or 0 for x in v("s32")) == [0, 1, 2] and
          all(x["messages"][0]["numbers"] == [1, x["messages"][0].get("s32", 0)]

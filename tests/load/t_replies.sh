@@ -101,6 +101,11 @@ streams() {
         r['latency']['message']['count'] == r['throughput']['messages_in'] and
         r['latency']['response']['min'] >= 200000000 and
         r['config']['stream_for_ns'] == 200000000"
+    load 'a stream with a life whose replies are wrong' 3 -n 2 --call $STREAM \
+        --stream-for 100ms --check 'message == no' "$(at grpcio endless)"
+    holds 'a stream with a life whose replies are wrong, said' "$T/r.json" \
+        "(r['counts']['ok'], [(e['kind'], e['count']) for e in r['errors']]) ==
+        (0, [('check', 2)])"
     load 'a life is no deadline' 0 -n 1 --call $STREAM --stream-for 300ms \
         --timeout 100ms "$(at grpcio endless)"
     load 'streams that are cut off' 0 -c 2 -d 300ms --drain 0s --call $STREAM \

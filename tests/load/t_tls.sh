@@ -40,6 +40,10 @@ system's list of issuers; to trust it: --cacert FILE" --tls "$s"
         'is for other.example, not for 127.0.0.1;.*--server-name NAME' other
     without 'wrong name' 'is for localhost, 127.0.0.1, not for no.example' \
         server --server-name no.example
+    without 'no name' "'' is no name .*--server-name NAME" server \
+        --authority :443
+    without 'a name that is too long' 'is no name .*--server-name NAME' server \
+        --server-name "$(printf 'a%.0s' {1..256})"
     without 'expired' \
         'expired at 2021-01-01 00:00:00 UTC; the clock here says 20' expired
     without 'not yet valid' 'not valid before 2098-01-01 00:00:00 UTC' future
@@ -73,6 +77,8 @@ trusted() {
         --server-name other.example "$(to other)"
     check '--authority is a name, too' 0 "$BIN" load -q -n 1 --tls \
         --cacert "$C/ca.pem" --authority other.example:443 "$(to other)"
+    calls 'a name with the dot at its end' "$(to server)" \
+        --server-name localhost.
     check 'a self-signed one as its issuer' 0 "$BIN" load -q -n 1 --tls \
         --cacert "$C/self.pem" "$(to self)"
     calls 'grpcio, with a client certificate' "$(to client)" \
