@@ -718,9 +718,10 @@ enum {
     TPL_CELLS_MOST = 1 << 22,           /* values of one: 64 MiB of slices */
     TPL_CLIENT_MOST = 999999,           /* {{client}}, at most */
 
-    /* Rows of files times fields that are encoded as JSON, of one message: each
-     * is tried before the run; 4 s. */
-    TPL_TRIES_MOST = 1 << 21,
+    /* JSON that is encoded before the run, for each row of the files in all
+     * messages: 4 s.  A try counts as at least TPL_TRY_BYTES. */
+    TPL_TRIED_BYTES = 256 << 20,
+    TPL_TRY_BYTES = 128,
 };
 
 /* ---- NET ---- */
@@ -27921,6 +27922,7 @@ struct tpl_set {                        /* the files of a run's templates */
     const char     *csv;                /* borrowed: of --csv; or NULL */
     struct tpl_list list[TPL_FILES_MOST];
     size_t          n;
+    size_t          tried;              /* bytes, of TPL_TRIED_BYTES */
     struct arena    text;               /* of the templates */
 };
 
@@ -28171,6 +28173,15 @@ static int tpl_read_column(struct tpl_set *set, struct slice name,
     return e;
 }
 
+/* Fail: body, between {{ and }}, is no template. */
+static int tpl_refuse(struct slice body, struct gp_why *why)
+{
+    return txt_fail(why, GP_EUSAGE, "{{%.*s}} is no template; there are {{seq}}"
+                    " {{client}} {{rand}} {{rand:N}} {{uuid}} {{now}} {{now.ms}"
+                    "} {{csv.COLUMN}} {{file:PATH}}; for {{ itself, write "
+                    "{\\u007b in JSON", dsc_shown(body), body.p);
+}
+
 /* Make p what body, between {{ and }}, stands for. */
 static int tpl_read_part(struct tpl_set *set, struct slice body,
                          struct tpl_part *p, struct gp_why *why)
@@ -28193,9 +28204,7 @@ static int tpl_read_part(struct tpl_set *set, struct slice body,
     if (txt_starts(s, "rand:") &&
         !txt_slice_number(txt_after(s, 5), 1, UINT64_C(1) << 53, &p->n))
         return GP_OK;
-    return txt_fail(why, GP_EUSAGE, "{{%.*s}} is no template; there are {{seq}}"
-                    " {{client}} {{rand}} {{rand:N}} {{uuid}} {{now}} {{now.ms}"
-                    "} {{csv.COLUMN}} {{file:PATH}}", dsc_shown(body), body.p);
+    return tpl_refuse(body, why);
 }
 
 /* Add a part to t; GP_ENOMEM. */
@@ -28337,6 +28346,16 @@ static struct slice tpl_unprintable(const struct tpl *t)
 static bool tpl_has(struct slice s)
 {
     return s.n && memmem(s.p, s.n, "{{", 2);
+}
+
+/* Refuse {{=, which tpl_quote writes, in text, as the user gave it. */
+static int tpl_check_text(struct slice text, struct gp_why *why)
+{
+    const char *at = text.n ? memmem(text.p, text.n, "{{=", 3) : NULL;
+    struct slice body = txt_after(text, at ? (size_t)(at - text.p) + 2 : 0);
+    const char *end = at ? memmem(body.p, body.n, "}}", 2) : NULL;
+    body.n = end ? (size_t)(end - body.p) : body.n;
+    return at ? tpl_refuse(body, why) : GP_OK;
 }
 
 /* Append text, JSON with templates, to b as JSON: templates outside of strings
@@ -28649,54 +28668,80 @@ static int tpl_put_message(const struct tpl_message *m, struct tpl_call *c,
     return tpl_put_nodes(m, 0, m->n, c, text, b, why);
 }
 
-/* Return the number of rows of the files in m's JSON; or an error, if one that
- * is a JSON value there is none. */
-static int64_t tpl_rows(const struct tpl_message *m, struct gp_why *why)
+/* Return the number of rows of p's file, a cell; or an error, if one that is a
+ * JSON value is none. */
+static int64_t tpl_cell_rows(const struct tpl_part *p, struct gp_why *why)
 {
-    size_t rows = 0, json = 0;
-    for (size_t i = 0; i < m->n; i++) {
-        const struct tpl_node *node = &m->node[i];
-        json += node->op == TPL_JSON;
-        for (size_t k = 0; k < node->text.n && node->op == TPL_JSON; k++) {
-            const struct tpl_part *p = &node->text.part[k];
-            struct js_value v;
-            if (p->what != TPL_CELL)
-                continue;
-            size_t n = p->list->rows - p->list->csv;
-            rows = n > rows ? n : rows;
-            for (size_t row = 0; row < n && p->bare; row++)
-                if (js_read(tpl_cell(p, row), &v, why))
-                    return txt_fail(why, GP_EFORMAT, "%s, value %zu: no JSON "
-                                    "value, such as 1 or \"a\"", p->list->path,
-                                    row + 1);
-        }
-    }
-    if (json && rows > TPL_TRIES_MOST / json)
-        return txt_fail(why, GP_ELIMIT, "%zu rows for %zu fields that are no "
-                        "plain text or integer: too many; use fewer rows",
-                        rows, json);
-    return (int64_t)rows;
+    size_t n = p->list->rows - p->list->csv;
+    struct js_value v;
+    for (size_t row = 0; row < n && p->bare; row++)
+        if (js_read(tpl_cell(p, row), &v, why))
+            return txt_fail(why, GP_EFORMAT, "%s, value %zu: no JSON value, "
+                            "such as 1 or \"a\"", p->list->path, row + 1);
+    return (int64_t)n;
 }
 
-/* Encode m with the least and the largest numbers, and with each row. */
-static int tpl_check(const struct tpl_message *m, struct gp_why *why)
+/* Return the number of rows of the files in m's JSON, or an error; charge what
+ * it takes to try each of them. */
+static int64_t tpl_rows(struct tpl_set *set, const struct tpl_message *m,
+                        struct gp_why *why)
+{
+    int64_t rows = 0, n;
+    size_t bytes = 0, cells = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        const struct tpl_node *node = &m->node[i];
+        bytes += node->op == TPL_JSON ? TPL_TRY_BYTES : 0;
+        for (size_t k = 0; k < node->text.n && node->op == TPL_JSON; k++) {
+            const struct tpl_part *p = &node->text.part[k];
+            bytes += p->text.n;
+            if (p->what != TPL_CELL)
+                continue;
+            if ((n = tpl_cell_rows(p, why)) < 0)
+                return n;
+            rows = n > rows ? n : rows;
+            cells += p->list->bytes.len;
+        }
+    }
+    set->tried += (size_t)rows * bytes + cells;
+    return set->tried <= TPL_TRIED_BYTES ? rows
+         : txt_fail(why, GP_ELIMIT, "%" PRId64 " rows for messages with other "
+                    "fields than text and integers: more than %d MiB to check; "
+                    "use fewer rows, or shorter lists", rows,
+                    TPL_TRIED_BYTES >> 20);
+}
+
+/* Encode m's JSON as call c has it; text and wire are for it. */
+static int tpl_try(const struct tpl_message *m, struct tpl_call *c,
+                   struct buf *text, struct buf *wire, struct gp_why *why)
+{
+    int e = GP_OK;
+    for (size_t i = 0; i < m->n && !e; i++) {
+        const struct tpl_node *node = &m->node[i];
+        wire->len = 0;
+        if (node->op == TPL_JSON)
+            e = tpl_put_json(m->d, node->message, &node->text, c, text, wire,
+                             why);
+    }
+    return e;
+}
+
+/* Encode m's JSON with the largest numbers, and with each row. */
+static int tpl_check(struct tpl_set *set, const struct tpl_message *m,
+                     struct gp_why *why)
 {
     struct buf text = {0}, wire = {0};
     struct gp_why cause = {{0}};
-    int64_t rows = tpl_rows(m, why);
+    int64_t rows = tpl_rows(set, m, why);
     int e = rows < 0 ? (int)rows : GP_OK;
     for (uint64_t row = 0; !e && row < (uint64_t)rows; row++) {
-        struct tpl_call c = { .seq = row };
-        wire.len = 0;
-        e = tpl_put_message(m, &c, &text, &wire, &cause);
+        e = tpl_try(m, &(struct tpl_call){ .seq = row }, &text, &wire, &cause);
         if (e)
             txt_fail(why, e, "row %" PRIu64 " of the values: %s", row + 1,
                      cause.text);
     }
     struct tpl_call most = { .seq = INT32_MAX, .client = TPL_CLIENT_MOST,
                              .rand = UINT64_MAX };
-    wire.len = 0;
-    if (!e && (e = tpl_put_message(m, &most, &text, &wire, &cause)))
+    if (!e && (e = tpl_try(m, &most, &text, &wire, &cause)))
         txt_fail(why, e, "with the largest values: %s", cause.text);
     mem_fini(&text);
     mem_fini(&wire);
@@ -28728,7 +28773,7 @@ static int tpl_message_init(struct tpl_message *m, struct tpl_set *set,
         e = v->kind != JS_OBJECT || pj_find_known(pj_known, s->name)
           ? tpl_add_json(&x, s, v->text)
           : tpl_add_object(&x, s, v, DSC_JSON_DEPTH);
-    e = e ? e : tpl_check(m, why);
+    e = e ? e : tpl_check(set, m, why);
     tpl_fini(&t);
     mem_fini(&text);
     mem_fini(&wire);
@@ -41629,11 +41674,15 @@ static bool res_known(enum res_group group, const void *from)
          : group == RES_SERVER ? r->server.wall_ns > 0 : true;
 }
 
-/* Append the text from to to, unless to has it. */
+/* Append the text from to to, a list, unless to has it. */
 static void res_join(struct res_text *to, const struct res_text *from)
 {
-    size_t n = strlen(to->s);
-    if (*from->s && !strstr(to->s, from->s))
+    size_t n = strlen(to->s), length = strlen(from->s);
+    bool has = !length;
+    for (const char *at = to->s; !has && (at = strstr(at, from->s)); at++)
+        has = (at == to->s || (at - to->s > 1 && !memcmp(at - 2, ", ", 2))) &&
+              (!at[length] || !strncmp(at + length, ", ", 2));
+    if (!has)
         snprintf(to->s + n, sizeof to->s - n, "%s%s", n ? ", " : "", from->s);
     n = txt_cut(txt_slice(to->s), sizeof to->s - 1).n;
     to->s[n] = 0;
@@ -49213,7 +49262,7 @@ static void loaddoc_plan(struct doc_doc *d, const struct res_config *k,
         txt_put_clean(b, txt_slice(k->target[i]));
     }
     txt_puts(b, k->insecure ? " (TLS, server not verified: --insecure)"
-                : k->tls ? " (TLS)" : " (h2c)");
+                : k->tls || (r && *r->tls.version) ? " (TLS)" : " (h2c)");
     doc_head(d);
     if (r)
         loaddoc_tool(d, r);
@@ -50125,10 +50174,12 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
         txt_puts(b, "\r\n");
     }
     txt_putf(b, "verdict,%s\r\n", judge_limit_name[t->verdict.limit][1]);
-    if (*t->result->tls.version)
-        txt_putf(b, "tls_version,%s\r\ntls_verified,%s\r\n",
-                 t->result->tls.version,
+    if (*t->result->tls.version) {
+        txt_puts(b, "tls_version,");
+        loaddoc_csv_text(b, txt_slice(t->result->tls.version));
+        txt_putf(b, "\r\ntls_verified,%s\r\n",
                  t->result->tls.verified ? "true" : "false");
+    }
     loaddoc_figures(t, b, loaddoc_csv_figure);
     loaddoc_csv_times(b, t, v, n);
     loaddoc_csv_methods(b, t);
@@ -50161,9 +50212,12 @@ static void loaddoc_prometheus_labels(struct buf *b,
 {
     txt_puts(b, "call=\"");
     loaddoc_prometheus_text(b, txt_slice(t->config->call));
-    if (*t->result->tls.version)
-        txt_putf(b, "\",tls=\"%s\",tls_verified=\"%s", t->result->tls.version,
+    if (*t->result->tls.version) {
+        txt_puts(b, "\",tls=\"");
+        loaddoc_prometheus_text(b, txt_slice(t->result->tls.version));
+        txt_putf(b, "\",tls_verified=\"%s",
                  t->result->tls.verified ? "true" : "false");
+    }
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = lf_label(t->label[i], &value);
         txt_puts(b, "\",label_");
@@ -50275,13 +50329,8 @@ static void loaddoc_prometheus(struct buf *b, const struct judge_report *t)
     loaddoc_prometheus_labels(&labels, t);
     struct loaddoc_metrics m = { b, mem_string(&labels) };
     loaddoc_metric_head(b, "info", "gauge", "what was run; the value is 1");
-    txt_putf(b, "grpcprof_load_info{verdict=\"%s\",%s",
+    txt_putf(b, "grpcprof_load_info{verdict=\"%s\",%s} 1\n",
              judge_limit_name[t->verdict.limit][1], m.labels);
-    if (*t->result->tls.version)
-        txt_putf(b, ",tls=\"%s\",tls_verified=\"%s\"",
-                 t->result->tls.version,
-                 t->result->tls.verified ? "true" : "false");
-    txt_puts(b, "} 1\n");
     loaddoc_figures(t, &m, loaddoc_metric);
     for (size_t i = 0; i < n; i++) {
         char name[64];
@@ -55014,7 +55063,8 @@ static int msg_compile_header(struct msg *c, struct res_header *h)
 {
     struct gp_why why = {{0}};
     struct tpl *t = &c->value[c->nheader - 1];
-    int e = tpl_compile(t, &c->set, h->value, &why);
+    int e = tpl_check_text(h->value, &why);
+    e = e ? e : tpl_compile(t, &c->set, h->value, &why);
     struct slice bad = e ? (struct slice){0} : tpl_unprintable(t);
     if (bad.n)
         e = txt_fail(&why, GP_EFORMAT, "a value is not printable ASCII: '%.*s'",
@@ -55282,6 +55332,11 @@ static int msg_read_json(struct msg *c, struct msg_method *m)
         return EXIT_FAILED;
     struct slice json = *text == '@' ? mem_slice(&b) : txt_slice(text);
     m->templates = tpl_has(json);
+    if (m->templates && tpl_check_text(json, &why)) {
+        say_error("%s: %s", m->from, why.text);
+        mem_fini(&b);
+        return EXIT_USAGE;
+    }
     if (m->templates) {
         tpl_quote(json, &quoted);
         json = mem_slice(&quoted);
@@ -55454,49 +55509,43 @@ static int msg_init_method(struct msg *c, struct msg_method *m,
     return status;
 }
 
-/* Compile --check for the replies of m.  In a mix those are left out whose
- * fields m's reply does not have; used[i]: check i is one of some method's. */
-static int msg_init_checks(const struct msg *c, struct msg_method *m,
-                           bool *used, struct gp_why *why)
+/* Compile text of --check for the replies of each method that has its fields;
+ * an error if there is none.  Methods have room for it. */
+static int msg_read_check(struct msg *c, const char *text, struct gp_why *why)
 {
-    const struct dsc_symbol *s = m->method.output;
+    struct gp_why cause = {{0}};
+    bool used = false;
     int e = GP_OK;
-    if (!c->check.n)
-        return GP_OK;
-    if (!s)
-        return txt_fail(why, GP_EUSAGE, "%s: needs the method's descriptors",
-                        c->check.text[0]);
-    m->check = mem_zalloc(c->check.n * sizeof *m->check);
-    if (!m->check)
-        return txt_fail(why, GP_ENOMEM, "out of memory");
-    for (size_t i = 0; i < c->check.n; i++) {
-        struct check *to = &m->check[m->ncheck];
-        struct gp_why cause = {{0}};
-        e = check_init(to, m->method.d, s, c->check.text[i], &cause);
+    for (size_t i = 0; i < c->nmethod && e != GP_ENOMEM; i++) {
+        struct msg_method *m = &c->each[i];
+        e = m->method.output
+          ? check_init(&m->check[m->ncheck], m->method.d, m->method.output,
+                       text, &cause)
+          : txt_fail(&cause, GP_EUSAGE, "needs the method's descriptors");
         m->ncheck += !e;
-        used[i] |= !e;
-        if (e)
-            txt_fail(why, e, "'%s': %s", c->check.text[i], cause.text);
-        if (e && c->nmethod == 1)
-            return e;
+        used |= !e;
     }
-    return GP_OK;
+    return used && e != GP_ENOMEM ? GP_OK
+         : txt_fail(why, e, "'%s': %s", text, cause.text);
 }
 
 /* Compile --check for the methods. */
 static int msg_read_checks(struct msg *c)
 {
-    bool used[OPT_LIST_MOST] = {0};
     struct gp_why why = {{0}};
     int e = GP_OK;
-    for (size_t i = 0; i < c->nmethod && !e; i++) {
+    for (size_t i = 0; i < c->nmethod && c->check.n && !e; i++) {
         struct msg_method *m = &c->each[i];
-        e = msg_init_checks(c, m, used, &why);
-        c->method[i].check = m->check;
-        c->method[i].ncheck = m->ncheck;
+        m->check = mem_zalloc(c->check.n * sizeof *m->check);
+        if (!m->check)
+            e = txt_fail(&why, GP_ENOMEM, "out of memory");
     }
     for (size_t i = 0; i < c->check.n && !e; i++)
-        e = used[i] ? GP_OK : GP_EUSAGE;
+        e = msg_read_check(c, c->check.text[i], &why);
+    for (size_t i = 0; i < c->nmethod && !e; i++) {
+        c->method[i].check = c->each[i].check;
+        c->method[i].ncheck = c->each[i].ncheck;
+    }
     if (e)
         say_error("--check: %s", why.text);
     return e == GP_ENOMEM ? EXIT_FAILED : e ? EXIT_USAGE : EXIT_OK;
@@ -55607,6 +55656,7 @@ struct loadcmd_args {
         struct client_reply reply;      /* to the first call */
         struct buf reply_json;
         struct tls_context *tls;        /* owned; NULL: without TLS */
+        bool log_failed;                /* the log lacks calls */
     } parts;
 };
 
@@ -56618,31 +56668,40 @@ static void loadcmd_put_argument(struct buf *b, struct slice text, bool secret)
     txt_puts(b, quote ? "'" : "");
 }
 
+/* Return the length of word before the header that it ends with, one of c's; or
+ * all of its length. */
+static size_t loadcmd_find_header(const struct loadcmd_args *c,
+                                  struct slice word)
+{
+    for (size_t i = 0; i < c->msg.metadata.n; i++)
+        if (txt_ends(word, c->msg.metadata.text[i]))
+            return word.n - strlen(c->msg.metadata.text[i]);
+    return word.n;
+}
+
 /* Append the command line of this process.  Values of headers, which may be
  * secret, are left out. */
-static void loadcmd_put_command(struct buf *b)
+static void loadcmd_put_command(const struct loadcmd_args *c, struct buf *b)
 {
     struct buf line = {0};
-    bool secret = false, first = true;
+    bool first = true;
     if (sys_read_file("/proc/self/cmdline", LOADCMD_LINE_BYTES, &line, NULL))
         line.len = 0;
     struct slice rest = mem_slice(&line), word;
     while (rest.n && opt_next(&rest, 0, &word)) {
-        size_t n = txt_starts(word, "--metadata=") ? 11
-                 : txt_starts(word, "-H") && word.n > 2 ? 2 : 0;
+        size_t n = loadcmd_find_header(c, word);    /* after --metadata= */
+        bool secret = n < word.n;
         txt_puts(b, first ? "" : " ");
-        mem_put(b, word.p, n);
-        loadcmd_put_argument(b, first ? txt_base(word) : txt_after(word, n),
-                             secret || n);
-        secret = txt_equal(word, txt_slice("-H")) ||
-                 txt_equal(word, txt_slice("--metadata"));
+        mem_put(b, word.p, secret ? n : 0);
+        loadcmd_put_argument(b, first ? txt_base(word)
+                                : txt_after(word, secret ? n : 0), secret);
         first = false;
     }
     mem_fini(&line);
 }
 
-/* Set r's origin: this program on this machine. */
-static void loadcmd_origin(struct res *r)
+/* Set r's origin: this program, run with c, on this machine. */
+static void loadcmd_origin(const struct loadcmd_args *c, struct res *r)
 {
     struct res_tool *to = &r->tool;
     struct utsname host = {0};
@@ -56652,7 +56711,7 @@ static void loadcmd_origin(struct res *r)
     snprintf(to->version.s, sizeof to->version.s, "%s", GP_VERSION);
     snprintf(to->host.s, sizeof to->host.s, "%s", host.nodename);
     snprintf(to->kernel.s, sizeof to->kernel.s, "%s", host.release);
-    loadcmd_put_command(&b);
+    loadcmd_put_command(c, &b);
     struct slice text = txt_cut(mem_slice(&b), sizeof to->command.s - 1);
     snprintf(to->command.s, sizeof to->command.s, "%.*s", (int)text.n,
              text.n ? text.p : "");
@@ -56688,11 +56747,12 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
     if (e && n)
         say_error("run %zu of %" PRIu64 ": %s", n + 1, c->repeat, why.text);
     if (r.log_errno)
-        say_error("%s: %s", c->log, strerror(r.log_errno));
+        say_error("%s: not written: %s", c->log, strerror(r.log_errno));
+    c->parts.log_failed = r.log_errno != 0;
     if (e && !n) {
         status = say_why(e, &why);
     } else if (!status) {
-        loadcmd_origin(&r);
+        loadcmd_origin(c, &r);
         to->report.config = plan;
         to->report.result = &r;
         if (plan->reply && r.ok)
@@ -56741,12 +56801,12 @@ static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
     return say_why(e, &why);
 }
 
-/* Rename the complete log to its name.  Remove an empty log, of a run that did
- * not start; an older file then stays. */
-static int loadcmd_log_close(struct loadcmd_log *log, int fd)
+/* Rename the log to its name if it is whole.  Remove one that is not, and an
+ * empty one, of a run that did not start; an older file then stays. */
+static int loadcmd_log_close(struct loadcmd_log *log, int fd, bool whole)
 {
     struct gp_why why = {{0}};
-    if (*log->tmp && lseek(fd, 0, SEEK_END))
+    if (*log->tmp && whole && lseek(fd, 0, SEEK_END))
         return say_why(sys_put_in_place(fd, log->tmp, log->target, log->path,
                                         true, &why), &why);
     if (*log->tmp)
@@ -56824,7 +56884,8 @@ static int loadcmd_run(const struct opt_command *cmd)
         status = loadcmd_measure(c, &plan, &to);
 out:
     fetch_fini(&profiler);
-    if (log.path && loadcmd_log_close(&log, plan.log_fd) && !status)
+    if (log.path && loadcmd_log_close(&log, plan.log_fd,
+                                      !c->parts.log_failed) && !status)
         status = EXIT_FAILED;
     lf_saved_fini(&to.old);
     msg_fini(&c->msg);

@@ -214,6 +214,10 @@ builtin() {
     check 'a check in a mix, for none' 2 "$BIN" load -n 4 --mix "$T/mix" \
         --check nope "127.0.0.1:$PORT"
     one_line 'a check in a mix, for none, said' "no field 'nope'"
+    check 'a check in a mix, for none, before one for some' 2 "$BIN" load -n 4 \
+        --mix "$T/mix" --check nope --check message "127.0.0.1:$PORT"
+    one_line 'a check in a mix, for none, before one for some, said' \
+        "no field 'nope'"
     stop_server 'a built-in service, ends with status 0'
 }
 

@@ -192,7 +192,14 @@ judged() {
     same 'no run: the old log stays' "$(cksum <"$T/kept.log")" "$kept"
     check 'a log onto a full disk' 1 "$BIN" load -n 20 \
         --log-requests /dev/full "$to"
-    one_line 'a log onto a full disk' '^grpcprof: /dev/full: No space'
+    one_line 'a log onto a full disk' \
+        '^grpcprof: /dev/full: not written: No space'
+    # shellcheck disable=SC2016 # for the inner shell
+    check 'a log larger than allowed' 1 bash -c 'ulimit -f 100; trap "" XFSZ
+        exec "$@"' - "$BIN" load -N 20000 --log-requests "$T/kept.log" "$to"
+    has 'a log larger than allowed, said' "$ERR" 'kept.log: not written: File'
+    same 'a log larger than allowed: the old one stays' \
+        "$(cksum <"$T/kept.log") $(find "$T" -name '.kept*')" "$kept "
     check 'a log and a result in one file' 2 "$BIN" load -n 1 -o "$T/one" \
         --log-requests "$T/one" "$to"
     check 'rows of several threads into a pipe' 0 bash -c '"$1" load -q -t 4 \
@@ -546,10 +553,11 @@ several() {
     has 'JSON: the command' "$T/s.json" '"command": ?"[^"]*load -c 2 -n 50 -o '
     lacks 'without -H no secret' "$T/s.json" 'Bearer'
     check 'secrets in headers' 0 "$BIN" load -n 1 -H 'authorization: Bearer s3' \
-        --metadata='x-key: s3' -H'y-key: s3' -o "$T/h.json" "$to"
+        --metadata='x-key: s3' -H'y-key: s3' -qH'z-key: s3' \
+        -qH 'a-key: s3' -o "$T/h.json" "$to"
     lacks 'secrets in headers stay out of the result' "$T/h.json" 's3'
     has 'secrets in headers: the names are in' "$T/h.json" \
-        "'authorization: ...' --metadata='x-key: ...' -H'y-key: ...'"
+        "'authorization: ...' --metadata='x-key: ...' -H'y-key: ...' -qH'z-key: ...' -qH 'a-key: ...'"
     check 'a file and standard output' 0 "$BIN" load -c 2 -n 50 -f md \
         -o "$T/s.html" -o - "$to"
     has 'a file and standard output: as -f says' "$OUT" '^# grpcprof load'

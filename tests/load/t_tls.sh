@@ -104,10 +104,13 @@ insecure() {
         has "--insecure is said: $f" "$T/r.$f" \
             'NOT VERIFIED|not verified|"verified": ?false|tls_verified(,|=")false'
     done
+    lacks 'Prometheus: no label twice' "$T/r.prometheus" 'tls=".*[,{]tls="'
     check '--insecure: the result is read' 0 "$BIN" report -q "$T/r.json"
     has '--insecure: report says it' "$OUT" 'NOT VERIFIED'
     "$BIN" load -q --tls --cacert "$C/ca.pem" -n 1 -o "$T/v.json" \
         "$(to server)" 2>"$ERR"
+    check 'a result with TLS is read' 0 "$BIN" report -q "$T/v.json"
+    has 'a result with TLS says so' "$OUT" '^grpcprof load .* \(TLS\)$'
     check '--insecure: a sum with one that was verified' 0 "$BIN" report -q \
         "$T/v.json" "$T/r.json"
     has '--insecure: the sum says it' "$OUT" 'NOT VERIFIED'

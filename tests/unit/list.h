@@ -135,6 +135,7 @@ TEST(tpl_message),
 TEST(check),
 TEST(msgs_memory),
 TEST(res_errors),
+TEST(res_join),
 TEST(load_failures),
 /* cs.c */
 TEST(cs_talk_split),

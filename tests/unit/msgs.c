@@ -91,6 +91,10 @@ static void test_tpl_text(void)
     tpl_fini(&x);
     tpl_set_fini(&set);
     unlink(path);
+    CHECK(!tpl_check_text(txt_slice("{{seq}}= {="), &why));
+    CHECK(tpl_check_text(txt_slice("a{{=seq}}b"), &why) == GP_EUSAGE &&
+          strstr(why.text, "{{=seq}} is no template"));
+    CHECK(tpl_check_text(txt_slice("{{="), &why) == GP_EUSAGE);
 }
 
 /* Messages: the nodes give what their JSON gives when it is filled in first. */
@@ -169,6 +173,19 @@ static void test_tpl_message(void)
         CHECK(js_read(mem_slice(&quoted), &v, &why) ||
               tpl_message_init(&m, &set, &d, s, &v, &why));
         CHECK(*why.text);
+        mem_fini(&quoted);
+    }
+    for (size_t i = 0; i < 2; i++) {    /* all messages have one budget */
+        struct buf quoted = {0};
+        struct tpl_message m = {0};
+        struct js_value v;
+        tpl_quote(txt_slice(good[2]), &quoted);
+        CHECK(!js_read(mem_slice(&quoted), &v, &why));
+        set.tried = i ? TPL_TRIED_BYTES : 0;
+        int e = tpl_message_init(&m, &set, &d, s, &v, &why);
+        CHECK(i ? e == GP_ELIMIT && strstr(why.text, "use fewer rows")
+                : !e && set.tried >= 2 * TPL_TRY_BYTES);
+        tpl_message_fini(&m);
         mem_fini(&quoted);
     }
     dsc_fini(&d);

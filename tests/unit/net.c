@@ -2133,6 +2133,23 @@ static void test_load_mix(void)
     server_free(s);
 }
 
+/* A sum has the hosts of all results, once each, though a name begins like
+ * another. */
+static void test_res_join(void)
+{
+    static const char *const host[] = { "web10", "web1", "b1", "web1", "1",
+                                        "", "web10", "web" };
+    struct res_text to = {0}, from = {0};
+    for (size_t i = 0; i < sizeof host / sizeof *host; i++) {
+        snprintf(from.s, sizeof from.s, "%s", host[i]);
+        res_join(&to, &from);
+    }
+    CHECK(!strcmp(to.s, "web10, web1, b1, 1, web"));
+    memset(from.s, 'x', sizeof from.s - 1);
+    res_join(&to, &from);
+    CHECK(strlen(to.s) == sizeof to.s - 1);
+}
+
 /* Failures have a row for each kind and text, then one for the other texts of a
  * kind, then none; what two results have of one kind and text is added up. */
 static void test_res_errors(void)
