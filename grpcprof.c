@@ -30005,7 +30005,7 @@ struct tls {
     bool        eof;                    /* and saw the end */
     bool        want_write;             /* waits for room in the socket */
     bool        cert_wanted;            /* the server asked for ours */
-    bool        heard;                  /* it sent data after the handshake */
+    bool        heard;                  /* the peer sent data, by TLS */
     int         error;                  /* errno of the socket; or 0 */
     uint8_t     first[5];               /* that the peer sent */
     size_t      nfirst;                 /* bytes in first */
@@ -30187,7 +30187,7 @@ static void tls_explain(struct tls *t)
     else if (known)
         text = known;
     if (!text)
-        text = "TLS failed";
+        text = "unknown error";
     bool ours = !strncmp(text, "the server", 10);
     txt_fail(&t->why, 0, "%s%s", ours ? "" : "TLS: ", text);
 }
@@ -30225,8 +30225,8 @@ static int tls_bio_read(BIO *bio, char *p, int n)
     return (int)k;
 }
 
-/* Send for OpenSSL.  If the peer has gone, wait: what it sent before, such as
- * an alert, says more than EPIPE. */
+/* Send for OpenSSL.  If the peer has gone before it sent data, go on as if it
+ * had not: what it did send, such as an alert, says more than EPIPE. */
 static int tls_bio_write(BIO *bio, const char *p, int n)
 {
     struct tls *t = BIO_get_data(bio);
@@ -30235,7 +30235,9 @@ static int tls_bio_write(BIO *bio, const char *p, int n)
     do
         k = send(t->fd, p, (size_t)n, MSG_NOSIGNAL);
     while (k < 0 && errno == EINTR);
-    if (k < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET))
+    if (k < 0 && !t->heard && (errno == EPIPE || errno == ECONNRESET))
+        return n;
+    if (k < 0 && errno == EAGAIN)
         BIO_set_retry_write(bio);
     else if (k < 0)
         t->error = errno;
@@ -35944,7 +35946,6 @@ static void client_conn_why(const struct client_conn *c, char *text, size_t n)
     static const char *const why[] = {
         [H2_END_EOF] = "the server closed the connection",
         [H2_END_IO] = "connection lost",
-        [H2_END_TLS] = "TLS failed",
         [H2_END_TIMEOUT] = "connection timed out",
         [H2_END_PROTOCOL] = "the server violated HTTP/2",
         [H2_END_DONE] = "the HTTP/2 session ended",
@@ -35953,7 +35954,7 @@ static void client_conn_why(const struct client_conn *c, char *text, size_t n)
     const struct cs *s = &c->session;
     enum h2_end end = c->h2.end;
     if (end == H2_END_TLS)
-        snprintf(text, n, "%s: %s", why[end], tls_why(c->h2.tls));
+        snprintf(text, n, "%s", tls_why(c->h2.tls));
     else if (end == H2_END_PROTOCOL && s->broken)
         snprintf(text, n, "%s: %s", why[end], s->broken);
     else if (s->goaway && s->goaway_code != NGHTTP2_NO_ERROR)
@@ -38886,7 +38887,7 @@ static int reflect_connect(struct reflect *m, char host[NET_AUTHORITY_BYTES],
             reflect_on_lost(&m->conn);
         reflect_wait(m, &m->ready, until);
     }
-    m->addr = NULL;                     /* is about to end */
+    m->addr = m->target;                /* addr is about to end */
     return m->ready ? GP_OK
          : m->lost ? txt_fail(why, GP_EIO, "%s", m->cause.text)
          : txt_fail(why, GP_EIO, "%s: reflection: no HTTP/2 stream allowed in "

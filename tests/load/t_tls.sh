@@ -214,6 +214,12 @@ nginx() {
     stop_server 'behind nginx'
 }
 
+# closed_by_tls N: has the server closed N connections because TLS failed?
+closed_by_tls() {
+    curl -sS "$(sed -n 's/^.*\(http:[^ ]*\)debug.*/\1/p' "$SDIR/serve.err")"metrics |
+        grep -q "reason=\"tls\"} $1\$"
+}
+
 # serve with TLS, and clients of others.
 serves() {
     local at
@@ -247,8 +253,12 @@ serves() {
         --http1.1 "https://$at/"
     stop_server 'serve with TLS'
     start_server -w 10 --tls-cert "$C/server.pem" --tls-key "$C/server.key" \
-        --tls-client-ca "$C/ca.pem"
+        --tls-client-ca "$C/ca.pem" --debug 127.0.0.1:0
     at=127.0.0.1:$PORT
+    check 'serve: clients that leave in the handshake' 0 "$PY" \
+        tests/load/tls_peers.py drop "$at"
+    check 'serve: those are closed at once, not by a timer' 0 wait_for 20 \
+        closed_by_tls 5
     calls 'serve, with a client certificate' "$at" --cert "$C/client.pem" \
         --key "$C/client.key"
     refused 'serve, without a client certificate' \

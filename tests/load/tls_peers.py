@@ -5,6 +5,7 @@
                         Prints "NAME HOST:PORT" for each, then "ready".
   tls_peers.py call DIR HOST:PORT [NAME]    a call by grpcio with NAME.pem, or
                                             none; prints the reply or status
+  tls_peers.py drop HOST:PORT    five clients that say hello and are gone
 
 Of python3-grpcio, by the certificate: server other expired future self, and
 client (which requires a client certificate) and plain (which has no TLS).
@@ -15,6 +16,7 @@ handshake message of 16 MB).
 import os
 import socket
 import ssl
+import struct
 import sys
 import threading
 from concurrent import futures
@@ -130,7 +132,26 @@ def call(d, address, name):
             print('status', e.code().name)
 
 
+def drop(address):
+    hello = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname='localhost'
+                         ).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    hello, (host, port) = hello.read(), address.split(':')
+    for _ in range(5):
+        with socket.create_connection((host, int(port))) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         struct.pack('ii', 1, 0))       # RST, not FIN
+            s.sendall(hello)
+
+
 def main():
+    if sys.argv[1] == 'drop':
+        drop(sys.argv[2])
+        return
     if sys.argv[1] == 'call':
         call(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else '')
         return
