@@ -751,12 +751,12 @@ enum {
     /* Attempts to find a port that is free at every address of a name. */
     NET_LISTEN_TRIES = 10,
 
-    /* Where processes listen: their sockets, the bytes of each table of the
-     * kernel, and addresses; the rest is not looked at.  A process opens its
-     * listeners early, at low descriptors, and the kernel lists them first. */
+    /* Where processes listen: their sockets and addresses; the rest is not
+     * looked at.  A process opens its listeners early, at low descriptors.
+     * Bytes that a table of the kernel is read by: a line has 300 at most. */
     NET_SOCKETS     = 65536,
-    NET_TABLE_BYTES = 4 << 20,
     NET_LISTENS     = 256,
+    NET_TABLE_BYTES = 1024,
 
     NET_SPACE_BYTES   = 32,     /* a network namespace; with the boot's id */
     NET_NETWORK_BYTES = 80,
@@ -29286,8 +29286,9 @@ static bool net_listens_takes(const struct net_addr *l,
 }
 
 /* Add to l what line, of the table tcp or tcp6, says: the address that one of
- * its sockets listens on, or the socket that listens on its address. */
-static void net_listens_tcp(struct net_listens *l, struct slice line)
+ * its sockets listens on, or the socket that listens on its address.  False: no
+ * line after it has one; those that listen are the first (proc_net_tcp.rst). */
+static bool net_listens_tcp(struct net_listens *l, struct slice line)
 {
     enum { LOCAL = 1, STATE = 3, INODE = 9, WORDS };
     struct slice word[WORDS];
@@ -29295,20 +29296,22 @@ static void net_listens_tcp(struct net_listens *l, struct slice line)
     uint64_t inode;
     for (size_t i = 0; i < WORDS; i++)
         word[i] = txt_next_word(&line);
-    if (!txt_equal(word[STATE], txt_slice("0A")) ||     /* TCP_LISTEN */
-        (!l->at && !net_listens_own(l, word[INODE])) ||
+    if (!txt_equal(word[STATE], txt_slice("0A")))       /* TCP_LISTEN */
+        return false;
+    if ((!l->at && !net_listens_own(l, word[INODE])) ||
         !net_listens_address(word[LOCAL], &a))
-        return;
+        return true;
     if (!l->at)
         net_listens_add(l, a.text);
     else if (net_listens_takes(&a, l->at) &&
              !txt_slice_number(word[INODE], 1, UINT64_MAX, &inode))
         net_listens_inode(l, inode);
+    return true;
 }
 
 /* The same of the table unix, where a line ends with a blank and the path; that
  * of an abstract socket begins with @. */
-static void net_listens_unix(struct net_listens *l, struct slice line)
+static bool net_listens_unix(struct net_listens *l, struct slice line)
 {
     enum { FLAGS = 3, TYPE = 4, INODE = 6, WORDS };
     struct slice word[WORDS];
@@ -29323,7 +29326,7 @@ static void net_listens_unix(struct net_listens *l, struct slice line)
     if (!net_hex(word[FLAGS], &flags) || !(flags & 0x10000) ||  /* accepts */
         !net_hex(word[TYPE], &type) || type != SOCK_STREAM ||
         !path.n || (!l->at && !net_listens_own(l, word[INODE])))
-        return;
+        return true;
     snprintf(text, sizeof text, "unix%s:%.*s", abstract ? "-abstract" : "",
              (int)txt_cut(path, sizeof text).n, path.p);
     if (!l->at)
@@ -29331,42 +29334,53 @@ static void net_listens_unix(struct net_listens *l, struct slice line)
     else if (!strcmp(text, l->at->text) &&
              !txt_slice_number(word[INODE], 1, UINT64_MAX, &inode))
         net_listens_inode(l, inode);
+    return true;
 }
 
-/* Read a table of the kernel, at path, by its lines; the first has titles. */
+/* Read a table of the kernel, at path, by its lines, until one returns false;
+ * the first has titles.  The kernel makes as many lines as a read asks for, and
+ * those of connections take it milliseconds: it is asked for few. */
 static void net_listens_table(struct net_listens *l, const char *path,
-                              void (*line)(struct net_listens *,
+                              bool (*line)(struct net_listens *,
                                            struct slice))
 {
-    struct buf b = {0};
-    struct gp_why why;                  /* of what was not read; no matter */
-    (void)sys_read_file(path, NET_TABLE_BYTES, &b, &why);
-    struct slice s = mem_slice(&b);
-    if (s.n)
-        (void)txt_next_line(&s);
-    while (s.n)
-        line(l, txt_next_line(&s));
-    mem_fini(&b);
+    char text[NET_TABLE_BYTES], piece[NET_TABLE_BYTES];
+    FILE *f = fopen(path, "re");
+    bool more = f && !setvbuf(f, piece, _IOFBF, sizeof piece) &&
+                fgets(text, sizeof text, f);
+    while (more && sys_now_ns() < l->until_ns && fgets(text, sizeof text, f)) {
+        struct slice s = txt_slice(text);
+        more = line(l, txt_next_line(&s));
+    }
+    if (f)
+        fclose(f);
+}
+
+/* Set *inode to that of the socket which the entry name of dir, a process's
+ * descriptors, is; false: it is none. */
+static bool net_socket_inode(int dir, const char *name, uint64_t *inode)
+{
+    char link[64];
+    ssize_t n = *name == '.' ? 0 : readlinkat(dir, name, link, sizeof link);
+    struct slice s = { link, n > 0 ? (size_t)n : 0 };
+    if (!txt_starts(s, "socket:[") || !txt_ends(s, "]"))
+        return false;
+    s = txt_after(s, 8);
+    s.n--;
+    return !txt_slice_number(s, 1, UINT64_MAX, inode);
 }
 
 /* Add the inodes of pid's sockets to l, if we may read them. */
 static void net_listens_sockets(struct net_listens *l, pid_t pid)
 {
-    char path[SYS_PROC_BYTES], link[64];
+    char path[SYS_PROC_BYTES];
     DIR *d = opendir(sys_proc(path, pid, "fd"));
     struct dirent *entry;
+    uint64_t inode;
     while (d && l->ninodes < NET_SOCKETS && sys_now_ns() < l->until_ns &&
-           (entry = readdir(d))) {
-        ssize_t n = readlinkat(dirfd(d), entry->d_name, link, sizeof link);
-        struct slice s = { link, n > 0 ? (size_t)n : 0 };
-        uint64_t inode;
-        if (!txt_starts(s, "socket:[") || !txt_ends(s, "]"))
-            continue;
-        s = txt_after(s, 8);
-        s.n--;
-        if (!txt_slice_number(s, 1, UINT64_MAX, &inode))
+           (entry = readdir(d)))
+        if (net_socket_inode(dirfd(d), entry->d_name, &inode))
             net_listens_inode(l, inode);
-    }
     if (d)
         closedir(d);
 }
@@ -29396,18 +29410,23 @@ static void net_network(pid_t pid, char to[NET_NETWORK_BYTES])
 }
 
 /* Read the kernel's tables of sockets in the network of pid, 0: ours, by their
- * lines into l. */
+ * lines into l.  For an address, only the first that has it: a socket of IPv4
+ * is before one of IPv6 that takes both. */
 static void net_listens_tables(struct net_listens *l, pid_t pid)
 {
     static const struct {
         const char *name;
-        void (*line)(struct net_listens *, struct slice);
-    } table[] = { { "net/tcp", net_listens_tcp },
-                  { "net/tcp6", net_listens_tcp },
-                  { "net/unix", net_listens_unix } };
+        bool local;
+        bool (*line)(struct net_listens *, struct slice);
+    } table[] = { { "net/tcp", false, net_listens_tcp },
+                  { "net/tcp6", false, net_listens_tcp },
+                  { "net/unix", true, net_listens_unix } };
     char path[SYS_PROC_BYTES];
-    for (size_t k = 0; k < 3 && sys_now_ns() < l->until_ns; k++)
-        net_listens_table(l, sys_proc(path, pid, table[k].name), table[k].line);
+    for (size_t k = 0; k < 3; k++)
+        if (!l->at || (!l->ninodes && table[k].local ==
+                       (l->at->sa.sa_family == AF_UNIX)))
+            net_listens_table(l, sys_proc(path, pid, table[k].name),
+                              table[k].line);
 }
 
 /* Set *l to where the n processes pid listen, 0 being this one; the caller
@@ -29449,16 +29468,24 @@ static bool net_addr_is_here(const struct net_addr *a)
     return here;
 }
 
-/* True if pid has a socket whose inode is in l. */
+/* True if pid has a socket whose inode is in l.  Threads of the kernel and most
+ * processes that we may not read are told by one system call: they have no
+ * program. */
 static bool net_listens_has(const struct net_listens *l, pid_t pid)
 {
-    struct net_listens own = { .until_ns = l->until_ns };
+    char path[SYS_PROC_BYTES];
+    struct dirent *entry;
     bool has = false;
-    net_listens_sockets(&own, pid);
-    for (size_t i = 0; i < own.ninodes && !has; i++)
-        for (size_t k = 0; k < l->ninodes && !has; k++)
-            has = own.inode[i] == l->inode[k];
-    net_listens_fini(&own);
+    uint64_t inode;
+    if (readlink(sys_proc(path, pid, "exe"), &(char){0}, 1) < 0)
+        return false;
+    DIR *d = opendir(sys_proc(path, pid, "fd"));
+    while (d && !has && sys_now_ns() < l->until_ns && (entry = readdir(d)))
+        if (net_socket_inode(dirfd(d), entry->d_name, &inode))
+            for (size_t k = 0; k < l->ninodes && !has; k++)
+                has = inode == l->inode[k];
+    if (d)
+        closedir(d);
     return has;
 }
 
@@ -43843,18 +43870,19 @@ struct load_call {                      /* a slot: one call in flight */
     struct load_call   *next_free;
     const struct res_method *method;    /* borrowed */
     const struct client_payload *payload; /* borrowed, or filled */
-    const struct tpl_payload *fill;     /* borrowed: to fill in; or NULL */
-    struct client_payload filled;       /* owned; its buffer is used again */
-    uint64_t            seq;            /* its number in the run, from 0 */
-    struct net_timer    pace;           /* sends its next message, ends it */
     uint64_t            messages;       /* sent */
     int64_t             start_ns;       /* scheduled start */
     int64_t             sent_ns;        /* last actual send */
     int64_t             heard_ns;       /* last message received, or sent_ns */
-    struct client_reply reply;          /* owned: to be checked; or zero */
-    struct buf          wrong;          /* owned: why a check failed */
     bool                counted;        /* started while measuring */
     bool                asked;          /* config's reply is to be its */
+    uint64_t            seq;            /* its number in the run, from 0 */
+    const struct tpl_payload *fill;     /* borrowed: to fill in; or NULL */
+    struct net_timer    pace;           /* sends its next message, ends it */
+    /* Not touched by a call without templates and checks. */
+    struct client_payload filled;       /* owned; its buffer is used again */
+    struct client_reply reply;          /* owned: to be checked; or zero */
+    struct buf          wrong;          /* owned: why a check failed */
 };
 
 struct load_conn {
@@ -43924,7 +43952,8 @@ struct load_worker {
     uint64_t            seq;            /* calls started */
     uint64_t            started[RES_METHODS_MOST];      /* of each method */
     bool                late;           /* the last call started late */
-    bool                asked;          /* a call keeps its reply, or did */
+    bool                asked;          /* a call keeps its reply, or did, or
+                                         * none is to */
     uint64_t            rng;            /* state of load_random */
     struct res          sum;            /* the worker's result */
     uint64_t            in_flight;      /* live calls */
@@ -43938,8 +43967,8 @@ struct load_worker {
     _Atomic uint64_t    nother;         /* ended, but begun before measuring */
     int64_t             start_ns, last_ns;      /* measuring; last count */
     int64_t             end_ns;         /* no calls start later; 0: no limit */
-    int64_t             close_ns;       /* measuring ends, the drain begins; 0:
-                                         * it ends with the last call */
+    int64_t             close_ns;       /* measuring ends, the drain begins;
+                                         * INT64_MAX: with the last call */
     int64_t             turn_most_ns;   /* longest turn of the loop */
     struct res_thread   use;            /* at the start; then the difference */
     uint64_t            bytes_in, bytes_out;    /* likewise */
@@ -43966,6 +43995,7 @@ struct load_run {
     bool                counted;        /* the number of calls is fixed */
     bool                failed;         /* connecting failed */
     bool                stopping;
+    int64_t             early_ns;       /* a call may time out after it */
     bool                measured;       /* the profile was started */
     struct load_watch {                 /* of targets on this machine */
         pid_t           pid[LOAD_WATCHED];      /* that listen on them */
@@ -44127,7 +44157,6 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
         w->asked = false;
     }
     k->rpc.keep = NULL;
-    k->wrong.len = 0;
     net_timer_stop(&w->net, &k->pace);
     if (k->client)
         k->client->live--;
@@ -44148,10 +44177,18 @@ static struct res_calls *load_calls_of(struct load_worker *w,
                           : NULL;
 }
 
+/* Return after how long a call may end by the server's timer for timeout_ns. */
+static int64_t load_early_ns(int64_t timeout_ns)
+{
+    int64_t early_ns = timeout_ns / 10;
+    return timeout_ns - (early_ns > LOAD_DEADLINE_EARLY_NS
+                         ? LOAD_DEADLINE_EARLY_NS : early_ns);
+}
+
 /* True if w's measuring is over, and calls in flight drain. */
 static bool load_worker_drains(const struct load_worker *w)
 {
-    return w->close_ns && w->net.now_ns >= w->close_ns;
+    return w->net.now_ns >= w->close_ns;
 }
 
 /* True if k, which ended with r, timed out.  The server has the same deadline,
@@ -44161,13 +44198,11 @@ static bool load_call_late(const struct load_worker *w,
                            const struct load_call *k,
                            const struct client_result *r)
 {
-    int64_t timeout_ns = w->run->config->timeout_ns, early_ns = timeout_ns / 10;
     int64_t ns = w->net.now_ns - k->start_ns;
-    if (early_ns > LOAD_DEADLINE_EARLY_NS)
-        early_ns = LOAD_DEADLINE_EARLY_NS;
-    if (ns < timeout_ns - early_ns)
+    if (ns < w->run->early_ns)
         return false;
-    return ns > timeout_ns || r->status == GP_STATUS_CANCELLED ||
+    return ns > w->run->config->timeout_ns ||
+           r->status == GP_STATUS_CANCELLED ||
            r->status == GP_STATUS_DEADLINE_EXCEEDED;
 }
 
@@ -44178,10 +44213,10 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
 {
     int64_t now_ns = w->net.now_ns;
     bool drains = load_worker_drains(w);
-    struct client_result failed = { .kind = CLIENT_CHECK };
-    if (r->kind == CLIENT_OK && k->wrong.len) {
-        failed.text = mem_string(&k->wrong);
-        r = &failed;
+    if (k->method->ncheck && k->wrong.len && r->kind == CLIENT_OK) {
+        load_call_count(w, k, &(struct client_result){ .kind = CLIENT_CHECK,
+                            .text = mem_string(&k->wrong) });
+        return;
     }
     if (load_call_late(w, k, r))
         r = &load_late;
@@ -44405,8 +44440,8 @@ static struct load_call *load_call_begin(struct load_worker *w,
     k->seq = w->index + w->seq++ * w->run->threads;
     k->method = load_method_of(w->run, k->seq);
     uint64_t nth = w->started[k->method - config->method]++;
-    size_t turn = (size_t)((w->index + nth * w->run->threads) %
-                           k->method->npayload);
+    size_t turn = k->method->npayload == 1 ? 0     /* a division less */
+        : (size_t)((w->index + nth * w->run->threads) % k->method->npayload);
     k->payload = &k->method->payload[turn];
     k->fill = k->method->fill && k->method->fill[turn].n
             ? &k->method->fill[turn] : NULL;
@@ -44472,7 +44507,7 @@ static const struct tpl *load_template_of(const struct res_config *config,
     return NULL;
 }
 
-/* Start k with its templates filled in, in headers that HPACK must not
+/* Start k with the templates of its headers filled in, which HPACK must not
  * index. */
 static int load_call_start_own(struct load_worker *w, struct load_call *k,
                                struct tpl_call *c, bool wait)
@@ -44544,19 +44579,25 @@ static bool load_call_fill(struct load_worker *w, struct load_call *k,
     return !e;
 }
 
-/* Start k on its client's connection, with templates filled in. */
-static int load_call_start(struct load_worker *w, struct load_call *k,
-                           bool wait)
+/* Start k, which has no templates to fill in, on its client's connection. */
+static int load_call_start(struct load_call *k, bool wait)
 {
     const struct client_request *q = load_request_of(k);
+    return client_call_start(&k->client->conn->chan, &k->rpc, q->nv, q->n, true,
+                             k->payload, wait);
+}
+
+/* Start k on its client's connection, with its templates filled in.  Apart from
+ * other calls, which pay nothing for them. */
+static __attribute__((noinline)) int
+load_call_start_filled(struct load_worker *w, struct load_call *k, bool wait)
+{
     struct tpl_call c = { .seq = k->seq, .rng = &w->rng,
                           .client = (uint64_t)(k->client - w->run->client) };
     if (k->fill && !load_call_fill(w, k, &c))
         return GP_ENOMEM;
-    return w->run->templates
-        ? load_call_start_own(w, k, &c, wait)
-        : client_call_start(&k->client->conn->chan, &k->rpc, q->nv, q->n, true,
-                            k->payload, wait);
+    return w->run->templates ? load_call_start_own(w, k, &c, wait)
+                             : load_call_start(k, wait);
 }
 
 /* Give n no more calls; it is replaced this turn, and closed when unused. */
@@ -44592,6 +44633,21 @@ static void load_call_pace(struct load_worker *w, struct load_call *k)
         (void)net_timer_arm(&w->net, &k->pace, due_ns);
 }
 
+/* Set where the reply of k is kept: for its checks, or the run's first. */
+static void load_call_keep(struct load_worker *w, struct load_call *k)
+{
+    const struct res_config *config = w->run->config;
+    k->rpc.keep = NULL;
+    if (k->asked || (!w->asked && k->method == config->method)) {
+        k->asked = w->asked = true;
+        k->rpc.keep = config->reply;
+    }
+    if (k->method->ncheck) {
+        k->rpc.keep = &k->reply;
+        k->wrong.len = 0;
+    }
+}
+
 /* Send k on c's connection, which has room; false: no stream or memory left. */
 static bool load_call_send(struct load_worker *w, struct load_call *k,
                            struct load_client *c)
@@ -44606,16 +44662,13 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
         c->live++;
     }
     k->client = c;
-    bool ask = w->index == 0 && !w->asked && k->method == config->method;
-    k->rpc.keep = k->method->ncheck ? &k->reply : ask ? config->reply : NULL;
-    k->asked |= ask;
-    w->asked |= ask;
-    k->wrong.len = 0;
+    load_call_keep(w, k);
     k->rpc.many = kind == GP_SERVER_STREAM || kind == GP_BIDI;
     k->rpc.held = config->stream_ns && (kind == GP_CLIENT_STREAM ||
                                         kind == GP_BIDI);
     k->sent_ns = k->heard_ns = w->net.now_ns;
-    if (load_call_start(w, k, wait)) {
+    if (k->fill || w->run->templates ? load_call_start_filled(w, k, wait)
+                                     : load_call_start(k, wait)) {
         load_conn_retire(n);
         return false;
     }
@@ -44666,7 +44719,7 @@ static void load_worker_end(struct load_worker *w, int64_t drain_ns)
 {
     if (w->measuring)
         load_worker_use(w);
-    if (!w->close_ns)
+    if (w->close_ns == INT64_MAX)
         w->close_ns = w->net.now_ns;
     w->ended = true;
     net_timer_stop(&w->net, &w->arrival);
@@ -44706,7 +44759,7 @@ static void load_worker_measure(struct load_worker *w)
         w->start_ns = w->run->go_ns + k->warmup_ns;
     w->last_ns = w->start_ns;
     int64_t length_ns = load_length_ns(k);
-    w->close_ns = length_ns ? w->start_ns + length_ns : 0;
+    w->close_ns = length_ns ? w->start_ns + length_ns : INT64_MAX;
     if (!most_ns)
         return;
     w->end_ns = w->start_ns + most_ns;
@@ -45776,6 +45829,7 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     r->open = res_open(k);
     r->counted = planned != 0;
     r->ended = planned ? RES_COUNT : RES_DURATION;
+    r->early_ns = load_early_ns(k->timeout_ns);
     r->threads = k->threads ? k->threads : load_threads(r->nclient);
     r->threads = r->threads > r->nclient ? (unsigned)r->nclient : r->threads;
     r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };
@@ -45793,8 +45847,10 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     for (unsigned i = 0; !e && i < r->threads; i++) {
         struct load_worker *w = &r->worker[i];
         w->run = r;
-        w->keepalive_ns = r->config->keepalive_ns;
+        w->keepalive_ns = k->keepalive_ns;
+        w->close_ns = INT64_MAX;
         w->index = i;
+        w->asked = i || !k->reply;
         w->client = &r->client[next];
         w->nclient = load_share(r->nclient, i, r->threads);
         w->share = load_share(planned, i, r->threads);
@@ -50334,8 +50390,9 @@ static void loaddoc_prometheus(struct buf *b, const struct judge_report *t)
              judge_limit_name[t->verdict.limit][1], m.labels);
     loaddoc_figures(t, &m, loaddoc_metric);
     for (size_t i = 0; i < n; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "%s_seconds", v[i].name.text);
+        char name[sizeof v->name.text + sizeof "_seconds"];
+        snprintf(name, sizeof name, "%.*s_seconds",
+                 (int)sizeof v->name.text - 1, v[i].name.text);
         loaddoc_metric_head(b, name, "histogram", v[i].about);
         loaddoc_metric_times(&m, name, "", v[i].h);
     }
