@@ -178,7 +178,8 @@ static void test_net_listen(void)
 static const char *listens(bool local, const char *text, char to[400])
 {
     uint64_t inode[] = { 7031, UINT64_MAX };
-    struct net_listens l = { .inode = inode, .ninodes = 2 };
+    struct net_listens l = { .inode = inode, .ninodes = 2,
+                             .until_ns = INT64_MAX };
     const char *at = NULL;
     char path[] = "/tmp/grpcprof-table-XXXXXX";
     int fd = mkstemp(path);
@@ -267,6 +268,10 @@ static void test_net_listens_text(void)
     CHECK(!strcmp(listens(false, text, got), "127.0.0.1:50051 [::1]:1"));
     CHECK(!strcmp(listens(false, tcp[0].line, got), ""));
     CHECK(!strcmp(listens(false, "", got), ""));
+    /* Connections are after those that listen, and are not read. */
+    snprintf(text, sizeof text, "t\n%s\n%s\n%s\n", tcp[0].line,
+             "1: 0100007F:C383 0100007F:0001 01" TCP_REST "7031", tcp[3].line);
+    CHECK(!strcmp(listens(false, text, got), "127.0.0.1:50051"));
     size_t n = (size_t)snprintf(text, sizeof text, "t\n%s", local[0].line);
     memset(text + n, 'x', 600);
     text[n + 600] = 0;
