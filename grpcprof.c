@@ -43995,7 +43995,7 @@ struct load_run {
     bool                counted;        /* the number of calls is fixed */
     bool                failed;         /* connecting failed */
     bool                stopping;
-    int64_t             early_ns;       /* a call may time out after it */
+    int64_t             early_ns;       /* the server's timer may end a call */
     bool                measured;       /* the profile was started */
     struct load_watch {                 /* of targets on this machine */
         pid_t           pid[LOAD_WATCHED];      /* that listen on them */
@@ -44175,14 +44175,6 @@ static struct res_calls *load_calls_of(struct load_worker *w,
 {
     return w->sum.nmethod ? &w->sum.method[k->method - w->run->config->method]
                           : NULL;
-}
-
-/* Return after how long a call may end by the server's timer for timeout_ns. */
-static int64_t load_early_ns(int64_t timeout_ns)
-{
-    int64_t early_ns = timeout_ns / 10;
-    return timeout_ns - (early_ns > LOAD_DEADLINE_EARLY_NS
-                         ? LOAD_DEADLINE_EARLY_NS : early_ns);
 }
 
 /* True if w's measuring is over, and calls in flight drain. */
@@ -45829,7 +45821,8 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     r->open = res_open(k);
     r->counted = planned != 0;
     r->ended = planned ? RES_COUNT : RES_DURATION;
-    r->early_ns = load_early_ns(k->timeout_ns);
+    r->early_ns = k->timeout_ns / 10 > LOAD_DEADLINE_EARLY_NS
+        ? k->timeout_ns - LOAD_DEADLINE_EARLY_NS : k->timeout_ns / 10 * 9;
     r->threads = k->threads ? k->threads : load_threads(r->nclient);
     r->threads = r->threads > r->nclient ? (unsigned)r->nclient : r->threads;
     r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };
