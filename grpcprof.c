@@ -45821,8 +45821,9 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
     r->open = res_open(k);
     r->counted = planned != 0;
     r->ended = planned ? RES_COUNT : RES_DURATION;
-    r->early_ns = k->timeout_ns / 10 > LOAD_DEADLINE_EARLY_NS
-        ? k->timeout_ns - LOAD_DEADLINE_EARLY_NS : k->timeout_ns / 10 * 9;
+    r->early_ns = k->timeout_ns;
+    r->early_ns -= k->timeout_ns / 10 < LOAD_DEADLINE_EARLY_NS
+        ? k->timeout_ns / 10 : LOAD_DEADLINE_EARLY_NS;
     r->threads = k->threads ? k->threads : load_threads(r->nclient);
     r->threads = r->threads > r->nclient ? (unsigned)r->nclient : r->threads;
     r->tick = (struct net_timer){ .on_time = load_run_on_tick, .arg = r };

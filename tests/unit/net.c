@@ -1941,7 +1941,8 @@ static void test_res_assert(void)
 static void test_load_down(void)
 {
     static const int64_t t[][4] = {     /* lost, close, now, down */
-        { 50, 0, 500, 400 }, { 200, 0, 500, 300 }, { 200, 600, 500, 300 },
+        { 50, INT64_MAX, 500, 400 }, { 200, INT64_MAX, 500, 300 },
+        { 200, 600, 500, 300 },
         { 200, 400, 500, 200 }, { 450, 400, 500, 0 }, { 50, 400, 500, 300 } };
     static struct load_worker w;
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
