@@ -39750,10 +39750,23 @@ static void schema_put_field(struct schema_text *t, const struct dsc_symbol *s,
     schema_put_options(t->b, &f, bytes);
 }
 
+/* Append the names of s's oneofs, slices, to names. */
+static void schema_oneofs(const struct dsc_symbol *s, struct buf *names)
+{
+    struct pb_in in = pb_of(s->bytes);
+    struct slice one;
+    while (dsc_next(&in, 8, &one)) {
+        one = dsc_bytes(one, 1);
+        mem_put(names, &one, sizeof one);
+    }
+}
+
 /* Append the fields of message s, those of a oneof in its block. */
 static void schema_put_fields(struct schema_text *t, const struct dsc_symbol *s)
 {
     int64_t open = -1;
+    struct buf names = {0};
+    schema_oneofs(s, &names);
     for (uint32_t i = 0; i < s->nparts; i++) {
         struct slice bytes = t->d->part[s->part + i].bytes, name = {0};
         int64_t oneof = dsc_varint(bytes, 17, 0) ? -1 :
@@ -39761,16 +39774,18 @@ static void schema_put_fields(struct schema_text *t, const struct dsc_symbol *s)
         if (oneof != open && open >= 0)
             schema_block_end(t);
         if (oneof != open && oneof >= 0) {
-            struct pb_in in = pb_of(s->bytes);
-            for (int64_t k = 0; k <= oneof && dsc_next(&in, 8, &name); k++)
-                continue;
-            schema_block(t, "oneof", dsc_bytes(name, 1));
+            if ((uint64_t)oneof < names.len / sizeof name)
+                memcpy(&name, names.data + (size_t)oneof * sizeof name,
+                       sizeof name);
+            schema_block(t, "oneof", name);
         }
         open = oneof;
         schema_put_field(t, s, bytes, oneof >= 0);
     }
     if (open >= 0)
         schema_block_end(t);
+    t->b->err = t->b->err ? t->b->err : names.err;
+    mem_fini(&names);
 }
 
 /* Append the enum s. */
@@ -41516,6 +41531,8 @@ enum res_type {
     RES_WALL_PERCENT,                   /* int64_t, written as % of a thread's
                                          * wall time; not read or merged */
     RES_PACE,                           /* struct res_pace */
+    RES_PART,                           /* double, 0 to 1; null: -1 */
+    RES_FLAG,                           /* bool */
     RES_TEXT,                           /* struct res_text */
     RES_TIMES,                          /* struct hdr */
     RES_OPEN_TIMES,                     /* the same; null in a closed loop */
@@ -41555,6 +41572,9 @@ static const struct res_field res_field[] = {
     RES_C(LIMITS, "interval_ns", WHOLE, KEEP, interval_ns),
     RES_C(LIMITS, "timeout_ns", WHOLE, KEEP, timeout_ns),
     RES_C(LIMITS, "stream_for_ns", WHOLE, KEEP, stream_ns),
+    RES_C(LIMITS, "max_errors", WHOLE, SUM, max_errors),
+    RES_C(LIMITS, "max_error_share", PART, LEAST, max_error_share),
+    RES_C(LIMITS, "allow_not_sent", FLAG, LEAST, allow_not_sent),
     RES_R(TOOL, "version", TEXT, JOIN, tool.version),
     RES_R(TOOL, "host", TEXT, JOIN, tool.host),
     RES_R(TOOL, "cpus", WHOLE32, LARGEST, tool.cpus),
@@ -41735,6 +41755,10 @@ static void res_merge(void *to, const void *from, enum res_group first,
             struct res_pace *a = t;
             a->n += ((const struct res_pace *)s)->n;
             a->ns += ((const struct res_pace *)s)->ns;
+        } else if (f->type == RES_PART) {
+            *(double *)t = fmin(*(double *)t, *(const double *)s);
+        } else if (f->type == RES_FLAG) {
+            *(bool *)t = *(bool *)t && *(const bool *)s;
         } else if (f->type == RES_TEXT) {
             res_join(t, s);
         } else {
@@ -42761,6 +42785,11 @@ static void lf_js_field(struct js *j, const struct judge_report *t,
         js_field_count(j, "ok", pace->n);
         js_field_count(j, "service_ns", (uint64_t)pace->ns);
         js_close(j, '}');
+    } else if (f->type == RES_PART) {
+        double part = *(const double *)p;
+        js_field_num(j, f->key, part < 0 ? (double)NAN : part);
+    } else if (f->type == RES_FLAG) {
+        js_field_bool(j, f->key, *(const bool *)p);
     } else if (f->type == RES_TEXT) {
         js_field_text(j, f->key, p);
     } else if (f->type == RES_WHOLE32 || f->type == RES_MOST32) {
@@ -43345,6 +43374,7 @@ static int lf_read_group(const struct js_value *v, enum res_group g, void *to,
         void *p = (char *)to + f->at;
         struct js_value m = js_member(v, f->key);
         uint64_t n = lf_read_count(v, f->key), moment = js_get_uint(&m);
+        double part = js_get_num(&m);
         if (f->type == RES_WHOLE)
             *(uint64_t *)p = n;
         else if (f->type == RES_MOMENT)
@@ -43357,6 +43387,10 @@ static int lf_read_group(const struct js_value *v, enum res_group g, void *to,
             *(struct res_pace *)p = (struct res_pace){
                 lf_read_count(&m, "ok"),
                 (int64_t)lf_read_count(&m, "service_ns") };
+        else if (f->type == RES_PART)
+            *(double *)p = part >= 0 && part <= 1 ? part : -1;
+        else if (f->type == RES_FLAG)
+            *(bool *)p = m.kind == JS_TRUE;
         else if (f->type == RES_TEXT)
             lf_read_short(&m, p);
         else if (f->type >= RES_TIMES)
@@ -43510,9 +43544,8 @@ static void lf_read_config(struct lf_saved *s, const struct js_value *v)
 {
     struct js_value c = js_member(v, res_group_name[RES_PLAN]);
     struct res_config *k = &s->config;
-    *k = (struct res_config){ .target = s->target, .max_error_share = -1,
-        .call = lf_read_text(s, &c, "call"), .method = s->method,
-        .nmethod = 1 };
+    *k = (struct res_config){ .target = s->target, .method = s->method,
+        .nmethod = 1, .call = lf_read_text(s, &c, "call") };
     s->method[0] = (struct res_method){ .call = k->call, .weight = 1 };
     lf_read_targets(s, &c);
     (void)lf_read_group(&c, RES_PLAN, k, NULL);        /* no histograms */

@@ -24,6 +24,8 @@ unplanned() {
         --max-in-flight 5 --max-errors 99% "$to"
     check 'not sent, JSON' 0 "$BIN" load -r 200 -d 300ms --max-in-flight 5 \
         --allow-not-sent -c 2 -o "$T/unsent.json" "$to"
+    check 'not sent, as allowed, in report' 0 "$BIN" report "$T/unsent.json"
+    lacks 'not sent, as allowed: no failures' "$OUT" 'count as failures'
     check 'cut off, JSON' 0 "$BIN" load -r 100/s -d 400ms --drain 100ms \
         --arrival poisson -c 2 -o "$T/drained.json" "$to"
     check 'too late, JSON' 3 "$BIN" load -m 20 -N 40 --timeout 300ms \

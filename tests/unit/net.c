@@ -2105,7 +2105,8 @@ static void test_load_mix(void)
             .call = "a mix", .method = m, .nmethod = 3, .clients = 2,
             .requests_per_client = 100, .threads = threads,
             .timeout_ns = 20000000000, .connect_timeout_ns = 5000000000,
-            .drain_ns = 1000000000, .max_error_share = -1 };
+            .drain_ns = 1000000000, .max_errors = 40, .allow_not_sent = true,
+            .max_error_share = threads == 1 ? -1 : 0.25 };
         struct res r;
         struct gp_why why = {{0}};
         struct lf_saved saved[2];
@@ -2124,12 +2125,19 @@ static void test_load_mix(void)
         CHECK(saved[0].method[0].weight == 3 &&
               !strcmp(saved[0].method[1].call, m[1].call));
         CHECK(!lf_unlike(&saved[0].config, &saved[1].config, false));
+        CHECK(!res_exceeds(&k, &r) &&
+              !res_exceeds(&saved[0].config, &saved[0].result));
+        saved[1].config.allow_not_sent = false;
         saved[1].method[1].weight = 2;
         CHECK(lf_unlike(&saved[0].config, &saved[1].config, false));
         lf_saved_merge(&saved[0], &saved[1]);
         CHECK(saved[0].result.method[0].ok == 240 &&
               saved[0].result.method[0].response.n == 240 &&
               saved[0].result.method[1].failed == 80);
+        CHECK(!res_exceeds(&saved[0].config, &saved[0].result) &&
+              saved[0].config.max_errors == 80 &&
+              !saved[0].config.allow_not_sent &&
+              (saved[0].config.max_error_share < 0) == (threads == 1));
         lf_saved_fini(&saved[0]);
         lf_saved_fini(&saved[1]);
         mem_fini(&text);
