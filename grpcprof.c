@@ -1180,6 +1180,7 @@ enum {
 #define RES_TCP_SHARE     0.10  /* network: TCP held back data that it had */
 #define RES_DOWN_SHARE    0.05  /* server: no connection */
 #define RES_BEHIND_SHARE  0.05  /* server: calls not ok; delay of schedule */
+#define RES_FAILED_SHARE  0.50  /* none: more calls failed than this */
 
 /* ---- LOAD ---- */
 enum {
@@ -41925,12 +41926,31 @@ static bool res_exceeds(const struct res_config *k, const struct res *r)
 
 /* ================================= 53 JUDGE ==================================
  * for     what limited a run of load, by its figures; assertions
- * uses    MEM, TXT, HDR, STAT, ANL, RES
+ * uses    MEM, TXT, HDR, STAT, ANL, RPC, CLIENT, RES
  * owns    nothing
  * spec    none
  * prefix  judge_
  * runs    any thread
  */
+
+/* ---- percentiles ---- */
+
+/* True if n values support the percentile: RES_TAIL_SAMPLES of them lie beyond
+ * it, so p50 needs 20, p99 1,000 and p99.99 100,000.  p0 and p100 are the least
+ * and the largest, whatever their number. */
+static bool judge_percentile_ok(uint64_t n, double percent)
+{
+    bool end = percent <= 0 || percent >= 100;
+    return end ? n > 0 : (double)n * (100 - percent) >=
+                         100 * RES_TAIL_SAMPLES - 1e-6;
+}
+
+/* Return a percentile of h; NAN if its values do not support it. */
+static double judge_percentile(const struct hdr *h, double percent)
+{
+    return judge_percentile_ok(h->n, percent)
+         ? (double)hdr_percentile(h, percent) : (double)NAN;
+}
 
 /* ---- what limited a run ---- */
 
@@ -41952,7 +41972,7 @@ struct judge_verdict {                    /* what limited a run's rate */
     enum judge_limit limit;
     double confidence;                  /* 0 to 1, by how far the evidence is
                                          * past its threshold; no probability */
-    char   why[RES_WHYS][192];          /* the evidence */
+    char   why[RES_WHYS][240];          /* the evidence */
     size_t nwhy;
     char   next[192];                   /* what to try next */
 };
@@ -41998,7 +42018,8 @@ struct judge_use {                      /* of CPUs, in a run */
     double wait;                        /* largest share of time that a client
                                          * thread was ready without a CPU, less
                                          * RES_WAKE_NS for each wake-up */
-    double each_ns;                     /* that thread's wait at a wake-up */
+    double all_wait;                    /* that thread's, not less */
+    double each_ns;                     /* its wait at a wake-up */
     double idle, client, server, other; /* shares of the CPUs that the client
                                          * may use; NAN: not known */
     double server_cpus;                 /* that its processes used, or NAN */
@@ -42026,6 +42047,7 @@ static struct judge_use judge_use(const struct res *r)
         u.busy = fmax(u.busy, (double)t->cpu_ns / wall);
         if (wait > u.wait) {
             u.wait = wait;
+            u.all_wait = (double)t->wait_ns / wall;
             u.each_ns = (double)t->wait_ns / fmax(wakes, 1);
         }
     }
@@ -42065,14 +42087,21 @@ static struct judge_behind judge_behind(const struct res_config *k,
     return b;
 }
 
-/* True if calls of r often started late: p99 is a matter of single stalls if
- * they did so a few times. */
+/* Return the percentile of send lag that tells if calls of r start late: 99, or
+ * 90 of fewer calls than p99 needs. */
+static double judge_lag_percent(const struct res *r)
+{
+    return judge_percentile_ok(r->lag.n, 99) ? 99 : 90;
+}
+
+/* True if calls of r often started late: a high percentile is a matter of
+ * single stalls if they did so a few times. */
 static bool judge_lags(const struct res *r)
 {
-    double late = (double)hdr_percentile(&r->lag, 99);
+    double late = judge_percentile(&r->lag, judge_lag_percent(r));
     double half = (double)hdr_percentile(&r->response, 50);
-    return r->lag.n >= RES_JUDGED_CALLS && late > RES_LAG_NS &&
-           r->late_spells >= RES_LATE_SPELLS && late > RES_LAG_SHARE * half;
+    return late > RES_LAG_NS && r->late_spells >= RES_LATE_SPELLS &&
+           late > RES_LAG_SHARE * half;
 }
 
 /* Append who used the CPUs that client and server share. */
@@ -42091,16 +42120,21 @@ static void judge_cpus(struct judge_verdict *v, const struct judge_use *u)
 static void judge_server_cpu(struct judge_verdict *v, const struct res *r)
 {
     struct judge_use u = judge_use(r);
-    double share = (double)r->server.cpu_ns / r->response.sum;
+    const struct hdr *good = r->service.n ? &r->service : &r->response;
+    double share = res_ratio((double)r->server.cpu_ns,
+                             good->sum + r->failed_latency.sum);
+    char of[64] = "more than the time of its calls";
+    if (share <= 1)
+        snprintf(of, sizeof of, "%s%.2g%% of the time of its calls",
+                 r->cut_off ? "at most " : "", 100 * share);
     if (isnan(u.server_cpus)) {
         judge_because(v, "whether the server needs its time for CPU or waits "
                       "is not known: its process is not ours or not on this "
                       "machine");
         return;
     }
-    judge_because(v, "its process used %.0f%% of a CPU, which is %.0f%% of the "
-                  "time of its calls%s", 100 * u.server_cpus,
-                  100 * fmin(share, 1), share < RES_CPU_BOUND / 10
+    judge_because(v, "its process used %.0f%% of a CPU, which is %s%s",
+                  100 * u.server_cpus, of, share < RES_CPU_BOUND / 10
                   && u.server_needs < RES_CPU_BOUND
                   ? ": they wait in it for something else" : "");
 }
@@ -42118,9 +42152,9 @@ static void judge_machine(struct judge_verdict *v, const struct res_config *k,
                    u.wait > RES_STARVED_SHARE;
     if ((starved || !res_open(k) || judge_lags(r)) &&
         judge_blame(v, RES_BY_MACHINE, u.wait, RES_WAIT_SHARE))
-        judge_because(v, "a client thread waited for a CPU %.1f%% of the time "
-                      "beyond its wake-ups, %s at a time", 100 * u.wait,
-                      judge_time(text, u.each_ns));
+        judge_because(v, "a client thread waited for a CPU %.1f%% of the time, "
+                      "%s at each wake-up (20 us are normal)",
+                      100 * u.all_wait, judge_time(text, u.each_ns));
     double taken = isnan(u.server) ? u.client : u.client + u.other;
     if (isnan(u.idle) || (r->server.wall_ns && !r->server.shared) ||
         (res_open(k) && !late))
@@ -42139,17 +42173,17 @@ static void judge_machine(struct judge_verdict *v, const struct res_config *k,
  * although it does not wait for a CPU. */
 static void judge_client(struct judge_verdict *v, const struct res *r)
 {
-    char text[24];
+    char text[24], median[24];
     struct judge_use u = judge_use(r);
     if (judge_blame(v, RES_BY_CLIENT, u.busy, RES_BUSY_SHARE))
         judge_because(v, "a client thread used %.0f%% of a CPU", 100 * u.busy);
-    double late = (double)hdr_percentile(&r->lag, 99);
+    double late = judge_percentile(&r->lag, judge_lag_percent(r));
     double half = (double)hdr_percentile(&r->response, 50);
     if (judge_lags(r) && half > 0 && !(u.wait > RES_WAIT_SHARE) &&
         judge_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
-        judge_because(v, "the client sent calls late: p99 %s, %.0f%% of the "
-                      "median response", judge_time(text, late),
-                      100 * late / half);
+        judge_because(v, "the client sent calls late: p%.0f of send_lag is %s, "
+                      "and the median response %s", judge_lag_percent(r),
+                      judge_time(text, late), judge_time(median, half));
 }
 
 /* Check why calls of an open loop waited for a stream this share of the time:
@@ -42172,11 +42206,11 @@ static void judge_queue(struct judge_verdict *v, const struct res_config *k,
     if (judge_blame(v, RES_BY_SERVER, slower,
                     eased ? RES_SLOWER : RES_SLOWEST)) {
         char slow[24], fast[24];
-        judge_because(v, "the server got slower: service took %s while all "
-                      "streams were in use, %.0f%% of the time, and %s %s",
-                      judge_time(slow, blocked), 100 * share,
-                      judge_time(fast, before),
-                      eased ? "otherwise" : "at its fastest");
+        judge_because(v, "the server got slower with more calls: a call took "
+                      "it %s %s, but %s while all streams were in use (%.0f%% "
+                      "of the time)", judge_time(fast, before),
+                      eased ? "with streams free" : "at its fastest",
+                      judge_time(slow, blocked), 100 * share);
         return;
     }
     (void)judge_blame(v, RES_BY_STREAMS, share, RES_STREAMS_SHARE);
@@ -42188,18 +42222,18 @@ static void judge_queue(struct judge_verdict *v, const struct res_config *k,
                       "streams that bring no more calls per second tell");
 }
 
-/* Check whether the time without a connection was the limit. */
-static bool judge_down(struct judge_verdict *v, const struct res_config *k,
-                       const struct res *r)
+/* Return the share of r's time without a connection, evidence if it is past
+ * its threshold. */
+static double judge_down(struct judge_verdict *v, const struct res_config *k,
+                         const struct res *r)
 {
-    double down = fmin(1, (double)r->down_ns / ((double)r->elapsed_ns *
-                                                (double)res_connections(k)));
-    if (!judge_blame(v, RES_BY_SERVER, down, RES_DOWN_SHARE))
-        return false;
-    judge_because(v, "there was no connection %.0f%% of the time: %" PRIu64
-                  " lost, %" PRIu64 " client%s gave up", 100 * down, r->lost,
-                  r->gave_up, r->gave_up == 1 ? "" : "s");
-    return true;
+    double whole = (double)r->elapsed_ns * (double)res_connections(k);
+    double down = whole > 0 ? fmin(1, (double)r->down_ns / whole) : 0;
+    if (down > RES_DOWN_SHARE)
+        judge_because(v, "there was no connection %.0f%% of the time: %" PRIu64
+                      " lost, %" PRIu64 " client%s gave up", 100 * down,
+                      r->lost, r->gave_up, r->gave_up == 1 ? "" : "s");
+    return down;
 }
 
 /* Check whether streams or the network are the limit. */
@@ -42335,7 +42369,8 @@ static void judge_next(struct judge_verdict *v, const struct res_config *k,
 static void judge_find_limit(struct judge_verdict *v,
                              const struct res_config *k, const struct res *r)
 {
-    if (!judge_down(v, k, r)) {
+    double down = judge_down(v, k, r);
+    if (!judge_blame(v, RES_BY_SERVER, down, RES_DOWN_SHARE)) {
         judge_client(v, r);
         if (v->limit == RES_BY_UNKNOWN)
             judge_machine(v, k, r);
@@ -42361,6 +42396,116 @@ static void judge_find_limit(struct judge_verdict *v,
                   "%.0f%% of a CPU", 100 * busy);
 }
 
+/* ---- runs whose calls failed ---- */
+
+/* Return the most frequent failure of r: the sum of the rows of its kind,
+ * status and detail, with the text of the first; varies: they have several. */
+static struct res_error judge_most_failed(const struct res *r)
+{
+    struct res_error most = {0};
+    for (size_t i = 0; i < r->nerror; i++) {
+        struct res_error e = r->error[i];
+        e.count = 0;
+        for (size_t k = 0; k < r->nerror; k++) {
+            const struct res_error *f = &r->error[k];
+            if (f->kind != e.kind || f->status != e.status ||
+                f->detail != e.detail)
+                continue;
+            e.count += f->count;
+            e.varies |= k != i;
+        }
+        most = e.count > most.count ? e : most;
+    }
+    return most;
+}
+
+/* Append to v that calls of r, a run of k, failed, and most often by e. */
+static void judge_failed_calls(struct judge_verdict *v,
+                               const struct res_config *k, const struct res *r,
+                               const struct res_error *e)
+{
+    struct buf b = {0};
+    uint64_t done = r->ok + r->failed;
+    txt_puts(&b, r->ok ? "" : done == 1 ? "the only call" : "all ");
+    if (done > 1) {
+        txt_put_commas(&b, r->failed);
+        txt_puts(&b, r->ok ? " of " : "");
+        if (r->ok)
+            txt_put_commas(&b, done);
+        txt_puts(&b, " calls");
+    }
+    txt_puts(&b, " failed (");
+    if (e->count < r->failed) {
+        txt_put_commas(&b, e->count);
+        txt_puts(&b, " with ");
+    }
+    txt_puts(&b, e->count ? res_error_name(e) : "of unknown kind");
+    if (e->kind == CLIENT_HTTP)
+        txt_putf(&b, ", :status %u", e->detail);
+    struct slice text = txt_slice(e->text ? e->text : "");
+    if (e->kind == CLIENT_DEADLINE) {
+        txt_puts(&b, ": --timeout is ");
+        txt_put_time(&b, (double)k->timeout_ns);
+    } else if (text.n) {
+        struct slice begin = txt_cut(text, 60);
+        txt_puts(&b, e->varies ? ", such as: " : ": ");
+        txt_put_clean(&b, begin);
+        txt_puts(&b, begin.n < text.n ? "..." : "");
+    }
+    judge_because(v, "%s): what limits calls that succeed is not known",
+                  mem_string(&b));
+    mem_fini(&b);
+}
+
+/* Return what to try against a failure of k's calls. */
+static const char *judge_failed_next(const struct res_config *k,
+                                     const struct res_error *e)
+{
+    static const char data[] = "other values: --data; --describe prints the "
+                               "fields of the request";
+    static const char *const next[RPC_STATUSES] = {
+        [GP_STATUS_INVALID_ARGUMENT] = data, [GP_STATUS_NOT_FOUND] = data,
+        [GP_STATUS_ALREADY_EXISTS] = data, [GP_STATUS_OUT_OF_RANGE] = data,
+        [GP_STATUS_FAILED_PRECONDITION] = data,
+        [GP_STATUS_PERMISSION_DENIED] = "credentials that may call this "
+            "method: -H 'authorization: Bearer TOKEN', or --cert and --key",
+        [GP_STATUS_UNAUTHENTICATED] = "credentials: -H 'authorization: Bearer "
+            "TOKEN', or --cert and --key",
+        [GP_STATUS_RESOURCE_EXHAUSTED] = "less load or smaller messages: the "
+            "server refuses more",
+        [GP_STATUS_UNIMPLEMENTED] = "another method: --list prints those of "
+            "the server",
+        [GP_STATUS_UNAVAILABLE] = "again when the server is ready; its log "
+            "says why it is not",
+    };
+    if (e->kind == CLIENT_HTTP)
+        return "the address of the gRPC server itself: a proxy or another "
+               "server answered";
+    if (e->kind == CLIENT_CHECK)
+        return "-n 1 without --check, to see a reply";
+    if (e->kind == CLIENT_LOST)
+        return "the server's log: why did it close connections?";
+    if (e->status == GP_STATUS_DEADLINE_EXCEEDED)
+        return res_open(k) ? "a longer --timeout, or a lower rate"
+                           : "a longer --timeout, or fewer clients";
+    return e->status >= 0 && e->status < RPC_STATUSES && next[e->status]
+           ? next[e->status] : "the server's log: why do its calls fail?";
+}
+
+/* If most calls of r failed, make v say so, and return true. */
+static bool judge_failed(struct judge_verdict *v, const struct res_config *k,
+                         const struct res *r)
+{
+    uint64_t done = r->ok + r->failed;
+    if (!((double)r->failed > RES_FAILED_SHARE * (double)done))
+        return false;
+    struct res_error e = judge_most_failed(r);
+    judge_failed_calls(v, k, r, &e);
+    (void)judge_down(v, k, r);
+    snprintf(v->next, sizeof v->next, "%s", judge_failed_next(k, &e));
+    return true;
+}
+
 /* Return what limited the run r of k. */
 static struct judge_verdict judge_run(const struct res_config *k,
                                       const struct res *r)
@@ -42368,6 +42513,8 @@ static struct judge_verdict judge_run(const struct res_config *k,
     struct judge_verdict v = { .limit = RES_BY_UNKNOWN };
     char took[24], least[24];
     uint64_t done = r->ok + r->failed;
+    if (judge_failed(&v, k, r))
+        return v;
     if (r->apart)
         judge_because(&v, "the merged runs took place at different times");
     else if (!r->threads)
@@ -42393,7 +42540,9 @@ struct judge_assert {
     double      value;                  /* the figure; NAN: not known */
     double      low, high;              /* 95% interval; NAN: not known */
     const char *lacks;                  /* static: why it may be unknown */
+    double      percent;                /* value is this one; NAN: none */
     bool        few;                    /* percentile of too few values: n/a */
+    bool        open;                   /* it may hold or not: too few values */
     bool        stall;                  /* percentile: see judge_one_stall */
     bool        delta;                  /* a change from an older result */
     bool        pass;
@@ -42491,20 +42640,6 @@ static double judge_sampled_ns(const struct anl *a)
     return (double)a->view.total.value * a->ns_per_unit / a->calls;
 }
 
-/* True if n values support the percentile: RES_TAIL_SAMPLES of them lie beyond
- * it, so p50 needs 20, p99 1,000 and p99.99 100,000. */
-static bool judge_percentile_ok(uint64_t n, double percent)
-{
-    return (double)n * (100 - percent) >= 100 * RES_TAIL_SAMPLES - 1e-6;
-}
-
-/* Return a percentile of h; NAN if its values do not support it. */
-static double judge_percentile(const struct hdr *h, double percent)
-{
-    return judge_percentile_ok(h->n, percent)
-         ? (double)hdr_percentile(h, percent) : (double)NAN;
-}
-
 /* True if all latencies beyond the percentile fell into one of several
  * intervals of r: ten of them are one stall then, which may not come again. */
 static bool judge_one_stall(const struct res *r, double percent)
@@ -42573,7 +42708,8 @@ static bool judge_figure(const struct judge_report *t, struct slice name,
         { "not_sent", r->not_sent, r->planned },
         { "cut_off", r->cut_off, r->planned },
     };
-    a->few = percent >= 0 && !judge_percentile_ok(h->n, percent);
+    a->percent = percent >= 0 && percent <= 100 ? percent : none;
+    a->few = percent >= 0 && h->n && !judge_percentile_ok(h->n, percent);
     a->stall = percent >= 0 && percent <= 100 && judge_one_stall(r, percent);
     a->lacks = h->n ? "no profile was taken" : "no call succeeded";
     a->unit = RES_IN_NS;
@@ -42660,6 +42796,27 @@ static int judge_assert_refuse(const char *text, struct slice name,
                     "5ms, a number, or a share such as 1%%", text);
 }
 
+/* Decide whether a percentile of few values is below bound, by the number of
+ * values that exceed it: binomial, as the values are taken to be independent.
+ * Set pass or, if neither is certain to 97.5%, open. */
+static void judge_few(const struct hdr *h, double bound, bool less,
+                      struct judge_assert *a)
+{
+    double n = (double)h->n, beyond = 1 - a->percent / 100, over = 0;
+    uint32_t at = hdr_index((int64_t)fmin(bound, (double)HDR_MOST_NS));
+    for (uint32_t i = at + 1; i < HDR_COUNTS; i++)
+        over += (double)h->count[i];
+    double term = exp(n * log1p(-beyond)), below = 0, upto = term;
+    for (double k = 1; k <= over && k <= 100 * RES_TAIL_SAMPLES; k++) {
+        below = upto;
+        term *= (n - k + 1) / k * beyond / (1 - beyond);
+        upto += term;
+    }
+    bool lower = upto < 0.025, higher = 1 - below < 0.025;
+    a->pass = less ? lower : higher;
+    a->open = !lower && !higher;
+}
+
 /* Evaluate a->text for t into a; an unknown figure does not pass.  GP_EUSAGE:
  * a->text is no assertion. */
 static int judge_assert(const struct judge_report *t, struct judge_assert *a,
@@ -42690,6 +42847,9 @@ static int judge_assert(const struct judge_report *t, struct judge_assert *a,
                              : "a number, or a share such as 1%");
     a->pass = less ? a->value < bound : a->value > bound;
     a->pass |= same && a->value >= bound && a->value <= bound;
+    a->open = false;
+    if (a->few && !a->delta)
+        judge_few(&t->result->response, bound, less, a);
     return GP_OK;
 }
 
@@ -43045,6 +43205,7 @@ static void lf_js_verdict(struct js *j, const struct judge_report *t)
         js_field_num(j, "low", t->assert[i].low);
         js_field_num(j, "high", t->assert[i].high);
         js_field_bool(j, "pass", t->assert[i].pass);
+        js_field_bool(j, "resolved", !t->assert[i].open);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -49427,15 +49588,17 @@ static void loaddoc_counts(struct doc_doc *d, const struct res *r)
     doc_time(b, "max ", (double)r->connect.max, " (not part of latency)");
     doc_field(d, "connect");
     loaddoc_tls(d, r);
-    if (r->reconnects || r->goaways || r->lost || r->resent) {
-        doc_plural(b, "", r->resent, "call");
-        txt_putf(b, " not processed before%s", gap);
-        doc_plural(b, "", r->reconnects, "reconnect");
-        doc_plural(b, gap, r->goaways, "GOAWAY");
-        doc_plural(b, gap, r->lost, "connection");
-        txt_puts(b, " lost");
+    const struct { uint64_t n; const char *noun, *rest; } retried[] = {
+        { r->resent, "call", " sent again, not processed the first time" },
+        { r->reconnects, "reconnect", "" }, { r->goaways, "GOAWAY", "" },
+        { r->lost, "connection", " lost" } };
+    for (size_t i = 0; i < sizeof retried / sizeof *retried; i++)
+        if (retried[i].n) {
+            doc_plural(b, b->len ? gap : "", retried[i].n, retried[i].noun);
+            txt_puts(b, retried[i].rest);
+        }
+    if (b->len)
         doc_field(d, "retried");
-    }
 }
 
 /* The name of a figure in CSV, Prometheus and a page is its key in JSON, after
@@ -49506,6 +49669,31 @@ static void loaddoc_latency_row(struct doc_doc *d, const char *figure,
     }
 }
 
+/* True if one of the n histograms v supports the percentile. */
+static bool loaddoc_any_percentile(const struct loaddoc_times *v, size_t n,
+                                   double percent)
+{
+    for (size_t i = 0; i < n; i++)
+        if (judge_percentile_ok(v[i].h->n, percent))
+            return true;
+    return false;
+}
+
+/* Append which of t's percentiles none of the n histograms v supports. */
+static void loaddoc_too_few(struct doc_doc *d, const struct judge_report *t,
+                            const struct loaddoc_times *v, size_t n)
+{
+    struct buf b = {0};
+    for (size_t i = 0; i < t->npercent; i++)
+        if (!loaddoc_any_percentile(v, n, t->percent[i]))
+            txt_putf(&b, "%sp%.10g", b.len ? ", " : "", t->percent[i]);
+    if (b.len) {
+        txt_puts(&b, ": n/a, fewer than 10 values lie beyond");
+        doc_paragraph(d, mem_string(&b));
+    }
+    mem_fini(&b);
+}
+
 /* Append the latency table: a column for each kind of latency. */
 static void loaddoc_latency(struct doc_doc *d, const struct judge_report *t)
 {
@@ -49524,11 +49712,13 @@ static void loaddoc_latency(struct doc_doc *d, const struct judge_report *t)
     for (size_t i = 0; i < t->npercent; i++) {
         char percent[24];
         snprintf(percent, sizeof percent, "p%.10g", t->percent[i]);
-        loaddoc_latency_row(d, percent, t->percent[i], v, n);
+        if (loaddoc_any_percentile(v, n, t->percent[i]))
+            loaddoc_latency_row(d, percent, t->percent[i], v, n);
     }
     loaddoc_latency_row(d, "max", -1, v, n);
     loaddoc_latency_row(d, "mean", -1, v, n);
     loaddoc_table_end(d);
+    loaddoc_too_few(d, t, v, n);
     if (res_open(t->config))
         doc_paragraph(d, "response counts from the scheduled start of a call, "
                       "service from its sending");
@@ -49721,6 +49911,40 @@ static void loaddoc_labels(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "label");
 }
 
+/* Append the notes on calls of an open loop that were not sent, and on a rate
+ * that was not reached. */
+static void loaddoc_note_rate(struct doc_doc *d, const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    struct buf *b = &d->cell;
+    double due = res_rate(r, r->sent + r->overdue, 0);
+    if (!res_open(t->config))
+        return;
+    if (judge_rate(r) < (1 - RES_BEHIND_SHARE) * due) {
+        loaddoc_put_rate(b, due);
+        txt_puts(b, " calls/s were due, ");
+        loaddoc_put_rate(b, res_rate(r, r->sent, 0));
+        txt_puts(b, "/s were sent, and ");
+        loaddoc_put_rate(b, judge_rate(r));
+        txt_puts(b, "/s succeeded in time");
+        doc_field(d, "note");
+    }
+    if (r->overdue) {
+        doc_plural(b, "", r->overdue, "call");
+        txt_puts(b, r->gave_up ? " due but not sent: no connection, or "
+                                 "--max-in-flight reached"
+                               : " due but not sent: --max-in-flight reached");
+        txt_puts(b, t->config->allow_not_sent ? "" : "; they count as failures "
+                 "unless --allow-not-sent");
+        doc_field(d, "note");
+    }
+    if (r->not_sent > r->overdue && r->ended != RES_SIGNAL) {
+        doc_plural(b, "", r->not_sent - r->overdue, "call");
+        txt_puts(b, " not sent: the time was over before they were due");
+        doc_field(d, "note");
+    }
+}
+
 /* Append the notes on t. */
 static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
 {
@@ -49733,7 +49957,8 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "note");
     }
     if (!res_open(t->config)) {
-        txt_puts(b, "closed loop: latency excludes queueing");
+        txt_puts(b, "closed loop: a call starts when an earlier one is over, "
+                 "so latency has no time in a queue; -r RATE measures with it");
         doc_field(d, "note");
     }
     if (r->gave_up) {
@@ -49741,17 +49966,7 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         txt_puts(b, " lost the connection and could not reconnect");
         doc_field(d, "note");
     }
-    if (r->not_sent && res_open(t->config) && r->ended != RES_SIGNAL) {
-        doc_plural(b, "", r->not_sent, "call");
-        txt_puts(b, r->gave_up ? " not sent: no connection, --max-in-flight "
-                                 "reached, or the time was over"
-                               : " not sent: --max-in-flight reached, or the "
-                                 "time was over");
-        if (r->overdue && !t->config->allow_not_sent)
-            doc_count(b, "; ", (double)r->overdue, " were due, and count as "
-                      "failures unless --allow-not-sent");
-        doc_field(d, "note");
-    }
+    loaddoc_note_rate(d, t);
     const char *gap = "";
     for (size_t i = 0; i < t->npercent; i++)
         if (judge_percentile_ok(r->response.n, t->percent[i]) &&
@@ -49845,7 +50060,10 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, i ? "" : "verdict");
     }
     if (v->limit == RES_BY_CLIENT || v->limit == RES_BY_MACHINE) {
-        txt_puts(&d->cell, "the client adds to these latencies");
+        txt_puts(&d->cell, res_open(t->config) ?
+                 "response includes delays of the client: send_lag is how late "
+                 "it sent" : "these latencies include delays of the client; "
+                 "how much is not known");
         doc_field(d, "");
     }
     if (v->next[0]) {
@@ -49866,7 +50084,8 @@ static void loaddoc_put_asserted(struct buf *b, const struct judge_assert *a,
     } else if (a->unit == RES_IN_SHARE) {
         txt_putf(b, a->delta ? "%+.4g%%" : "%.4g%%", 100 * v);
     } else {
-        txt_putf(b, a->delta ? "%+.10g" : "%.10g", v);
+        bool whole = v >= floor(v) && v <= floor(v);
+        txt_putf(b, a->delta ? "%+.*g" : "%.*g", whole ? 10 : 6, v);
     }
 }
 
@@ -49885,10 +50104,19 @@ static void loaddoc_put_load_assert(struct buf *b, const struct judge_assert *a)
         loaddoc_put_asserted(b, a, a->high);
         mem_put_byte(b, ')');
     }
-    if (a->few)
+    double needs = ceil(100 * RES_TAIL_SAMPLES / (100 - a->percent) - 1e-6);
+    if (a->open)
+        doc_count(b, " (too few calls: it needs ", needs, ")");
+    else if (a->few)
         txt_puts(b, " (fewer than 10 values lie beyond it)");
     else if (a->stall)
         txt_puts(b, " (all values beyond it are of one stall)");
+}
+
+/* Return the outcome of a in a word. */
+static const char *loaddoc_assert_word(const struct judge_assert *a)
+{
+    return a->pass ? "holds" : a->open ? "not resolved" : "does not hold";
 }
 
 /* Append each assertion with its value and whether it holds. */
@@ -49896,9 +50124,9 @@ static void loaddoc_asserts(struct doc_doc *d, const struct judge_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
         const struct judge_assert *a = &t->assert[i];
-        txt_puts(&d->cell, a->pass ? "holds  " : "does not hold  ");
+        txt_putf(&d->cell, "%s  ", loaddoc_assert_word(a));
         loaddoc_put_load_assert(&d->cell, a);
-        d->tone = a->pass ? DOC_GOOD : DOC_BAD;
+        d->tone = a->pass ? DOC_GOOD : a->open ? DOC_WARN : DOC_BAD;
         doc_field(d, "assert");
     }
 }
@@ -55889,7 +56117,8 @@ static const struct opt loadcmd_options[] = {
       "repeatable, each in the format of its extension",
       OPT_LIST, LOADCMD_AT(out), 0, 0 },
     { 'p', "percentiles", "LIST", LOADCMD_PERCENTILES, "percentiles of the "
-      "latency table", OPT_TEXT, LOADCMD_AT(percentiles), 0, 0 },
+      "latency table; n/a: fewer than 10 values lie beyond it", OPT_TEXT,
+      LOADCMD_AT(percentiles), 0, 0 },
     { 0, "interval", "DUR", "1s", "width of a row of the time series",
       OPT_DURATION, LOADCMD_AT(interval_ns), 1000000, OPT_HOUR_NS },
     { 0, "log-requests", "FILE", NULL, "write one tab-separated line per call "
@@ -55911,7 +56140,7 @@ static const struct opt loadcmd_options[] = {
       "sent; else each counts as a failed one for --max-errors",
       OPT_FLAG, LOADCMD_AT(allow_not_sent), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 5 if the client, or CPUs that "
-      "it shares, were the limit",
+      "it shares, were the limit, and 4 if an --assert is not resolved",
       OPT_FLAG, LOADCMD_AT(strict), 0, 0 },
     OPT_COMMON(struct loadcmd_args),
 };
@@ -56395,7 +56624,7 @@ static int loadcmd_exit_status(const struct judge_report *t, bool strict)
     if (res_exceeds(t->config, t->result))
         return EXIT_ERRORS;
     for (size_t i = 0; i < t->nassert; i++)
-        if (!t->assert[i].pass)
+        if (!t->assert[i].pass && (strict || !t->assert[i].open))
             return EXIT_ASSERT;
     return strict && (t->verdict.limit == RES_BY_CLIENT ||
                       t->verdict.limit == RES_BY_MACHINE) ? EXIT_INVALID
@@ -56536,7 +56765,7 @@ static void loadcmd_result_end(const struct loadcmd_args *c,
         if (!t->assert[i].pass) {
             struct buf text = {0};
             loaddoc_put_load_assert(&text, &t->assert[i]);
-            say_violated("does not hold", &text);
+            say_violated(loaddoc_assert_word(&t->assert[i]), &text);
         }
     if (!c->common.quiet)
         loadcmd_say_summary(t->result);
@@ -57097,7 +57326,7 @@ static const struct opt report_options[] = {
       "--base), cpu_per_call<8us, samples>=1000; repeatable", OPT_LIST,
       REPORT_AT(assert), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 1 on a defect in a profile, even a "
-      "repaired one; exit 5 if load's client was the limit",
+      "repaired one; of results of load as load --strict",
       OPT_FLAG, REPORT_AT(strict), 0, 0 },
     OPT_GROUP("TLS, of https:// addresses"),
     OPT_TLS(struct report_args, tls),
@@ -58262,7 +58491,8 @@ static const struct opt_command cli_commands[] = {
       "  3    more calls failed than --max-errors; this comes before 4.  To "
       "let\n       an assertion decide: --max-errors 100% --assert "
       "'errors<1%'\n"
-      "  4    an --assert does not hold\n"
+      "  4    an --assert does not hold; with --strict, or is not resolved: a\n"
+      "       percentile of too few calls\n"
       "  5    with --strict: the client was the limit\n"
       "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"
       "       the results so far",

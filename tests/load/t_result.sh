@@ -157,11 +157,23 @@ for x in b["asserts"][:3]:
 
 judged() {
     local to=127.0.0.1:$PORT kept
-    check 'assertions that hold' 0 "$BIN" load -n 300 --assert 'p99<10s' \
+    check 'assertions that hold' 0 "$BIN" load -n 500 --assert 'p99<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
     has 'assertions that hold are printed' "$OUT" '^  assert +holds +p99<10s: it is '
     check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
     check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
+    check 'one of too few calls' 0 "$BIN" load -n 5 -p 50,98,99.9,100 \
+        --assert 'p98<1h' --assert 'p100<1h' "$to"
+    has 'one of too few calls, said' "$OUT" '^  assert +not resolved +p98<1h: it is .*too few calls: it needs 500'
+    has 'the largest value is known' "$OUT" '^  assert +holds +p100<1h: it is [0-9.]+ [mun]?s$'
+    has 'and shown' "$OUT" '^  p100 +[0-9.]+ [mun]?s$'
+    has 'percentiles of too few calls are one line' "$OUT" \
+        '^  p50, p98, p99.9: n/a, fewer than 10 values lie beyond$'
+    check 'one of too few calls, strict' 4 "$BIN" load -n 5 -q --strict \
+        --assert 'p98<1h' "$to"
+    check 'one of no call' 4 "$BIN" load -n 3 -b /dev/null \
+        --call helloworld.Greeter/None --max-errors 100% --assert 'p99<1s' "$to"
+    has 'one of no call, said' "$OUT" 'p99<1s: it is n/a: no call succeeded$'
     check 'one of a figure that is not known' 4 "$BIN" load -n 1 -b /dev/null \
         --call helloworld.Greeter/None --max-errors 100% --assert 'p50<1s' "$to"
     check 'one that needs a profile' 2 "$BIN" load -n 1 \

@@ -1802,6 +1802,27 @@ static void unit_full(struct res *r)
     r->tcp_limited_ns = 100000000;
 }
 
+/* Few calls, and p90 of them was in time. */
+static void unit_late_few(struct res *r)
+{
+    r->late_spells = 20;
+    for (int k = 0; k < 150; k++)
+        hdr_add(&r->lag, k < 140 ? 50000 : 30000000);
+}
+
+static void unit_late_tenth(struct res *r)
+{
+    r->late_spells = 20;
+    for (int k = 0; k < 150; k++)
+        hdr_add(&r->lag, k < 100 ? 50000 : 30000000);
+}
+
+static void unit_all_failed(struct res *r)
+{
+    r->failed = r->ok;
+    r->ok = 0;
+}
+
 static void unit_not_sent(struct res *r)
 {
     r->not_sent = 100;
@@ -1820,6 +1841,9 @@ static void test_res_judge(void)
         { RES_BY_STREAMS, .busy = .3, .bend = unit_no_streams },
         { RES_BY_CLIENT, true, .busy = .3, .bend = unit_late },
         { RES_BY_RATE, true, .busy = .3, .bend = unit_late_once },
+        { RES_BY_RATE, true, .busy = .3, .bend = unit_late_few },
+        { RES_BY_CLIENT, true, .busy = .3, .bend = unit_late_tenth },
+        { RES_BY_UNKNOWN, .busy = .9, .bend = unit_all_failed },
         { RES_BY_STREAMS, true, .busy = .3, .bend = unit_queue },
         { RES_BY_SERVER, true, .busy = .3, .bend = unit_serial },
         { RES_BY_STREAMS, true, .busy = .3, .bend = unit_sleeps },
@@ -1883,7 +1907,8 @@ static void test_res_judge(void)
                 .shared = (uint64_t)t[i].shared };
         for (int k = 0; k < 1000; k++) {
             hdr_add(&r.response, 10000000);
-            if (t[i].open && t[i].bend != unit_late)
+            if (t[i].open && t[i].bend != unit_late &&
+                t[i].bend != unit_late_few && t[i].bend != unit_late_tenth)
                 hdr_add(&r.lag, 50000);
         }
         r.peer_streams = 100;
@@ -1894,6 +1919,136 @@ static void test_res_judge(void)
         CHECK(v.nwhy > 0 && v.confidence >= 0 && v.confidence <= 1);
         CHECK(v.limit == t[i].want ||
               (printf("case %zu: %s\n", i, judge_limit_name[v.limit][0]), 0));
+        res_fini(&r);
+    }
+}
+
+/* A run whose calls failed: what they failed by, and what to try. */
+static void test_res_judge_failed(void)
+{
+#define BY(outcome, code) .kind = CLIENT_##outcome, .status = (code)
+    static const struct {
+        uint64_t ok, failed[2];
+        struct res_error error[2];
+        const char *why, *next;
+    } t[] = {
+        { 0, { 3 }, { { BY(STATUS, 16), .text = "no token" } },
+          "all 3 calls failed (UNAUTHENTICATED: no token): ",
+          "-H 'authorization" },
+        { 0, { 1 }, { { BY(STATUS, 7) } },
+          "the only call failed (PERMISSION_DENIED): ", "-H 'authorization" },
+        { 0, { 30 }, { { BY(HTTP, 14), .detail = 502 } },
+          "all 30 calls failed (UNAVAILABLE, :status 502): ", "address" },
+        { 0, { 135 }, { { BY(DEADLINE, 4), .text = "deadline" } },
+          "(DEADLINE_EXCEEDED: --timeout is 150 ms): ", "--timeout" },
+        { 0, { 5000, 2 }, { { BY(STATUS, 3), .text = "order 1" },
+          { BY(STATUS, 3), .text = "order 2" } },
+          "all 5,002 calls failed (INVALID_ARGUMENT, such as: order 1): ",
+          "--data" },
+        { 200, { 300, 301 }, { { BY(LOST, 14) },
+          { BY(STATUS, 12), .text = "x" } },
+          "601 of 801 calls failed (301 with UNIMPLEMENTED: x): ", "--list" },
+        { 200, { 301, 300 }, { { BY(LOST, 14) }, { BY(STATUS, 12) } },
+          "(301 with UNAVAILABLE): ", "why did it close connections?" },
+        { 0, { 200 }, { { BY(CHECK, 0), .text = "a == 1: it is 2" } },
+          "(CHECK_FAILED: a == 1: it is 2): ", "--check" },
+        { 0, { 200 }, { { BY(STATUS, 13) } }, "INTERNAL", "log" },
+        { 0, { 200 }, { { BY(STATUS, 14) } }, "UNAVAILABLE", "ready" },
+        { 0, { 200 }, { { BY(STATUS, 8) } }, "RESOURCE_EXHAUSTED", "less" },
+        { 200, { 200 }, { { BY(STATUS, 8) } }, "waited for the server",
+          "-c 20" },
+    };
+#undef BY
+    const struct res_config k = { .clients = 10, .streams = 1,
+                                  .timeout_ns = 150000000 };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct res r;
+        CHECK(!res_init(&r, 0));
+        r.ok = t[i].ok;
+        r.elapsed_ns = 1000000000;
+        r.peer_streams = 100;
+        r.threads = 1;
+        r.thread[0] = (struct res_thread){ .wall_ns = 1000000000,
+                                           .cpu_ns = 300000000 };
+        for (int e = 0; e < 2 && t[i].failed[e]; e++) {
+            struct res_error row = t[i].error[e];
+            row.count = t[i].failed[e];
+            res_error_add(&r, &row);
+            r.failed += row.count;
+        }
+        r.planned = r.sent = r.ok + r.failed;
+        struct judge_verdict v = judge_run(&k, &r);
+        CHECK(strstr(v.why[0], t[i].why) && strstr(v.next, t[i].next));
+        CHECK((v.limit == RES_BY_UNKNOWN) == (i < sizeof t / sizeof *t - 1));
+        res_fini(&r);
+    }
+}
+
+/* The CPU of the server as a share of the time of all its calls: those that
+ * failed took time, too. */
+static void test_res_judge_cpu(void)
+{
+    static const struct { int64_t failed_ns, cpu_ns; uint64_t cut_off;
+                          const char *want; } t[] = {
+        { 150000000, 20000000, 0, "which is 0.25% of the time of its calls" },
+        { 0, 1000000000, 0, "which is 50% of the time of its calls" },
+        { 0, 1000000000, 3, "at most 50% of the time of its calls" },
+        { 0, 3000000000, 0, "more than the time of its calls" },
+    };
+    const struct res_config k = { .clients = 10, .streams = 1 };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct res r;
+        bool said = false;
+        CHECK(!res_init(&r, 0));
+        r.ok = 200;
+        r.failed = t[i].failed_ns ? 40 : 0;
+        r.cut_off = t[i].cut_off;
+        r.planned = r.sent = r.ok + r.failed + r.cut_off;
+        r.elapsed_ns = 1000000000;
+        r.peer_streams = 100;
+        r.threads = 1;
+        r.thread[0] = (struct res_thread){ .wall_ns = 1000000000,
+                                           .cpu_ns = 100000000 };
+        r.server = (struct res_server){ .wall_ns = 1000000000, .processes = 1,
+                                        .cpu_ns = t[i].cpu_ns };
+        for (uint64_t n = 0; n < r.ok; n++)
+            hdr_add(&r.response, 10000000);
+        for (uint64_t n = 0; n < r.failed; n++)
+            hdr_add(&r.failed_latency, t[i].failed_ns);
+        struct judge_verdict v = judge_run(&k, &r);
+        for (size_t w = 0; w < v.nwhy; w++)
+            said |= strstr(v.why[w], t[i].want) != NULL;
+        CHECK(said);
+        res_fini(&r);
+    }
+}
+
+/* A percentile of few calls: the number of those beyond the bound tells, or
+ * nothing does. */
+static void test_res_assert_few(void)
+{
+    enum { HOLDS, FAILS, OPEN };
+    static const struct { int n, beyond; const char *text; int want; } t[] = {
+        { 500, 0, "p99<5ms", HOLDS }, { 500, 0, "p99>5ms", FAILS },
+        { 500, 5, "p99<5ms", OPEN }, { 500, 5, "p99>5ms", OPEN },
+        { 500, 12, "p99<5ms", FAILS }, { 500, 12, "p99>=5ms", HOLDS },
+        { 300, 0, "p99<5ms", OPEN }, { 5, 0, "p98<=5ms", OPEN },
+        { 5, 5, "p98<5ms", FAILS }, { 5, 0, "p100<5ms", HOLDS },
+        { 5, 1, "p100<5ms", FAILS }, { 5, 1, "p0<5ms", HOLDS },
+        { 50000, 50000, "p99.99<5ms", FAILS }, { 1000, 9, "p99<5ms", HOLDS },
+        { 1, 0, "p99.99<2h", OPEN }, { 500, 500, "p99<0s", FAILS },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct res r;
+        struct gp_why why;
+        struct judge_report report = { .result = &r };
+        struct judge_assert a = { .text = t[i].text };
+        CHECK(!res_init(&r, 0));
+        for (int k = 0; k < t[i].n; k++)
+            hdr_add(&r.response, k < t[i].beyond ? 80000000 : 400000);
+        CHECK(!judge_assert(&report, &a, &why));
+        CHECK((a.pass ? HOLDS : a.open ? OPEN : FAILS) == t[i].want ||
+              (printf("%s of %d\n", t[i].text, t[i].n), 0));
         res_fini(&r);
     }
 }
