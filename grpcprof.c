@@ -1161,6 +1161,7 @@ enum {
 #define RES_JUDGED_NS     INT64_C(100000000)
 #define RES_BUSY_SHARE    0.85  /* client: CPU time of a thread */
 #define RES_WAKE_NS       20e3  /* a wake-up without competition takes less */
+#define RES_LATE_WAKE_NS  100e3 /* machine: its mean, if calls start late */
 #define RES_WAIT_SHARE    0.05  /* machine: a thread waited for a CPU, beyond
                                  * its wake-ups; */
 #define RES_STARVED_SHARE 0.50  /* if an open loop kept its schedule */
@@ -42150,8 +42151,10 @@ static void judge_machine(struct judge_verdict *v, const struct res_config *k,
     bool late = judge_behind(k, r).late;
     bool starved = u.busy + u.wait > RES_BUSY_SHARE ||
                    u.wait > RES_STARVED_SHARE;
-    if ((starved || !res_open(k) || judge_lags(r)) &&
-        judge_blame(v, RES_BY_MACHINE, u.wait, RES_WAIT_SHARE))
+    bool lags = judge_lags(r);
+    if (((starved || !res_open(k) || lags) &&
+         judge_blame(v, RES_BY_MACHINE, u.wait, RES_WAIT_SHARE)) ||
+        (lags && judge_blame(v, RES_BY_MACHINE, u.each_ns, RES_LATE_WAKE_NS)))
         judge_because(v, "a client thread waited for a CPU %.1f%% of the time, "
                       "%s at each wake-up (20 us are normal)",
                       100 * u.all_wait, judge_time(text, u.each_ns));
@@ -42180,6 +42183,7 @@ static void judge_client(struct judge_verdict *v, const struct res *r)
     double late = judge_percentile(&r->lag, judge_lag_percent(r));
     double half = (double)hdr_percentile(&r->response, 50);
     if (judge_lags(r) && half > 0 && !(u.wait > RES_WAIT_SHARE) &&
+        !(u.each_ns > RES_LATE_WAKE_NS) &&
         judge_blame(v, RES_BY_CLIENT, late / half, RES_LAG_SHARE))
         judge_because(v, "the client sent calls late: p%.0f of send_lag is %s, "
                       "and the median response %s", judge_lag_percent(r),
@@ -49957,8 +49961,8 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "note");
     }
     if (!res_open(t->config)) {
-        txt_puts(b, "closed loop: a call starts when an earlier one is over, "
-                 "so latency has no time in a queue; -r RATE measures with it");
+        txt_puts(b, "closed loop: a slow server gets fewer calls; -r RATE does "
+                 "not wait");
         doc_field(d, "note");
     }
     if (r->gave_up) {

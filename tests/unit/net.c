@@ -1844,6 +1844,9 @@ static void test_res_judge(void)
         { RES_BY_RATE, true, .busy = .3, .bend = unit_late_few },
         { RES_BY_CLIENT, true, .busy = .3, .bend = unit_late_tenth },
         { RES_BY_UNKNOWN, .busy = .9, .bend = unit_all_failed },
+        /* late, as other programs had the CPU at each of its few wake-ups */
+        { RES_BY_MACHINE, true, .busy = .01, .wait = .04, .slices = .2,
+          .bend = unit_late_tenth },
         { RES_BY_STREAMS, true, .busy = .3, .bend = unit_queue },
         { RES_BY_SERVER, true, .busy = .3, .bend = unit_serial },
         { RES_BY_STREAMS, true, .busy = .3, .bend = unit_sleeps },
