@@ -20,6 +20,18 @@ alone() {
     limited "$@" >"$T/alone" 2>"$T/alone.err"
     ALONE=$?
 }
+# alone_once CMD...: the same, but once for all engines.
+alone_once() {
+    local kept=$T/kept-${*//[^a-zA-Z0-9]/-}
+    if [ -e "$kept.status" ]; then
+        cp "$kept" "$T/alone"
+        ALONE=$(<"$kept.status")
+        return
+    fi
+    alone "$@"
+    cp "$T/alone" "$kept"
+    echo "$ALONE" >"$kept.status"
+}
 # as_alone NAME: were the output and status of both the same?
 as_alone() {
     same "$1: the status" "$ST" "$ALONE"
@@ -34,7 +46,7 @@ edge() {
     shift 3
     file=${name//[^a-z0-9]/-}
     rm -f "$T/$file.used"
-    alone "$EDGE" "$@"
+    alone_once "$EDGE" "$@"
     # shellcheck disable=SC2086 # lists of words
     profiled "$file" $options -- "$EDGE" -u "$T/$file.used" "$@"
     as_alone "$name"
