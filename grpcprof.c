@@ -30189,6 +30189,7 @@ static void tls_explain(struct tls *t)
     const struct tls_config *k = &t->context->config;
     const char *text = ERR_reason_error_string(e), *known = NULL;
     bool plain = t->nfirst && (t->first[0] < 20 || t->first[0] > 23);
+    bool closed = t->eof || (!e && SSL_get_shutdown(t->ssl));
     for (size_t i = 0; i < sizeof tls_reason / sizeof *tls_reason; i++)
         if (ERR_GET_LIB(e) == ERR_LIB_SSL &&
             ERR_GET_REASON(e) == tls_reason[i].reason)
@@ -30209,7 +30210,7 @@ static void tls_explain(struct tls *t)
                           "handshake; if it has no TLS, use http://"
              : "the server closed the connection in the TLS handshake; if it "
                "has no TLS, leave out --tls";
-    else if (!t->open && t->eof)
+    else if (!t->open && closed)
         text = "the server closed the connection in the TLS handshake";
     else if (t->error)
         text = strerror(t->error);
@@ -36129,6 +36130,8 @@ static void client_call_end_request(struct client_call *u)
 static void client_call_cancel(struct client_call *u)
 {
     assert(u->conn);
+    if (u->conn->text_of == u)          /* it is not the next call's */
+        u->conn->text_of = NULL;
     cs_cancel(&u->conn->session, &u->stream, NGHTTP2_CANCEL);
     client_call_detach(u);
 }
@@ -36175,8 +36178,8 @@ static void client_request_fini(struct client_request *q)
 
 /* Put the headers of calls of path at authority, copied, into q in [GRPC]'s
  * order; gzip: the messages are compressed.  client_request_header adds
- * metadata.  timeout_ns, 0: none, is fixed,
- * so that HPACK sends one byte.  nghttp2 never indexes a content-length. */
+ * metadata.  timeout_ns, 0: none, is fixed, so that HPACK sends one byte.
+ * nghttp2 never indexes a content-length. */
 static int client_request_init(struct client_request *q, const char *path,
                                const char *authority, bool tls,
                                int64_t timeout_ns, bool gzip)

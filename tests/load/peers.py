@@ -580,6 +580,17 @@ class DisownsAll(Case):
 
 
 @case
+class Early(Case):
+    """grpc-message of a call that timed out is not that of the next one"""
+    args, status, ok, failed = '-n 2 --timeout 300ms', 3, 0, 2
+    errors = '^grpc_status NOT_FOUND $', '^deadline '
+
+    def call(self, c, s):
+        c.head(s, GRPC + ([('grpc-status', '5')] if s.number else [
+            ('grpc-message', 'early')]), bool(s.number))
+
+
+@case
 class NoQuestions(Case):
     """GOAWAY with the SETTINGS, before a question of reflection"""
     args, status, said = '--list', 1, 'reflection of .*it sent GOAWAY'

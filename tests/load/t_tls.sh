@@ -55,6 +55,8 @@ system's list of issuers; to trust it: --cacert FILE" --tls "$s"
     without 'HTTP, no TLS' 'without TLS; leave out --tls' junk
     without 'closed at once' \
         'closed the connection in the TLS handshake.*leave out --tls' shut
+    without 'closed by an alert' 'closed the connection in the TLS handshake$' \
+        bye
     without 'silence' 'within the connect timeout' mute --connect-timeout 300ms
     without 'a huge message' 'TLS: .*(too large|too long|excessive)' huge
     without 'no client certificate' \
@@ -216,7 +218,7 @@ nginx() {
 
 # closed_by_tls N: has the server closed N connections because TLS failed?
 closed_by_tls() {
-    curl -sS "$(sed -n 's/^.*\(http:[^ ]*\)debug.*/\1/p' "$SDIR/serve.err")"metrics |
+    curl -sS "$(sed -n 's/.*\(http:.*\)debug.*/\1/p' "$SDIR/serve.err")"metrics |
         grep -q "reason=\"tls\"} $1\$"
 }
 

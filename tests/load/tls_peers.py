@@ -10,8 +10,8 @@
 Of python3-grpcio, by the certificate: server other expired future self, and
 client (which requires a client certificate) and plain (which has no TLS).
 Of ssl: noalpn, http1 (ALPN without h2), tls11 (nothing newer), and https, which
-has DIR/profile.pb.  By hand: mute, shut, junk (HTTP without TLS) and huge (a
-handshake message of 16 MB).
+has DIR/profile.pb.  By hand: mute, shut, bye (close_notify as its answer),
+junk (HTTP without TLS) and huge (a handshake message of 16 MB).
 """
 import os
 import socket
@@ -163,6 +163,7 @@ def main():
     ports.update(https(d))
     ports.update(by_hand('mute', b'', None))
     ports.update(by_hand('shut', b'', True))
+    ports.update(by_hand('bye', b'\x15\x03\x03\0\2\1\0', True))
     ports.update(by_hand('junk', b'HTTP/1.1 400 Bad Request\r\n\r\n', True))
     # A ServerHello of 0xffffff bytes, in records of 16 KiB.
     record = b'\x16\x03\x03\x40\x00'
