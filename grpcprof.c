@@ -41391,6 +41391,31 @@ static uint64_t res_planned(const struct res_config *k)
     return k->total ? k->total : k->clients * k->requests_per_client;
 }
 
+/* Return when call x of k's schedule starts, in seconds from time 0; before it,
+ * during the warm-up, the first rate holds.  INFINITY: past the schedule's end.
+ *
+ * A step from a to b calls per second over T seconds has at + (b - a) t^2 / 2T
+ * calls after t seconds; this form of its root subtracts no close numbers. */
+static double res_when(const struct res_config *k, double x)
+{
+    double begin = 0;
+    if (x < 0)
+        return x / k->step[0].from;
+    for (size_t i = 0; i < k->nstep; i++) {
+        const struct res_step *s = &k->step[i];
+        double T = (double)s->ns / 1e9, a = s->from;
+        double slope = s->ns ? (s->to - a) / T : 0;
+        double calls = s->ns ? (a + s->to) / 2 * T : (double)INFINITY;
+        if (x <= 0 && calls > 0)
+            return begin;
+        if (x < calls)
+            return begin + 2 * x / (a + sqrt(fmax(a * a + 2 * slope * x, 0)));
+        x -= calls;
+        begin += T;
+    }
+    return (double)INFINITY;
+}
+
 /* Return the number of connections of k. */
 static uint64_t res_connections(const struct res_config *k)
 {
@@ -44077,10 +44102,10 @@ struct load_call {                      /* a slot: one call in flight */
     int64_t             heard_ns;       /* last message received, or sent_ns */
     bool                counted;        /* started while measuring */
     bool                asked;          /* config's reply is to be its */
+    struct net_timer    pace;           /* sends its next message, ends it */
+    /* of calls that vary or are checked; a plain one does not touch them */
     uint64_t            seq;            /* its number in the run, from 0 */
     const struct tpl_payload *fill;     /* borrowed: to fill in; or NULL */
-    struct net_timer    pace;           /* sends its next message, ends it */
-    /* Not touched by a call without templates and checks. */
     struct client_payload filled;       /* owned; its buffer is used again */
     struct client_reply reply;          /* owned: to be checked; or zero */
     struct buf          wrong;          /* owned: why a check failed */
@@ -44193,6 +44218,7 @@ struct load_run {
     sem_t               hang_up;        /* from the caller: close connections */
     bool                open;           /* open loop */
     bool                templates;      /* headers have {{}} to fill in */
+    bool                vary;           /* calls may differ */
     bool                counted;        /* the number of calls is fixed */
     bool                failed;         /* connecting failed */
     bool                stopping;
@@ -44221,37 +44247,12 @@ struct load_run {
 
 /* ---- schedules ---- */
 
-/* Return when call x of k's schedule starts, in seconds from time 0; before it,
- * during the warm-up, the first rate holds.  INFINITY: past the schedule's end.
- *
- * A step from a to b calls per second over T seconds has at + (b - a) t^2 / 2T
- * calls after t seconds; this form of its root subtracts no close numbers. */
-static double load_when(const struct res_config *k, double x)
-{
-    double begin = 0;
-    if (x < 0)
-        return x / k->step[0].from;
-    for (size_t i = 0; i < k->nstep; i++) {
-        const struct res_step *s = &k->step[i];
-        double T = (double)s->ns / 1e9, a = s->from;
-        double slope = s->ns ? (s->to - a) / T : 0;
-        double calls = s->ns ? (a + s->to) / 2 * T : (double)INFINITY;
-        if (x <= 0 && calls > 0)
-            return begin;
-        if (x < calls)
-            return begin + 2 * x / (a + sqrt(fmax(a * a + 2 * slope * x, 0)));
-        x -= calls;
-        begin += T;
-    }
-    return (double)INFINITY;
-}
-
 /* Return how long k measures, if its options or its schedule say so; else 0. */
 static int64_t load_length_ns(const struct res_config *k)
 {
     int64_t most_ns = res_length_ns(k);
     double when = res_open(k) && res_planned(k) && !k->poisson
-        ? load_when(k, (double)res_planned(k)) : (double)INFINITY;
+        ? res_when(k, (double)res_planned(k)) : (double)INFINITY;
     int64_t ns = when < 1e9 ? (int64_t)(when * 1e9) : 0;
     return ns && (!most_ns || ns < most_ns) ? ns : most_ns;
 }
@@ -44617,6 +44618,21 @@ static const struct res_method *load_method_of(const struct load_run *r,
     return &r->config->method[i];
 }
 
+/* Give k its number in the run, and by it its method and messages.  Apart from
+ * runs of one call, which pay nothing for it. */
+static __attribute__((noinline)) void load_call_vary(struct load_worker *w,
+                                                     struct load_call *k)
+{
+    k->seq = w->index + w->seq++ * w->run->threads;
+    k->method = load_method_of(w->run, k->seq);
+    uint64_t nth = w->started[k->method - w->run->config->method]++;
+    size_t turn = (size_t)((w->index + nth * w->run->threads) %
+                           k->method->npayload);
+    k->payload = &k->method->payload[turn];
+    k->fill = k->method->fill && k->method->fill[turn].n
+            ? &k->method->fill[turn] : NULL;
+}
+
 /* Start a call scheduled for at_ns, for c or, NULL, for whichever client has
  * room.  w has a free slot. */
 static struct load_call *load_call_begin(struct load_worker *w,
@@ -44630,14 +44646,10 @@ static struct load_call *load_call_begin(struct load_worker *w,
     k->counted = w->measuring && at_ns >= w->start_ns;
     k->start_ns = at_ns;
     k->sent_ns = 0;
-    k->seq = w->index + w->seq++ * w->run->threads;
-    k->method = load_method_of(w->run, k->seq);
-    uint64_t nth = w->started[k->method - config->method]++;
-    size_t turn = k->method->npayload == 1 ? 0     /* a division less */
-        : (size_t)((w->index + nth * w->run->threads) % k->method->npayload);
-    k->payload = &k->method->payload[turn];
-    k->fill = k->method->fill && k->method->fill[turn].n
-            ? &k->method->fill[turn] : NULL;
+    k->method = config->method;
+    k->payload = config->method->payload;
+    if (w->run->vary)
+        load_call_vary(w, k);
     mem_link_append(&w->live, &k->by_age);
     w->in_flight++;
     w->sum.sent += k->counted;
@@ -44780,8 +44792,7 @@ static int load_call_start(struct load_call *k, bool wait)
                              k->payload, wait);
 }
 
-/* Start k on its client's connection, with its templates filled in.  Apart from
- * other calls, which pay nothing for them. */
+/* Start k on its client's connection, with its templates filled in. */
 static __attribute__((noinline)) int
 load_call_start_filled(struct load_worker *w, struct load_call *k, bool wait)
 {
@@ -44860,8 +44871,8 @@ static bool load_call_send(struct load_worker *w, struct load_call *k,
     k->rpc.held = config->stream_ns && (kind == GP_CLIENT_STREAM ||
                                         kind == GP_BIDI);
     k->sent_ns = k->heard_ns = w->net.now_ns;
-    if (k->fill || w->run->templates ? load_call_start_filled(w, k, wait)
-                                     : load_call_start(k, wait)) {
+    if (w->run->vary ? load_call_start_filled(w, k, wait)
+                     : load_call_start(k, wait)) {
         load_conn_retire(n);
         return false;
     }
@@ -45009,7 +45020,7 @@ static bool load_worker_all_started(const struct load_worker *w)
 static int64_t load_next_ns(const struct load_worker *w)
 {
     const struct load_run *r = w->run;
-    double s = load_when(r->config, w->position);
+    double s = res_when(r->config, w->position);
     if (load_worker_all_started(w) || !(s < 1e9))
         return INT64_MAX;
     int64_t due_ns = r->go_ns + r->config->warmup_ns + (int64_t)(s * 1e9);
@@ -45086,8 +45097,8 @@ static void load_on_message(struct client_conn *ch, struct client_call *u)
     (void)ch;
     if (k->method->ncheck) {
         load_check_reply(w, k);
-    } else {
-        k->rpc.keep = NULL;             /* only the first message is kept */
+    } else if (k->asked) {              /* only the first message is kept */
+        k->rpc.keep = NULL;
         k->asked = false;
     }
     if (!k->counted)
@@ -46037,6 +46048,8 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
         e = load_target_init(&r->target[i], k->target[i], k, why);
     for (size_t i = 0; i < k->nheader; i++)
         r->templates |= k->header[i].fill != NULL;
+    r->vary = r->templates || r->turn || k->method->npayload > 1 ||
+              k->method->fill;
     if (!e)
         load_run_init_clients(r);
     for (unsigned i = 0; !e && i < r->threads; i++) {

@@ -1273,28 +1273,28 @@ static void test_load_run(void)
 }
 
 /* Schedules: steps, a ramp, one from nothing, and what comes before time 0. */
-static void test_load_when(void)
+static void test_res_when(void)
 {
     const struct res_step flat = { 100, 100, 0 };
     const struct res_step steps[] = { { 100, 100, 2000000000 },
         { 0, 200, 4000000000 }, { 50, 50, 1000000000 } };
     struct res_config k = { .step = &flat, .nstep = 1 };
-    CHECK(fabs(load_when(&k, 0)) < 1e-9 && fabs(load_when(&k, 1) - .01) < 1e-9);
-    CHECK(fabs(load_when(&k, -50) + .5) < 1e-9 && res_schedule_ns(&k) == 0);
-    CHECK(fabs(load_when(&k, 1e6) - 1e4) < 1e-6);
+    CHECK(fabs(res_when(&k, 0)) < 1e-9 && fabs(res_when(&k, 1) - .01) < 1e-9);
+    CHECK(fabs(res_when(&k, -50) + .5) < 1e-9 && res_schedule_ns(&k) == 0);
+    CHECK(fabs(res_when(&k, 1e6) - 1e4) < 1e-6);
     k = (struct res_config){ .step = steps, .nstep = 3 };
     CHECK(res_schedule_ns(&k) == 7000000000);
-    CHECK(fabs(load_when(&k, 199) - 1.99) < 1e-9);
-    CHECK(fabs(load_when(&k, 200) - 2) < 1e-9);
-    CHECK(fabs(load_when(&k, 200 + 100) - 4) < 1e-6);   /* 25 t^2 = 100 */
-    CHECK(fabs(load_when(&k, 200 + 400) - 6) < 1e-6);
-    CHECK(fabs(load_when(&k, 600 + 49) - 6.98) < 1e-6);
-    CHECK(isinf(load_when(&k, 650)));
+    CHECK(fabs(res_when(&k, 199) - 1.99) < 1e-9);
+    CHECK(fabs(res_when(&k, 200) - 2) < 1e-9);
+    CHECK(fabs(res_when(&k, 200 + 100) - 4) < 1e-6);   /* 25 t^2 = 100 */
+    CHECK(fabs(res_when(&k, 200 + 400) - 6) < 1e-6);
+    CHECK(fabs(res_when(&k, 600 + 49) - 6.98) < 1e-6);
+    CHECK(isinf(res_when(&k, 650)));
     const struct res_step pause[] = { { 10, 10, 1000000000 },
         { 0, 0, 1000000000 }, { 10, 10, 1000000000 } };
     k = (struct res_config){ .step = pause, .nstep = 3 };
-    CHECK(fabs(load_when(&k, 9) - .9) < 1e-9);
-    CHECK(fabs(load_when(&k, 10) - 2) < 1e-9 && isinf(load_when(&k, 20)));
+    CHECK(fabs(res_when(&k, 9) - .9) < 1e-9);
+    CHECK(fabs(res_when(&k, 10) - 2) < 1e-9 && isinf(res_when(&k, 20)));
 }
 
 /* The series: a value is at its place to 6 %, and doubling loses nothing. */
