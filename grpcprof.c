@@ -55734,7 +55734,8 @@ static int msg_repeat(struct msg_method *m, uint64_t n)
             size_t bytes = client_payload_next(p, p->frames.data + from);
             uint8_t *to = mem_reserve(&p->frames, bytes);
             if (!to) {
-                say_error("out of memory for %" PRIu64 " messages", n);
+                say_error("%s for %" PRIu64 " messages",
+                          mem_error(p->frames.err), n);
                 return EXIT_FAILED;
             }
             memcpy(to, p->frames.data + from, bytes);
@@ -56027,14 +56028,14 @@ static const struct opt loadcmd_options[] = {
       OPT_LIST, LOADCMD_AT(msg.protoset), 0, 0 },
     { 0, "reflection", NULL, NULL, "ask the server for descriptors, even of "
       "built-in services, and for those that the files lack; -H and "
-      "--authority count there too",
+      "--authority apply to these questions, too",
       OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
     { 0, "list", NULL, NULL, "print the services and methods that the server "
-      "or the files have, and send no calls; -f json",
+      "or the files have, as text or with -f json; send no calls",
       OPT_FLAG, LOADCMD_AT(list), 0, 0 },
     { 0, "describe", "NAME", NULL, "print the method or the type NAME as "
-      ".proto source, and a message to fill in for --data, which -f json "
-      "prints alone; send no calls",
+      ".proto source, and a message to fill in for --data; with -f json "
+      "print only that message; send no calls",
       OPT_TEXT, LOADCMD_AT(describe), 0, 0 },
     { 'b', "binary", "FILE", NULL, "send the bytes in FILE as the message",
       OPT_TEXT, LOADCMD_AT(msg.binary), 0, 0 },
@@ -56056,10 +56057,10 @@ static const struct opt loadcmd_options[] = {
       OPT_UINT, LOADCMD_AT(msg.messages), 1, 1000000 },
     { 0, "message-interval", "DUR", "0s", "time between the messages of a "
       "stream", OPT_DURATION, LOADCMD_AT(msg.interval_ns), 0, OPT_HOUR_NS },
-    { 0, "stream-for", "DUR", "(off)", "end each stream after DUR as a normal "
-      "call: close the request, whose messages are repeated until then with "
-      "--message-interval; cancel a stream of the server's, which is ok; "
-      "--timeout counts from then",
+    { 0, "stream-for", "DUR", "(off)", "end each stream after DUR as a "
+      "successful call: stop sending if the client streams, else cancel; until "
+      "then, --message-interval repeats the messages; --timeout starts after "
+      "DUR",
       OPT_DURATION, LOADCMD_AT(msg.stream_ns), 1000000, OPT_HOUR_NS },
     OPT_GROUP("How much load"),
     { 'c', "clients", "N", "(1; one per target)", "concurrent clients",
@@ -56152,7 +56153,8 @@ static const struct opt loadcmd_options[] = {
       "result", OPT_TEXT, LOADCMD_AT(compare), 0, 0 },
     OPT_GROUP("For CI"),
     { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: p99<5ms, "
-      "rps>1000, errors<1%, cpu_per_call<8us; repeatable",
+      "rps>1000, errors<1%, cpu_per_call<8us; with --compare also "
+      "delta(p99)<10%; repeatable",
       OPT_LIST, LOADCMD_AT(assert), 0, 0 },
     { 0, "max-errors", "N|P%", "0", "failures tolerated before exit 3",
       OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
@@ -58487,18 +58489,20 @@ static const struct opt_command cli_commands[] = {
       "also grpc://host:port and http://host:port (127.0.0.1:50051).  The "
       "addresses of one target are tried in turn.  Several targets share the "
       "connections evenly.\n\n"
-      "Templates in --data, --mix and -H are filled in for each call: {{seq}} "
-      "is its number, from 0; {{client}} its client's; {{rand}} a random "
-      "number, {{rand:N}} one below N; {{uuid}} a random UUID; {{now}} the "
-      "time as text, {{now.s}}, {{now.ms}}, {{now.us}} or {{now.ns}} as Unix "
-      "time; {{csv.COLUMN}} a value of --csv; {{file:PATH}} a line of PATH.  "
-      "Call n has row n or line n, and after the last the first again.  In "
-      "JSON, {\"id\": {{seq}}} is a number and {\"id\": \"n{{seq}}\"} a "
-      "string; \"{\\u007b\" is the text {{.\n\n"
-      "--check takes FIELD, which is neither 0 nor empty nor left out, !FIELD, "
-      "FIELD == VALUE, also with != < <= > >=, and FIELD =~ REGEX.  FIELD is a "
-      "path such as user.name, items[0].id or stock[\"tea\"].  In a mix it is "
-      "for the methods whose replies have the field.",
+      "Templates in --data, --mix and -H are replaced in each call: {{seq}} by "
+      "the call's number, from 0; {{client}} by its client's number; {{rand}} "
+      "by a random number, {{rand:N}} by one below N; {{uuid}} by a random "
+      "UUID; {{now}} by the time as text; {{now.s}}, {{now.ms}}, {{now.us}} "
+      "and {{now.ns}} by Unix time; {{csv.COLUMN}} by a value of --csv; "
+      "{{file:PATH}} by a line of PATH.  Call n uses row or line n; after the "
+      "last follows the first.  In JSON, {\"id\": {{seq}}} is a number and "
+      "{\"id\": \"n{{seq}}\"} a string; for the text {{ write "
+      "\"{\\u007b\".\n\n"
+      "--check EXPR is one of: FIELD, for a field that is set (not 0, not "
+      "empty); !FIELD, for one that is not; FIELD == VALUE, also with != < <= "
+      "> >=; FIELD =~ REGEX, which matches a part of it.  FIELD is a path such "
+      "as user.name, items[0].id or stock[\"tea\"].  In a mix, EXPR applies to "
+      "the methods whose replies have FIELD.",
       "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"
@@ -58513,7 +58517,8 @@ static const struct opt_command cli_commands[] = {
       "'errors<1%'\n"
       "  4    an --assert does not hold; with --strict, or is not resolved: a\n"
       "       percentile of too few calls\n"
-      "  5    with --strict: the client was the limit\n"
+      "  5    with --strict: the client, or CPUs that it shares, were the "
+      "limit\n"
       "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"
       "       the results so far",
       CLI_TABLE(loadcmd_options), loadcmd_run, &loadcmd_args, OPT_LIST_MOST },
