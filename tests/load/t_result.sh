@@ -456,7 +456,7 @@ unlike() {
     check 'more than can be in flight' 3 "$BIN" load -r 100000 -N 2000 -c 1 \
         --max-in-flight 1 "$to"
     has 'more than can be in flight, said' "$OUT" \
-        'note +[0-9,]+ calls not sent: --max-in-flight'
+        'note +[0-9,]+ calls due but not sent: --max-in-flight'
     has 'more than can be in flight, what to do' "$OUT" \
         'unless( |$)|^ +--allow-not-sent'
     check 'merged with itself' 0 "$BIN" report "$T/first.json" "$T/first.json"
