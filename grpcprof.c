@@ -42645,6 +42645,7 @@ struct judge_report {                     /* a result, and what it means */
     const struct judge_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
+    const struct res_config *old_config;        /* its config */
     const struct judge_profile *old_profile;      /* its profile; or NULL */
     const struct judge_spread *old_run; /* its runs */
     size_t old_nrun;                    /* 0: there was one run */
@@ -43925,6 +43926,15 @@ static const char *lf_unlike(const struct res_config *a,
          : lf_schedules_differ(a, b, !sum) ? "has another schedule than"
          : sum && res_open(a) && res_length_ns(a) != res_length_ns(b)
          ? "has another duration than" : NULL;
+}
+
+/* Return how the run old differs from now, as lf_unlike, or by its timeout. */
+static const char *lf_compared_unlike(const struct res_config *old,
+                                      const struct res_config *now)
+{
+    const char *unlike = lf_unlike(old, now, false);
+    return unlike || old->timeout_ns == now->timeout_ns
+           ? unlike : "has another timeout than";
 }
 
 /* Return how b differs from a, if their sum is right but needs a note; else
@@ -50065,6 +50075,12 @@ static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
         mem_put_byte(d->b, '\n');
 }
 
+/* True if the client, or a machine that it shares, limited a run. */
+static bool loaddoc_limits_itself(enum judge_limit limit)
+{
+    return limit == RES_BY_CLIENT || limit == RES_BY_MACHINE;
+}
+
 /* Append the verdict and its evidence. */
 static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
 {
@@ -50073,13 +50089,13 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
         doc_heading(d, "Verdict");
     txt_puts(&d->cell, judge_limit_name[v->limit][0]);
     txt_puts(&d->cell, !v->nwhy ? "" : d->md || d->html ? ": " : "  ");
-    d->tone = v->limit == RES_BY_CLIENT || v->limit == RES_BY_MACHINE ||
-              v->limit == RES_BY_UNKNOWN ? DOC_WARN : DOC_GOOD;
+    d->tone = loaddoc_limits_itself(v->limit) || v->limit == RES_BY_UNKNOWN
+              ? DOC_WARN : DOC_GOOD;
     for (size_t i = 0; i < v->nwhy || i == 0; i++) {
         txt_puts(&d->cell, i < v->nwhy ? v->why[i] : "");
         doc_field(d, i ? "" : "verdict");
     }
-    if (v->limit == RES_BY_CLIENT || v->limit == RES_BY_MACHINE) {
+    if (loaddoc_limits_itself(v->limit)) {
         txt_puts(&d->cell, res_open(t->config) ?
                  "response includes delays of the client: send_lag is how late "
                  "it sent" : "these latencies include delays of the client; "
@@ -50155,6 +50171,8 @@ static void loaddoc_asserts(struct doc_doc *d, const struct judge_report *t)
 static void loaddoc_change_row(void *arg, const struct lf_change *c)
 {
     struct doc_doc *d = arg;
+    if (isnan(c->v[0]) && isnan(c->v[1]))
+        return;
     txt_puts(&d->cell, c->name);
     doc_cell(d);
     for (int i = 0; i < 2; i++) {
@@ -50167,6 +50185,9 @@ static void loaddoc_change_row(void *arg, const struct lf_change *c)
     if (d->ncolumns == 4)
         return;
     bool runs = !isnan(c->runs.low) && c->v[0] > 0;
+    bool none = !c->interval[0] && !c->interval[1];
+    if (!runs && none && c->v[0] > 0 && !isnan(c->v[1]))
+        txt_puts(&d->cell, "not known");
     if (runs)
         txt_putf(&d->cell, "%+.1f%% to %+.1f%%", 100 * c->runs.low / c->v[0],
                  100 * c->runs.high / c->v[0]);
@@ -50177,6 +50198,58 @@ static void loaddoc_change_row(void *arg, const struct lf_change *c)
             doc_time(&d->cell, "", c->interval[i]->high_ns, i ? "" : ", ");
         }
     doc_cell(d);
+}
+
+/* Append a row for each method of a mix: its figures in the older result and in
+ * t. */
+static void loaddoc_compare_methods(struct doc_doc *d,
+                                    const struct judge_report *t)
+{
+    static const struct doc_column column[] = {
+        { "req/s old", 9 }, { "now", 7 }, { "p50 old", 7 }, { "now", 7 },
+        { "p99 old", 7 }, { "now", 7 }, { "method", 0 } };
+    const struct res *r[2] = { t->old, t->result };
+    if (!r[1]->nmethod || r[0]->nmethod != r[1]->nmethod ||
+        !lf_same_methods(t->old_config, t->config))
+        return;
+    loaddoc_part(d, "Methods, compared");
+    d->narrow = false;
+    doc_table(d, column, sizeof column / sizeof *column);
+    for (size_t i = 0; i < r[1]->nmethod && i < t->config->nmethod; i++) {
+        const struct res_calls *m[2] = { &r[0]->method[i], &r[1]->method[i] };
+        for (int k = 0; k < 2; k++) {
+            loaddoc_put_rate(&d->cell, res_rate(r[k], m[k]->ok, m[k]->drained));
+            doc_cell(d);
+        }
+        for (int k = 0; k < 4; k++)
+            loaddoc_time_cell(d, judge_percentile(&m[k % 2]->response,
+                                                  k < 2 ? 50 : 99));
+        loaddoc_method(d, txt_slice(t->config->method[i].call));
+        doc_cell(d);
+    }
+    loaddoc_table_end(d);
+    d->narrow = true;
+}
+
+/* Append why a change of t from the older result need not be the server's. */
+static void loaddoc_compare_limits(struct doc_doc *d,
+                                   const struct judge_report *t)
+{
+    char text[256];
+    const char *unlike = lf_compared_unlike(t->old_config, t->config);
+    enum judge_limit old = judge_run(t->old_config, t->old).limit;
+    if (unlike) {
+        snprintf(text, sizeof text, "the older result %s this one: a change "
+                 "need not be the server's", unlike);
+        doc_paragraph(d, text);
+    }
+    if (loaddoc_limits_itself(old) || loaddoc_limits_itself(t->verdict.limit)) {
+        snprintf(text, sizeof text, "the older run was %s, this one %s: a "
+                 "change may come from the client or the machine that it "
+                 "shares, not from the server", judge_limit_name[old][0],
+                 judge_limit_name[t->verdict.limit][0]);
+        doc_paragraph(d, text);
+    }
 }
 
 /* Append how t differs from an older result, if it is compared with one. */
@@ -50202,6 +50275,8 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
                  "tells", t->old_nrun ? t->old_nrun : 1,
                  t->old_nrun > 1 ? "s" : "", t->nrun ? t->nrun : 1);
     doc_paragraph(d, text);
+    loaddoc_compare_methods(d, t);
+    loaddoc_compare_limits(d, t);
 }
 
 /* ---- the server's CPU by call ---- */
@@ -56632,9 +56707,7 @@ static void loadcmd_note_unlike(const struct opt_common *c, const char *path,
                                 const struct res_config *old,
                                 const struct res_config *now)
 {
-    const char *unlike = lf_unlike(old, now, false);
-    if (!unlike && old->timeout_ns != now->timeout_ns)
-        unlike = "has another timeout than";
+    const char *unlike = lf_compared_unlike(old, now);
     SAY_NOTE(c->quiet || !unlike, "%s %s what it is compared with", path,
              unlike);
 }
@@ -57207,6 +57280,7 @@ static int loadcmd_run(const struct opt_command *cmd)
     if (!status && c->compare &&
         !(status = loadcmd_result_read(c->compare, &to.old))) {
         to.report.old = &to.old.result;
+        to.report.old_config = &to.old.config;
         to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
         to.report.old_run = to.old.run;
         to.report.old_nrun = to.old.nrun;
@@ -58223,6 +58297,7 @@ static int report_of_results(const struct report_args *c,
     if (!status && c->base.n &&
         !(status = report_read_results(c, &c->base, &to.old))) {
         to.report.old = &to.old.result;
+        to.report.old_config = &to.old.config;
         to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
         to.report.old_run = to.old.run;
         to.report.old_nrun = to.old.nrun;

@@ -2056,6 +2056,56 @@ static void test_res_assert_few(void)
     }
 }
 
+/* A comparison says which changes need not be the server's, which have no
+ * known interval, and compares the methods of a mix. */
+static void test_res_compare(void)
+{
+    static const struct loaddoc_config look = { .width = LOADDOC_COLUMNS };
+    static const double percent[] = { 50, 75, 99.9 };
+    static const struct judge_spread run[] = { { .p50 = 10e6, .p999 = NAN },
+                                               { .p50 = 30e6, .p999 = NAN } };
+    const char *to = "127.0.0.1:1";
+    struct client_payload none = {0};
+    struct res_method m[] = {
+        { .call = "a.B/C", .weight = 3, .payload = &none, .npayload = 1 },
+        { .call = "a.B/D", .weight = 1, .payload = &none, .npayload = 1 } };
+    for (int i = 0; i < 4; i++) {       /* alike; another call; a busy client;
+                                         * runs */
+        struct res_config k = { .target = &to, .ntarget = 1, .call = "x",
+            .method = m, .nmethod = 2, .clients = 2, .timeout_ns = 1 };
+        struct res_config other = k;
+        struct res r;
+        struct buf b = {0};
+        CHECK(!res_init(&r, 0) && !res_init_methods(&r, 2));
+        r.planned = r.sent = r.ok = 1000;
+        r.elapsed_ns = 1000000000;
+        r.peer_streams = 100;
+        r.threads = 1;
+        r.thread[0] = (struct res_thread){ .wall_ns = 1000000000,
+            .cpu_ns = i == 2 ? 950000000 : 100000000 };
+        r.method[0].ok = 700;
+        for (int n = 0; n < 1000; n++)
+            hdr_add(&r.response, 10000000);
+        other.nmethod = i == 1 ? 1 : 2;
+        struct judge_report t = { .config = &k, .result = &r, .old = &r,
+            .old_config = &other, .percent = percent, .npercent = 3,
+            .verdict = judge_run(&k, &r), .run = run, .old_run = run,
+            .nrun = i == 3 ? 2 : 0, .old_nrun = i == 3 ? 2 : 0 };
+        loaddoc_text(&b, &t, &look);
+        const char *text = strstr(mem_string(&b), "  compared");
+        CHECK(text != NULL);
+        text = text ? text : "";
+        CHECK(!strstr(text, "is of another call than this one") == (i != 1));
+        CHECK(!strstr(text, "CLIENT-LIMITED, this one CLIENT") == (i != 2));
+        CHECK(!strstr(text, "req/s old") == (i == 1));
+        CHECK(!strstr(text, "700      700") == (i == 1));
+        CHECK(!strstr(text, "+0.0%  not known\n") == (i != 3));
+        CHECK(!strstr(text, "p99.9"));
+        mem_fini(&b);
+        res_fini(&r);
+    }
+}
+
 /* Assertions: each figure, each comparison, and what is none. */
 static void test_res_assert(void)
 {
