@@ -217,6 +217,7 @@
 #include <zlib.h>
 #ifdef HAVE_OPENSSL
 #include <openssl/err.h>
+#include <openssl/pkcs12.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #endif
@@ -769,6 +770,9 @@ enum {
 
     /* Names of a certificate that a message or result has. */
     TLS_NAMES = 5,
+
+    /* Bytes of a file that is not in PEM format, to tell its format. */
+    TLS_FILE_BYTES = 1 << 20,
 };
 
 /* ---- NET ---- */
@@ -25613,10 +25617,10 @@ static int dsc_shown(struct slice s)
     return s.n < 60 ? (int)s.n : 60;
 }
 
-/* Append name to the list b, "A, B"; stop at 100 bytes. */
+/* Append name to the list b, "A, B"; stop with "..." at 100 bytes. */
 static void dsc_put_listed(struct buf *b, struct slice name)
 {
-    if (b->len > 100)
+    if (b->len > 100 || txt_ends(mem_slice(b), "..."))
         return;
     txt_puts(b, b->len ? ", " : "");
     if (b->len + name.n > 100)
@@ -25635,6 +25639,24 @@ static void dsc_put_parts(struct buf *b, const struct dsc_symbol *s)
         dsc_put_listed(b, dsc_bytes(part, 1));
 }
 
+/* Append the names of the fields of the oneof of message s that is called name;
+ * false: there is none. */
+static bool dsc_put_oneof(struct buf *b, const struct dsc_symbol *s,
+                          struct slice name)
+{
+    struct pb_in in = pb_of(s->bytes);
+    struct slice part;
+    uint64_t i = 0, row = UINT64_MAX;
+    for (; row == UINT64_MAX && dsc_next(&in, 8, &part); i++)
+        if (dsc_is_called(part, name))
+            row = i;
+    in = pb_of(s->bytes);
+    while (row != UINT64_MAX && dsc_next(&in, 2, &part))
+        if (dsc_varint(part, 9, UINT64_MAX) == row)
+            dsc_put_listed(b, dsc_bytes(part, 1));
+    return b->len != 0;
+}
+
 /* The names that are most like one that was mistyped. */
 struct dsc_near {
     struct slice want;                  /* borrowed, as the others */
@@ -25646,7 +25668,9 @@ struct dsc_near {
 /* Write the last word of name, in lower case and cut off, to text. */
 static void dsc_last_word(char text[DSC_WORD], struct slice name)
 {
-    name = dsc_last(name);
+    const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
+    name = slash ? txt_after(name, (size_t)(slash - name.p) + 1)
+                 : dsc_last(name);
     size_t n = name.n < DSC_WORD ? name.n : DSC_WORD - 1;
     for (size_t i = 0; i < n; i++)
         text[i] = (char)tolower((unsigned char)name.p[i]);
@@ -26608,9 +26632,17 @@ static int pj_no_field(struct pj_json *j, const struct dsc_symbol *s,
                        struct slice key)
 {
     struct slice near = pj_nearest(s, key);
+    struct buf oneof = {0};
     if (key.n && *key.p == '[')
         return pj_wrong(j, "no extension \"%.*s\" of %.*s in the descriptors",
                         dsc_shown(key), key.p, (int)s->name.n, s->name.p);
+    if (dsc_put_oneof(&oneof, s, key)) {
+        pj_wrong(j, "\"%.*s\" of %.*s is a oneof: write one of its fields "
+                 "instead: %s", dsc_shown(key), key.p, (int)s->name.n,
+                 s->name.p, mem_string(&oneof));
+        mem_fini(&oneof);
+        return GP_EFORMAT;
+    }
     return pj_wrong(j, "no field \"%.*s\" in %.*s%s%.*s%s", dsc_shown(key),
                     key.p, (int)s->name.n, s->name.p,
                     near.n ? " (did you mean \"" : "", (int)near.n,
@@ -27467,10 +27499,12 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  *   items[0].price < 10            an element of a list
  *   stock["tea"] == 3              a value of a map
  *   id =~ ^[0-9a-f]{8}$            a regular expression that matches a part
+ *   #messages >= 3                 the number of messages of the reply
  *
  * The wire bytes are searched for the fields by number; nothing is decoded.  A
  * field left out has its default value; one of a message, element or map entry
- * that is left out has none, and no comparison but != holds.
+ * that is left out has none, and no comparison but != holds.  The same is so
+ * for the fields of a reply without messages.
  *
  * Invariant  a reply's bytes are hostile: each step reads a message once, so
  *            that a check takes time linear in the reply, and no memory.
@@ -27481,6 +27515,7 @@ enum check_op { CHECK_THERE, CHECK_NOT, CHECK_EQUAL, CHECK_UNEQUAL,
                 CHECK_MOST };
 
 #define CHECK_FOUND ": found "          /* between an expression and a value */
+#define CHECK_COUNT "#messages"         /* in place of a field */
 
 /* Longer ones before those that they begin with. */
 static const struct { const char *text; enum check_op op; } check_ops[] = {
@@ -27510,6 +27545,7 @@ struct check {
     const struct dsc_symbol *message;   /* borrowed */
     struct check_step  step[CHECK_STEPS_MOST];
     size_t             n;               /* of step; > 0 */
+    bool               count;           /* step 0 is the number of messages */
     enum check_op      op;
     long double        number;          /* to compare with; exact for integers
                                          * where it has 64 bits of precision */
@@ -27679,6 +27715,8 @@ static void check_say(const struct dsc *d, const struct dsc_field *f,
 static bool check_holds(const struct check *c, struct slice m, struct buf *b)
 {
     struct check_value v = { .there = true, .bytes = m };
+    if (c->count)
+        return true;                    /* see check_ends */
     for (size_t i = 0; i < c->n && v.there; i++)
         v = check_step(&c->step[i], v.bytes);
     const struct dsc_field *f = check_field(&c->step[c->n - 1]);
@@ -27687,6 +27725,31 @@ static bool check_holds(const struct check *c, struct slice m, struct buf *b)
     txt_putf(b, "%s" CHECK_FOUND, c->text);
     check_say(c->d, f, &v, b);
     return false;
+}
+
+/* True if a reply that ended after n messages is as c says, apart from what
+ * check_holds found in each; else append to b as it does. */
+static bool check_ends(const struct check *c, uint64_t n, struct buf *b)
+{
+    const struct dsc_field *f = check_field(&c->step[c->n - 1]);
+    struct check_value v = { .there = c->count, .sent = c->count, .bits = n };
+    if ((n && !c->count) || check_compare(c, f, &v))
+        return true;
+    txt_putf(b, "%s" CHECK_FOUND, c->text);
+    if (c->count)
+        txt_putf(b, "%" PRIu64, n);
+    else
+        txt_puts(b, "no message");
+    return false;
+}
+
+/* Do check_ends of the n checks at c, of a reply of so many messages, up to the
+ * first that fails; none if b has what one of its messages failed. */
+static void check_end(const struct check *c, size_t n, uint64_t messages,
+                      struct buf *b)
+{
+    for (size_t i = 0; i < n && !b->len; i++)
+        (void)check_ends(&c[i], messages, b);
 }
 
 /* ---- compiled ---- */
@@ -27743,10 +27806,32 @@ static int check_read_key(struct check *c, struct check_step *x,
     return GP_OK;
 }
 
+/* Fail: message s has no field of that name. */
+static int check_no_field(const struct dsc_symbol *s, struct slice name,
+                          struct gp_why *why)
+{
+    struct buf known = {0};
+    bool oneof = dsc_put_oneof(&known, s, name);
+    if (!oneof)
+        dsc_put_parts(&known, s);
+    txt_fail(why, GP_EUSAGE, oneof ? "'%.*s' of %.*s is a oneof: name one of "
+             "its fields: %s" : "no field '%.*s' in %.*s, which has %s",
+             dsc_shown(name), name.p, dsc_shown(s->name), s->name.p,
+             known.len ? mem_string(&known) : "none");
+    mem_fini(&known);
+    return GP_EUSAGE;
+}
+
 /* Read the path that *s starts with into c's steps. */
 static int check_read_path(struct check *c, struct slice *s, struct gp_why *why)
 {
     const struct dsc_symbol *in = c->message;
+    c->count = txt_starts(*s, CHECK_COUNT);
+    if (c->count) {
+        c->step[c->n++].f.type = DSC_UINT64;
+        *s = txt_after(*s, strlen(CHECK_COUNT));
+        return GP_OK;
+    }
     do {
         struct check_step *x = &c->step[c->n];
         struct slice name = { s->p, 0 }, key;
@@ -27764,13 +27849,7 @@ static int check_read_path(struct check *c, struct slice *s, struct gp_why *why)
             return txt_fail(why, GP_EUSAGE, "a field is missing; write FIELD, "
                             "!FIELD, or FIELD OP VALUE");
         if (!dsc_find_field(c->d, in, name, 0, &x->f)) {
-            struct buf known = {0};
-            dsc_put_parts(&known, in);
-            txt_fail(why, GP_EUSAGE, "no field '%.*s' in %.*s, which has %s",
-                     dsc_shown(name), name.p, dsc_shown(in->name), in->name.p,
-                     known.len ? mem_string(&known) : "none");
-            mem_fini(&known);
-            return GP_EUSAGE;
+            return check_no_field(in, name, why);
         }
         c->n++;
         bool picked = s->n && *s->p == '[';
@@ -27787,6 +27866,25 @@ static int check_read_path(struct check *c, struct slice *s, struct gp_why *why)
            ? check_field(x)->of : NULL;
     } while (s->n && *s->p == '.' && (*s = txt_after(*s, 1)).p);
     return GP_OK;
+}
+
+/* Fail: text is no value of field f, which is a number, a bool or an enum. */
+static int check_no_value(const struct dsc_field *f, struct slice text,
+                          struct gp_why *why)
+{
+    enum dsc_form form = dsc_types[f->type].form;
+    struct buf known = {0};
+    if (form == DSC_NAMED && f->of)
+        dsc_put_parts(&known, f->of);
+    txt_fail(why, GP_EUSAGE, known.len ? "'%.*s' is no value of %.*s, which "
+             "has %s" : "'%.*s' is %.*s%s", dsc_shown(text), text.p,
+             known.len ? dsc_shown(f->of->name) : 40,
+             known.len ? f->of->name.p
+             : form == DSC_TRUTH ? "neither true nor false"
+             : form == DSC_NAMED ? "no value of the enum" : "not a number",
+             known.len ? mem_string(&known) : "");
+    mem_fini(&known);
+    return GP_EUSAGE;
 }
 
 /* Read text, a number or the name of a value of the enum f, into c->number. */
@@ -27810,10 +27908,7 @@ static int check_read_number(struct check *c, const struct dsc_field *f,
     else if (form != DSC_TRUTH && form != DSC_NAMED && !isnan(txt_finite(text)))
         c->number = (long double)txt_finite(text);
     else
-        return txt_fail(why, GP_EUSAGE, "'%.*s' is %s", dsc_shown(text), text.p,
-                        form == DSC_TRUTH ? "neither true nor false"
-                        : form == DSC_NAMED ? "no value of the enum"
-                                            : "not a number");
+        return check_no_value(f, text, why);
     if (f->type == DSC_FLOAT)           /* 0.1 is what a float makes of it */
         c->number = (long double)(float)c->number;
     return GP_OK;
@@ -28028,6 +28123,7 @@ static bool tpl_cut_quoted(char *text, size_t n, size_t *at, struct slice *cell)
         text[to++] = text[i++];
     }
     cell->n = to - (*at + 1);
+    memset(text + to, ' ', i - to);     /* for tpl_line */
     if (i == n)
         return false;
     *at = ++i;
@@ -28056,6 +28152,18 @@ static bool tpl_cut_field(char *text, size_t n, size_t *at, struct slice *cell,
     return true;
 }
 
+/* Return the line of l's file that has the byte at p. */
+static size_t tpl_line(const struct tpl_list *l, const char *p)
+{
+    const char *from = (const char *)l->bytes.data;
+    size_t line = 1;
+    while ((from = memchr(from, '\n', (size_t)(p - from)))) {
+        from++;
+        line++;
+    }
+    return line;
+}
+
 /* Read l's bytes from at as CSV [RFC 4180]; empty lines are skipped. */
 static int tpl_read_csv(struct tpl_list *l, size_t at, struct gp_why *why)
 {
@@ -28068,9 +28176,9 @@ static int tpl_read_csv(struct tpl_list *l, size_t at, struct gp_why *why)
         bool last = false;
         while (!e && !last) {
             if (!tpl_cut_field(text, n, &at, &cell, &last))
-                return txt_fail(why, GP_EFORMAT, "%s, row %zu: a quoted field "
+                return txt_fail(why, GP_EFORMAT, "%s, line %zu: a quoted field "
                                 "without its end, or with text after it",
-                                l->path, row + 1);
+                                l->path, tpl_line(l, text + from));
             e = tpl_add_cell(l, cell, why);
         }
         if (!e && l->ncell == first + 1 && !cell.n && text[from] != '"') {
@@ -28079,9 +28187,9 @@ static int tpl_read_csv(struct tpl_list *l, size_t at, struct gp_why *why)
         }
         l->columns = row ? l->columns : l->ncell;
         if (!e && l->ncell - first != l->columns)
-            e = txt_fail(why, GP_EFORMAT, "%s, row %zu: %zu fields; the first "
-                         "row has %zu", l->path, row + 1, l->ncell - first,
-                         l->columns);
+            e = txt_fail(why, GP_EFORMAT, "%s, line %zu: %zu fields; the first "
+                         "row has %zu", l->path, tpl_line(l, text + from),
+                         l->ncell - first, l->columns);
         row++;
     }
     l->rows = row;
@@ -28107,25 +28215,38 @@ static int tpl_read_list(struct tpl_list *l, struct gp_why *why)
     return e;
 }
 
-/* Return the file at path, read once, or NULL. */
-static const struct tpl_list *tpl_file(struct tpl_set *set, struct slice path,
-                                       bool csv, struct gp_why *why)
+/* Set *to to the file at path, which is read once.  *why names the option or
+ * the template that asks for it. */
+static int tpl_file(struct tpl_set *set, struct slice path, bool csv,
+                    const struct tpl_list **to, struct gp_why *why)
 {
+    struct gp_why cause = {{0}};
     for (size_t i = 0; i < set->n; i++)
         if (set->list[i].csv == csv &&
-            txt_equal(txt_slice(set->list[i].path), path))
-            return &set->list[i];
-    if (set->n == TPL_FILES_MOST) {
-        txt_fail(why, GP_ELIMIT, "more than %d files in templates",
-                 TPL_FILES_MOST);
-        return NULL;
-    }
+            txt_equal(txt_slice(set->list[i].path), path)) {
+            *to = &set->list[i];
+            return GP_OK;
+        }
+    if (set->n == TPL_FILES_MOST)
+        return txt_fail(why, GP_ELIMIT, "more than %d files in templates",
+                        TPL_FILES_MOST);
     struct tpl_list *l = &set->list[set->n++];
     *l = (struct tpl_list){
         .path = mem_arena_dup(&set->text, path.p, path.n), .csv = csv };
-    if (!l->path)
-        txt_fail(why, GP_ENOMEM, "out of memory");
-    return l->path && !tpl_read_list(l, why) ? l : NULL;
+    *to = l;
+    int e = l->path ? tpl_read_list(l, &cause)
+                    : txt_fail(&cause, GP_ENOMEM, "out of memory");
+    return e ? txt_fail(why, e, "%s%s", csv ? "--csv " : "{{file:PATH}}: ",
+                        cause.text) : GP_OK;
+}
+
+/* True if a file of set is that of --csv. */
+static bool tpl_uses_csv(const struct tpl_set *set)
+{
+    bool uses = false;
+    for (size_t i = 0; i < set->n; i++)
+        uses |= set->list[i].csv;
+    return uses;
 }
 
 /* Release set; a zero one is fine. */
@@ -28157,9 +28278,9 @@ static int tpl_read_column(struct tpl_set *set, struct slice name,
         return txt_fail(why, GP_EUSAGE, "{{csv.%.*s}} needs --csv FILE",
                         dsc_shown(name), name.p);
     p->what = TPL_CELL;
-    p->list = tpl_file(set, txt_slice(set->csv), true, why);
-    if (!p->list)
-        return GP_EFORMAT;
+    int e = tpl_file(set, txt_slice(set->csv), true, &p->list, why);
+    if (e)
+        return e;
     struct buf known = {0};
     for (; p->column < p->list->columns; p->column++) {
         struct slice s = p->list->cell[p->column];
@@ -28167,8 +28288,8 @@ static int tpl_read_column(struct tpl_set *set, struct slice name,
             break;
         txt_putf(&known, "%s%.*s", p->column ? ", " : "", dsc_shown(s), s.p);
     }
-    int e = p->column < p->list->columns ? GP_OK
-          : txt_fail(why, GP_EUSAGE, "{{csv.%.*s}}: %s has no such column, but "
+    e = p->column < p->list->columns ? GP_OK
+      : txt_fail(why, GP_EUSAGE, "{{csv.%.*s}}: %s has no such column, but "
                      "%s", dsc_shown(name), name.p, set->csv,
                      mem_string(&known));
     mem_fini(&known);
@@ -28199,13 +28320,14 @@ static int tpl_read_part(struct tpl_set *set, struct slice body,
         return tpl_read_column(set, txt_after(s, 4), p, why);
     if (txt_starts(s, "file:")) {
         p->what = TPL_CELL;
-        p->list = tpl_file(set, txt_after(s, 5), false, why);
-        return p->list ? GP_OK : GP_EFORMAT;
+        return tpl_file(set, txt_after(s, 5), false, &p->list, why);
     }
     p->what = TPL_RAND;
-    if (txt_starts(s, "rand:") &&
-        !txt_slice_number(txt_after(s, 5), 1, UINT64_C(1) << 53, &p->n))
-        return GP_OK;
+    if (txt_starts(s, "rand:"))
+        return txt_slice_number(txt_after(s, 5), 1, UINT64_C(1) << 53, &p->n)
+             ? txt_fail(why, GP_EUSAGE, "{{%.*s}}: {{rand:N}} is a number "
+                        "below N, which is a whole number from 1 to 2^53",
+                        dsc_shown(body), body.p) : GP_OK;
     return tpl_refuse(body, why);
 }
 
@@ -28670,39 +28792,69 @@ static int tpl_put_message(const struct tpl_message *m, struct tpl_call *c,
     return tpl_put_nodes(m, 0, m->n, c, text, b, why);
 }
 
-/* Return the number of rows of p's file, a cell; or an error, if one that is a
- * JSON value is none. */
-static int64_t tpl_cell_rows(const struct tpl_part *p, struct gp_why *why)
+/* Fail as cause does, and say in *why which values of call row are in node:
+ * each file's line, and the column in it.  GP_EFORMAT: there are none. */
+static int tpl_blame(const struct tpl_node *node, uint64_t row,
+                     const struct gp_why *cause, struct gp_why *why)
+{
+    struct buf b = {0};
+    for (size_t i = 0; i < node->text.n && b.len < 300; i++) {
+        const struct tpl_part *p = &node->text.part[i];
+        if (p->what != TPL_CELL)
+            continue;
+        const struct tpl_list *l = p->list;
+        struct slice cell = tpl_cell(p, row);
+        txt_putf(&b, "%s%s%.200s, line %zu", b.len ? "; " : "",
+                 l->csv ? "--csv " : "", l->path, tpl_line(l, cell.p));
+        if (l->csv)
+            txt_putf(&b, ", %.*s", dsc_shown(l->cell[p->column]),
+                     l->cell[p->column].p);
+    }
+    if (!b.len)
+        return txt_fail(why, GP_EFORMAT, "%s", cause->text);
+    txt_fail(why, GP_EUSAGE, "%s: %s", mem_string(&b), cause->text);
+    mem_fini(&b);
+    return GP_EUSAGE;
+}
+
+/* Return the number of rows of p's file, a cell of node; GP_EUSAGE if one of
+ * them stands outside of quotes and is no JSON. */
+static int64_t tpl_cell_rows(const struct tpl_node *node,
+                             const struct tpl_part *p, struct gp_why *why)
 {
     size_t n = p->list->rows - p->list->csv;
+    bool csv = p->list->csv;
+    struct slice name = csv ? p->list->cell[p->column] : txt_slice("file:PATH");
+    struct gp_why cause = {{0}};
     struct js_value v;
-    for (size_t row = 0; row < n && p->bare; row++)
-        if (js_read(tpl_cell(p, row), &v, why))
-            return txt_fail(why, GP_EFORMAT, "%s, value %zu: no JSON value, "
-                            "such as 1 or \"a\"", p->list->path, row + 1);
+    for (size_t row = 0; row < n && p->bare; row++) {
+        struct slice cell = tpl_cell(p, row);
+        if (!js_read(cell, &v, &cause))
+            continue;
+        txt_fail(&cause, 0, "'%.*s' is no JSON value; for text, write "
+                 "\"{{%s%.*s}}\" in quotes", dsc_shown(cell), cell.p,
+                 csv ? "csv." : "", dsc_shown(name), name.p);
+        return tpl_blame(node, row, &cause, why);
+    }
     return (int64_t)n;
 }
 
-/* Return the number of rows of the files in m's JSON, or an error; charge what
- * it takes to try each of them. */
-static int64_t tpl_rows(struct tpl_set *set, const struct tpl_message *m,
+/* Return the number of rows of the files in node, JSON; or an error.  Charge
+ * what it takes to try each of them. */
+static int64_t tpl_rows(struct tpl_set *set, const struct tpl_node *node,
                         struct gp_why *why)
 {
     int64_t rows = 0, n;
-    size_t bytes = 0, cells = 0;
-    for (size_t i = 0; i < m->n; i++) {
-        const struct tpl_node *node = &m->node[i];
-        bytes += node->op == TPL_JSON ? TPL_TRY_BYTES : 0;
-        for (size_t k = 0; k < node->text.n && node->op == TPL_JSON; k++) {
-            const struct tpl_part *p = &node->text.part[k];
-            bytes += p->text.n;
-            if (p->what != TPL_CELL)
-                continue;
-            if ((n = tpl_cell_rows(p, why)) < 0)
-                return n;
-            rows = n > rows ? n : rows;
-            cells += p->list->bytes.len;
-        }
+    size_t bytes = TPL_TRY_BYTES, cells = 0;
+    for (size_t k = 0; k < node->text.n; k++) {
+        const struct tpl_part *p = &node->text.part[k];
+        bytes += p->text.n;
+        if (p->what != TPL_CELL)
+            continue;
+        if ((n = tpl_cell_rows(node, p, why)) < 0)
+            return n;
+        rows = n > rows ? n : rows;
+        cells += p->list->bytes.len;
     }
     set->tried += (size_t)rows * bytes + cells;
     return set->tried <= TPL_TRIED_BYTES ? rows
@@ -28712,39 +28864,49 @@ static int64_t tpl_rows(struct tpl_set *set, const struct tpl_message *m,
                     TPL_TRIED_BYTES >> 20);
 }
 
-/* Encode m's JSON as call c has it; text and wire are for it. */
-static int tpl_try(const struct tpl_message *m, struct tpl_call *c,
-                   struct buf *text, struct buf *wire, struct gp_why *why)
+/* Encode node, JSON of m, with each row of its files, or with the least numbers
+ * if it has none; text and wire are for it. */
+static int tpl_try_rows(struct tpl_set *set, const struct tpl_message *m,
+                        const struct tpl_node *node, struct buf *text,
+                        struct buf *wire, struct gp_why *why)
 {
-    int e = GP_OK;
-    for (size_t i = 0; i < m->n && !e; i++) {
-        const struct tpl_node *node = &m->node[i];
+    struct gp_why cause = {{0}};
+    int64_t rows = tpl_rows(set, node, why);
+    int e = rows < 0 ? (int)rows : GP_OK;
+    for (uint64_t row = 0; !e && row < (uint64_t)(rows ? rows : 1); row++) {
+        struct tpl_call c = { .seq = row };
         wire->len = 0;
-        if (node->op == TPL_JSON)
-            e = tpl_put_json(m->d, node->message, &node->text, c, text, wire,
-                             why);
+        e = tpl_put_json(m->d, node->message, &node->text, &c, text, wire,
+                         &cause);
+        if (e == GP_EFORMAT)
+            e = tpl_blame(node, row, &cause, why);
+        else if (e)
+            *why = cause;
     }
     return e;
 }
 
-/* Encode m's JSON with the largest numbers, and with each row. */
+/* Encode m's JSON with the largest numbers, and with each row.  GP_EUSAGE: *why
+ * names a value of a file. */
 static int tpl_check(struct tpl_set *set, const struct tpl_message *m,
                      struct gp_why *why)
 {
     struct buf text = {0}, wire = {0};
     struct gp_why cause = {{0}};
-    int64_t rows = tpl_rows(set, m, why);
-    int e = rows < 0 ? (int)rows : GP_OK;
-    for (uint64_t row = 0; !e && row < (uint64_t)rows; row++) {
-        e = tpl_try(m, &(struct tpl_call){ .seq = row }, &text, &wire, &cause);
-        if (e)
-            txt_fail(why, e, "row %" PRIu64 " of the values: %s", row + 1,
-                     cause.text);
-    }
     struct tpl_call most = { .seq = INT32_MAX, .client = TPL_CLIENT_MOST,
                              .rand = UINT64_MAX };
-    if (!e && (e = tpl_try(m, &most, &text, &wire, &cause)))
-        txt_fail(why, e, "with the largest values: %s", cause.text);
+    int e = GP_OK;
+    for (size_t i = 0; i < m->n && !e; i++)
+        if (m->node[i].op == TPL_JSON)
+            e = tpl_try_rows(set, m, &m->node[i], &text, &wire, why);
+    for (size_t i = 0; i < m->n && !e; i++) {
+        const struct tpl_node *node = &m->node[i];
+        wire.len = 0;
+        if (node->op == TPL_JSON &&
+            (e = tpl_put_json(m->d, node->message, &node->text, &most, &text,
+                              &wire, &cause)))
+            txt_fail(why, e, "with the largest values: %s", cause.text);
+    }
     mem_fini(&text);
     mem_fini(&wire);
     return e;
@@ -28764,18 +28926,26 @@ static int tpl_message_init(struct tpl_message *m, struct tpl_set *set,
                             const struct dsc *d, const struct dsc_symbol *s,
                             const struct js_value *v, struct gp_why *why)
 {
+    struct gp_why whole = {{0}};
     struct tpl_build x = { m, set, why };
     struct tpl_call least = {0};
     struct tpl t = {0};
     struct buf text = {0}, wire = {0};
     *m = (struct tpl_message){ .d = d };
-    int e = tpl_compile(&t, set, v->text, why);
-    e = e ? e : tpl_put_json(d, s, &t, &least, &text, &wire, why);
-    if (!e)
+    int e = tpl_compile(&t, set, v->text, why), e_whole = GP_OK;
+    if (!e) {
+        e_whole = tpl_put_json(d, s, &t, &least, &text, &wire, &whole);
         e = v->kind != JS_OBJECT || pj_find_known(pj_known, s->name)
           ? tpl_add_json(&x, s, v->text)
           : tpl_add_object(&x, s, v, DSC_JSON_DEPTH);
-    e = e ? e : tpl_check(set, m, why);
+        e = e ? e : tpl_check(set, m, why);
+    }
+    /* Of the whole, an error names the field's whole path; but a value's file
+     * and line say more. */
+    if (e_whole && e != GP_EUSAGE && e != GP_ENOMEM) {
+        e = e_whole;
+        *why = whole;
+    }
     tpl_fini(&t);
     mem_fini(&text);
     mem_fini(&wire);
@@ -30323,12 +30493,87 @@ static int tls_on_passphrase(char *to, int size, int writing, void *arg)
     return -1;
 }
 
+/* Formats in which certificates and keys come, and what makes PEM of them. */
+enum tls_form { TLS_OTHER, TLS_DER, TLS_DER_KEY, TLS_PKCS12, TLS_PKCS7,
+                TLS_JKS };
+
+static const struct { const char *name, *convert; } tls_form[] = {
+    [TLS_DER] = { "DER", "openssl x509 -inform DER -in FILE -out FILE.pem" },
+    [TLS_DER_KEY] = { "DER", "openssl pkey -inform DER -in FILE -out "
+                      "FILE.pem" },
+    [TLS_PKCS12] = { "PKCS#12", "openssl pkcs12 -in FILE -out FILE.pem "
+                     "-nodes" },
+    [TLS_PKCS7] = { "PKCS#7", "openssl pkcs7 -print_certs -in FILE -out "
+                    "FILE.pem" },
+    [TLS_JKS] = { "JKS", "keytool -importkeystore -srckeystore FILE "
+                  "-deststoretype PKCS12 -destkeystore FILE.p12; then openssl "
+                  "pkcs12 -in FILE.p12 -out FILE.pem -nodes" },
+};
+
+/* Return the format of file. */
+static enum tls_form tls_form_of(const char *file)
+{
+    enum tls_form form = TLS_OTHER;
+    struct buf b = {0};
+    if (sys_read_file(file, TLS_FILE_BYTES, &b, NULL))
+        b.len = 0;
+    const uint8_t *p = b.data, *from = p;
+    struct slice all = mem_slice(&b);
+    X509 *cert = p ? d2i_X509(NULL, &p, (long)b.len) : NULL;
+    p = from;
+    EVP_PKEY *key = p ? d2i_AutoPrivateKey(NULL, &p, (long)b.len) : NULL;
+    p = from;
+    PKCS12 *store = p ? d2i_PKCS12(NULL, &p, (long)b.len) : NULL;
+    if (cert || key || store)
+        form = cert ? TLS_DER : key ? TLS_DER_KEY : TLS_PKCS12;
+    else if (txt_starts(all, "\xfe\xed\xfe\xed"))
+        form = TLS_JKS;
+    else if (all.n && memmem(all.p, all.n, "BEGIN PKCS7", 11))
+        form = TLS_PKCS7;
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    PKCS12_free(store);
+    ERR_clear_error();
+    mem_fini(&b);
+    return form;
+}
+
 /* Fail: file, of option, cannot be used. */
 static int tls_fail_file(const char *option, const char *file, const char *what,
                          struct gp_why *why)
 {
-    const char *text = access(file, R_OK) ? strerror(errno) : what;
-    return txt_fail(why, GP_EIO, "%s %.100s: %s", option, file, text);
+    if (access(file, R_OK))
+        return txt_fail(why, GP_EIO, "%s %.100s: %s", option, file,
+                        strerror(errno));
+    enum tls_form form = tls_form_of(file);
+    return form == TLS_OTHER
+         ? txt_fail(why, GP_EIO, "%s %.100s: %s", option, file, what)
+         : txt_fail(why, GP_EIO, "%s %.100s: is in %s format; to convert it to "
+                    "PEM: %s", option, file, tls_form[form].name,
+                    tls_form[form].convert);
+}
+
+/* Fail if the certificate of c, a client's, is not valid now. */
+static int tls_check_dates(const struct tls_context *c, struct gp_why *why)
+{
+    const struct tls_config *k = &c->config;
+    const X509 *cert = SSL_CTX_get0_certificate(c->ssl);
+    const ASN1_TIME *begin = cert ? X509_get0_notBefore(cert) : NULL;
+    const ASN1_TIME *end = cert ? X509_get0_notAfter(cert) : NULL;
+    bool early = begin && X509_cmp_current_time(begin) > 0;
+    struct buf b = {0};
+    if (!cert || k->server || (!early && X509_cmp_current_time(end) >= 0))
+        return GP_OK;
+    ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
+    txt_puts(&b, early ? "is not valid before " : "expired at ");
+    tls_put_time(&b, early ? begin : end);
+    txt_puts(&b, "; the clock here says ");
+    tls_put_time(&b, now);
+    ASN1_TIME_free(now);
+    txt_fail(why, GP_EIO, "--cert %.100s: the certificate %s", k->cert,
+             mem_string(&b));
+    mem_fini(&b);
+    return GP_EIO;
 }
 
 /* Load c's certificate and key. */
@@ -30348,7 +30593,7 @@ static int tls_load_cert(struct tls_context *c, struct gp_why *why)
                              why);
     if (SSL_CTX_use_PrivateKey_file(c->ssl, file, SSL_FILETYPE_PEM) == 1 &&
         SSL_CTX_check_private_key(c->ssl) == 1)
-        return GP_OK;
+        return tls_check_dates(c, why);
     if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH ||
         ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_TYPE_MISMATCH)
         return txt_fail(why, GP_EIO, "the key of %s %.80s does not belong to "
@@ -39114,6 +39359,23 @@ static int schema_read_set(struct schema *s, const char *path,
                     e ? cause.text : "no file in it");
 }
 
+/* True if the file at path is in none of the directories of s, as protoc wants
+ * it: the file's name begins with theirs, or it is found from them. */
+static bool schema_is_outside(const struct schema *s, const char *path)
+{
+    char file[PATH_MAX];
+    bool outside = !access(path, R_OK);
+    for (size_t i = 0; i < s->ndir && outside; i++) {
+        const char *dir = s->dir[i];
+        size_t n = strlen(dir);
+        n -= n > 1 && dir[n - 1] == '/';
+        snprintf(file, sizeof file, "%s/%s", dir, path);
+        outside = access(file, R_OK) &&
+                  (strncmp(path, dir, n) || (path[n] != '/' && n > 1));
+    }
+    return outside;
+}
+
 /* Put protoc's arguments into argv, which has room, with its output at out. */
 static int schema_protoc_args(struct schema *s, const char **argv,
                               const char *out)
@@ -39126,8 +39388,10 @@ static int schema_protoc_args(struct schema *s, const char **argv,
         argv[n++] = "-I";
         argv[n++] = s->dir[i];
     }
-    for (size_t i = 0; !s->ndir && i < s->nproto; i++) {
+    for (size_t i = 0; i < s->nproto; i++) {
         const char *path = s->proto[i], *slash = strrchr(path, '/');
+        if (s->ndir && !schema_is_outside(s, path))
+            continue;
         size_t bytes = slash ? (size_t)(slash - path) + (slash == path) : 1;
         argv[n++] = "-I";
         argv[n++] = *path == '/' ? path : ".";  /* imports as from here */
@@ -39144,6 +39408,45 @@ static int schema_protoc_args(struct schema *s, const char **argv,
         argv[n++] = s->proto[i];
     argv[n] = NULL;
     return GP_OK;
+}
+
+/* Put into dir the nearest directory above the file at path that has the file
+ * name; false: none has. */
+static bool schema_find_root(const char *path, struct slice name,
+                             char dir[PATH_MAX])
+{
+    char file[2 * PATH_MAX];
+    char *slash = realpath(path, dir) ? strrchr(dir, '/') : NULL;
+    for (; slash; slash = strrchr(dir, '/')) {
+        *slash = 0;
+        snprintf(file, sizeof file, "%s/%.*s", dir,
+                 name.n < PATH_MAX ? (int)name.n : PATH_MAX, name.p);
+        if (!access(file, R_OK))
+            return true;
+    }
+    return false;
+}
+
+/* Explain in why that protoc found no file to import, if that is what s->said
+ * says. */
+static void schema_explain_protoc(const struct schema *s, struct gp_why *why)
+{
+    struct slice rest = mem_slice(&s->said), name = {0};
+    static const char lost[] = ": File not found.";
+    char dir[PATH_MAX];
+    while (rest.n && !name.n) {
+        struct slice line = txt_trim(txt_next_line(&rest));
+        if (txt_ends(line, lost))
+            name = (struct slice){ line.p, line.n - strlen(lost) };
+    }
+    bool found = false;
+    for (size_t i = 0; i < s->nproto && name.n && !found; i++)
+        found = schema_find_root(s->proto[i], name, dir);
+    if (name.n)
+        txt_fail(why, 0, "%s imports %.*s. To say where protoc finds it: "
+                 "-I %.200s%s", *s->proto, dsc_shown(name), name.p,
+                 !found ? "DIR" : *dir ? dir : "/", found ? "" : ", the "
+                 "directory that it is relative to");
 }
 
 /* Run protoc on the .proto files, and add its FileDescriptorSet.  What protoc
@@ -39168,6 +39471,8 @@ static int schema_protoc(struct schema *s, struct gp_why *why)
         txt_fail(why, e, "%s. --proto needs protoc; install it: apt install "
                  "protobuf-compiler (or dnf; brew install protobuf). Or give "
                  "--protoset FILE", cause.text);
+    } else if (e && s->said.len) {
+        schema_explain_protoc(s, why);
     }
     if (!e && lseek(fd, 0, SEEK_SET) == 0)
         e = sys_read_fd(fd, "protoc", SCHEMA_FILE_BYTES, &set, why);
@@ -40036,22 +40341,116 @@ static struct schema_found schema_look_up(const struct dsc *d,
     return found;
 }
 
-/* Fail: name means nothing in s; list the names most like it. */
-static int schema_no_name(struct schema *s, struct slice name,
-                          struct gp_why *why)
+/* True if full is want, or ends with it after a dot or slash; a dot counts as
+ * a slash. */
+static bool schema_is_end(struct slice full, struct slice want)
 {
-    struct dsc_near near = { .want = name };
-    struct buf services = {0}, list = {0};
-    struct gp_why none = {{0}};
-    (void)schema_services(s, &services, &none);
-    for (size_t i = 0; i < s->d.nsymbols; i++)
-        dsc_near_add(&near, s->d.symbol[i]->name);
-    dsc_near_put(&near, &list);
-    txt_fail(why, GP_EUSAGE, "no type, service or method %.*s; there are %s",
-             dsc_shown(name), name.p, mem_string(&list));
+    if (!want.n || want.n > full.n)
+        return false;
+    struct slice end = txt_after(full, full.n - want.n);
+    for (size_t i = 0; i < want.n; i++)
+        if (end.p[i] != want.p[i] && (want.p[i] != '.' || end.p[i] != '/'))
+            return false;
+    return end.n == full.n || end.p[-1] == '.' || end.p[-1] == '/';
+}
+
+/* Names that were looked for. */
+struct schema_names {
+    struct slice want;
+    bool methods;                       /* no others count */
+    struct dsc_near near;
+    struct schema_found found;          /* the last that ends with want */
+    struct buf ends;                    /* a list of those that do */
+    size_t n;                           /* in it */
+};
+
+/* Return SERVICE/METHOD, a name that s keeps, of a method of service; NULL: no
+ * memory is left. */
+static const char *schema_method_name(struct schema *s,
+                                      const struct dsc_symbol *service,
+                                      const struct dsc_part *method)
+{
+    struct buf b = {0};
+    struct slice name = dsc_bytes(method->bytes, 1);
+    txt_putf(&b, "%.*s/%.*s", (int)service->name.n, service->name.p,
+             (int)name.n, name.n ? name.p : "");
+    char *copy = b.err ? NULL : mem_arena_dup(&s->text, b.data, b.len);
+    mem_fini(&b);
+    return copy;
+}
+
+/* Look at the symbol, or at the method of it, called name. */
+static void schema_names_add(struct schema_names *k, struct slice name,
+                             const struct dsc_symbol *symbol,
+                             const struct dsc_part *method)
+{
+    dsc_near_add(&k->near, name);
+    if (!schema_is_end(name, k->want))
+        return;
+    k->found = (struct schema_found){ symbol, method };
+    k->n++;
+    dsc_put_listed(&k->ends, name);
+}
+
+/* Look at all names of the files or the server, those of methods with their
+ * services. */
+static int schema_names_read(struct schema *s, struct schema_names *k,
+                             struct gp_why *why)
+{
+    struct buf services = {0};
+    int e = schema_services(s, &services, why);
     mem_fini(&services);
+    k->near.want = k->want;
+    for (size_t i = 0; i < s->d.nsymbols && !e; i++) {
+        const struct dsc_symbol *x = s->d.symbol[i];
+        if (!k->methods && !dsc_is_map(x))
+            schema_names_add(k, x->name, x, NULL);
+        for (uint32_t n = 0; n < x->nparts && x->kind == 'S'; n++) {
+            const struct dsc_part *p = &s->d.part[x->part + n];
+            const char *name = schema_method_name(s, x, p);
+            if (name)
+                schema_names_add(k, txt_slice(name), x, p);
+        }
+    }
+    return e;
+}
+
+/* Find the symbol or method whose name ends with k->want, if there is only one;
+ * else list those that do, or the names most like it. */
+static int schema_find_end(struct schema *s, struct schema_names *k,
+                           struct gp_why *why)
+{
+    struct buf list = {0};
+    int e = schema_names_read(s, k, why);
+    if (!e && k->n != 1) {
+        if (!k->n)
+            dsc_near_put(&k->near, &list);
+        txt_fail(why, GP_EUSAGE, k->n ? "%s ends with %.*s: %s; write one of "
+                 "them" : "no %s %.*s; there are %s",
+                 k->n ? "more than one name"
+                      : k->methods ? "method" : "type, service or method",
+                 dsc_shown(k->want), k->want.p,
+                 mem_string(k->n ? &k->ends : &list));
+        e = schema_fail(s, GP_EUSAGE, why);
+    }
     mem_fini(&list);
-    return schema_fail(s, GP_EUSAGE, why);
+    mem_fini(&k->ends);
+    return e;
+}
+
+/* Set *call, which ends the name of only one method, to the whole name; it is
+ * kept by s. */
+static int schema_find_call(struct schema *s, const char **call,
+                            struct gp_why *why)
+{
+    struct schema_names k = { .want = txt_slice(*call + (**call == '/')),
+                              .methods = true };
+    int e = schema_find_end(s, &k, why);
+    if (e)
+        return e;
+    const char *name = schema_method_name(s, k.found.symbol, k.found.method);
+    *call = name ? name : *call;
+    return name ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
 /* Find what name means, in the files or at the server. */
@@ -40071,13 +40470,17 @@ static int schema_find(struct schema *s, struct slice name,
         ask = dsc_scope(name);
     }
     const struct dsc_symbol *m = found->symbol;
+    struct schema_names k = { .want = name };
     if (m && slash && !found->method) {
         dsc_no_method(&s->d, m, txt_after(name, (size_t)(slash - name.p) + 1),
                       why);
         return schema_fail(s, GP_EUSAGE, why);
     }
+    if (!m && (e = schema_find_end(s, &k, why)))
+        return e;
     if (!m)
-        return schema_no_name(s, name, why);
+        *found = k.found;
+    m = found->symbol;
     if (server && found->method)
         e = schema_complete_method(s, m, found->method, why);
     else if (server && m->kind == 'M')
@@ -44410,13 +44813,15 @@ static bool load_call_late(const struct load_worker *w,
            r->status == GP_STATUS_DEADLINE_EXCEEDED;
 }
 
-/* Count k, which ended with r, and free its slot.  A reply that failed a check
- * fails it. */
+/* Count k, which ended with r or fails a check, and free its slot. */
 static void load_call_count(struct load_worker *w, struct load_call *k,
                             const struct client_result *r)
 {
     int64_t now_ns = w->net.now_ns;
     bool drains = load_worker_drains(w);
+    if (k->method->ncheck && r->kind == CLIENT_OK)
+        check_end(&w->check[w->check_at[k->method - w->run->config->method]],
+                  k->method->ncheck, k->rpc.frame.count, &k->wrong);
     if (k->method->ncheck && k->wrong.len && r->kind == CLIENT_OK) {
         load_call_count(w, k, &(struct client_result){ .kind = CLIENT_CHECK,
                             .text = mem_string(&k->wrong) });
@@ -55431,6 +55836,10 @@ static int runcmd_attach(const struct opt_command *cmd)
  * runs    main thread
  */
 
+enum { MSG_FROM_BYTES = 1024 };         /* of what an error begins with */
+
+#define MSG_CALL "helloworld.Greeter/SayHello"  /* without --call */
+
 struct msg_method {                     /* one to call */
     const char *call, *data;            /* data: JSON or @FILE; or NULL */
     const char *from;                   /* the option that named them */
@@ -55446,9 +55855,10 @@ struct msg_method {                     /* one to call */
 
 struct msg {
     /* options */
-    const char *call, *data, *binary, *compression, *mix, *csv;
+    const char *binary, *compression, *mix, *csv;
     uint64_t messages, payload_size;    /* size UINT64_MAX: not given */
     int64_t interval_ns, stream_ns;
+    struct opt_list call, data;         /* one at most */
     struct opt_list metadata, check, protoset, proto, dir;
     bool reflection;
     /* parsed from them */
@@ -55465,6 +55875,13 @@ struct msg {
     struct buf calls;                   /* the names of each, in text */
     struct arena text;                  /* of mix; keys of headers */
 };
+
+/* Print why, what is wrong with what option gives, unless it names another. */
+static void msg_say(const char *option, const struct gp_why *why)
+{
+    bool named = txt_starts(txt_slice(why->text), "--");
+    say_error("%s%s%s", named ? "" : option, named ? "" : ": ", why->text);
+}
 
 /* Compile the templates in the value of h, c's last header. */
 static int msg_compile_header(struct msg *c, struct res_header *h)
@@ -55606,15 +56023,36 @@ static int msg_open_schema(struct msg *c, const struct reflect *server)
     return e ? say_why(e, &why), EXIT_FAILED : EXIT_OK;
 }
 
-/* Find the method m->call; set m->method, which for a raw message may stay
- * zero. */
+/* True if call is one word, a method without its service. */
+static bool msg_is_word(const char *call)
+{
+    size_t n = 0;
+    while (isalnum((uint8_t)call[n]) || call[n] == '_')
+        n++;
+    return n && !call[n];
+}
+
+/* Find the method m->call, which may be the end of its name, if no other ends
+ * so; set m->method, which for a raw message may stay zero. */
 static int msg_find_method(struct msg *c, struct msg_method *m)
 {
     char path[512];
-    struct gp_why why = {{0}};
+    struct gp_why why = {{0}}, cause = {{0}};
     bool raw = c->binary || c->payload_size != UINT64_MAX;
-    int e = load_path(m->call, path, sizeof path, &why);
+    bool word = msg_is_word(m->call);
+    int e = word ? GP_EUSAGE : load_path(m->call, path, sizeof path, &why);
     e = e ? e : schema_find_method(&c->schema, path + 1, raw, &m->method, &why);
+    int none = e ? schema_find_call(&c->schema, &m->call,
+                                    word ? &why : &cause) : GP_OK;
+    if (e && !none) {
+        e = load_path(m->call, path, sizeof path, &why);
+        e = e ? e : schema_find_method(&c->schema, path + 1, raw, &m->method,
+                                       &why);
+    }
+    e = word && none ? none : e;
+    cause = why;
+    if (e && c->mix)
+        txt_fail(&why, e, "%s: %s", m->from, cause.text);
     return say_why(e, &why);
 }
 
@@ -55655,8 +56093,9 @@ static int msg_encode(struct msg *c, struct msg_method *m,
         e = txt_fail(&why, GP_ENOMEM, "out of memory");
     mem_fini(&message);
     if (e)
-        say_error("%s: %s", m->from, why.text);
-    return e == GP_ENOMEM ? EXIT_FAILED : e ? EXIT_USAGE : EXIT_OK;
+        msg_say(m->from, &why);
+    return e == GP_ENOMEM || e == GP_EIO ? EXIT_FAILED
+         : e ? EXIT_USAGE : EXIT_OK;
 }
 
 /* Add a call to m: v is its message, or an array of its messages. */
@@ -55689,19 +56128,25 @@ static int msg_add_call(struct msg *c, struct msg_method *m,
 static int msg_add_lines(struct msg *c, struct msg_method *m,
                          struct slice lines)
 {
+    const char *from = m->from;
+    char where[MSG_FROM_BYTES];
     int status = EXIT_OK;
+    m->from = where;
     for (size_t n = 1; !status && lines.n; n++) {
         struct slice line = txt_trim(txt_next_line(&lines));
         struct gp_why why = {{0}};
         struct js_value v;
+        snprintf(where, sizeof where, "%s, line %zu", from, n);
         if (!line.n)
             continue;
         if (js_read(line, &v, &why)) {
-            say_error("%s: line %zu of JSON lines: %s", m->from, n, why.text);
-            return EXIT_USAGE;
+            say_error("%s: %s", where, why.text);
+            status = EXIT_USAGE;
+        } else {
+            status = msg_add_call(c, m, &v);
         }
-        status = msg_add_call(c, m, &v);
     }
+    m->from = from;
     return status;
 }
 
@@ -55716,10 +56161,16 @@ static int msg_add_value(struct msg *c, struct msg_method *m,
     struct slice key;
     int status = EXIT_OK;
     bool nested = js_next_member(&first, &key, &x) && x.kind == JS_ARRAY;
+    const char *from = m->from;
+    char where[MSG_FROM_BYTES];
     if (v->kind != JS_ARRAY || (m->method.client_streams && !nested))
         return msg_add_call(c, m, v);
-    while (!status && js_next_member(&list, &key, &x))
+    m->from = where;
+    for (size_t i = 0; !status && js_next_member(&list, &key, &x); i++) {
+        snprintf(where, sizeof where, "%s, element [%zu]", from, i);
         status = msg_add_call(c, m, &x);
+    }
+    m->from = from;
     if (!status && !m->npayload) {
         say_error("%s: an empty array; it needs a message", m->from);
         status = EXIT_USAGE;
@@ -55727,22 +56178,30 @@ static int msg_add_value(struct msg *c, struct msg_method *m,
     return status;
 }
 
-/* Make payloads from m->data: JSON, or JSON lines, a call each. */
-static int msg_read_json(struct msg *c, struct msg_method *m)
+/* Print why the message of m, text, is no JSON. */
+static void msg_say_no_json(const struct msg_method *m, const char *text,
+                            const struct gp_why *why)
 {
-    const char *text = m->data ? m->data
-                     : strstr(m->call, "helloworld.Greeter")
-                     ? "{\"name\":\"world\"}" : "{}";
-    struct buf b = {0}, quoted = {0};
+    bool json = strchr("{[\"@", *text), file = !json && !access(text, R_OK);
+    if (file)
+        say_error("%s: '%s' is a file; to send what is in it: --data @%s",
+                  m->from, text, text);
+    else
+        say_error("%s: %s%s", m->from, why->text, json ? "" : ". A message is "
+                  "JSON, such as '{\"id\":1}', or @FILE");
+}
+
+/* Make payloads from json, which m->data is or names: JSON, or JSON lines, a
+ * call each. */
+static int msg_read_text(struct msg *c, struct msg_method *m, const char *text,
+                         struct slice json)
+{
+    struct buf quoted = {0};
     struct js_value v;
     struct gp_why why = {{0}};
-    if (*text == '@' && msg_read_file(text + 1, &b))
-        return EXIT_FAILED;
-    struct slice json = *text == '@' ? mem_slice(&b) : txt_slice(text);
     m->templates = tpl_has(json);
     if (m->templates && tpl_check_text(json, &why)) {
         say_error("%s: %s", m->from, why.text);
-        mem_fini(&b);
         return EXIT_USAGE;
     }
     if (m->templates) {
@@ -55764,14 +56223,34 @@ static int msg_read_json(struct msg *c, struct msg_method *m)
         status = msg_add_lines(c, m, kept ? (struct slice){ kept, json.n }
                                           : json);
     } else if (bad) {
-        say_error("%s: %s", m->from, why.text);
+        msg_say_no_json(m, text, &why);
     } else {
         if (kept)
             (void)js_read((struct slice){ kept, json.n }, &v, &why);
         status = msg_add_value(c, m, &v);
     }
-    mem_fini(&b);
     mem_fini(&quoted);
+    return status;
+}
+
+/* Make payloads from m->data, or the file that it names. */
+static int msg_read_json(struct msg *c, struct msg_method *m)
+{
+    const char *text = m->data ? m->data
+                     : strstr(m->call, "helloworld.Greeter")
+                     ? "{\"name\":\"world\"}" : "{}";
+    const char *from = m->from;
+    char where[MSG_FROM_BYTES];
+    struct buf b = {0};
+    if (*text == '@' && msg_read_file(text + 1, &b))
+        return EXIT_FAILED;
+    snprintf(where, sizeof where, "%s%s%s", from, *text == '@' ? " " : "",
+             *text == '@' ? text : "");
+    m->from = where;
+    int status = msg_read_text(c, m, text, *text == '@' ? mem_slice(&b)
+                                                        : txt_slice(text));
+    m->from = from;
+    mem_fini(&b);
     return status;
 }
 
@@ -55835,7 +56314,12 @@ static int msg_add_method(struct msg *c, const char *from, const char *call,
     }
     c->each[c->nmethod++] = (struct msg_method){
         .call = call, .data = data, .from = from, .weight = weight };
-    return say_why(load_path(call, path, sizeof path, &why), &why);
+    int e = msg_is_word(call) ? GP_OK : load_path(call, path, sizeof path,
+                                                  &why);
+    struct gp_why cause = why;
+    if (e && c->mix)
+        txt_fail(&why, e, "%s: %s", from, cause.text);
+    return say_why(e, &why);
 }
 
 /* Add the method of line, the nth of the file of --mix: WEIGHT METHOD JSON. */
@@ -55966,17 +56450,29 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
                     const struct reflect *server)
 {
     bool raw = c->binary || c->payload_size != UINT64_MAX;
+    bool quiet = ((const struct opt_common *)cmd->config)->quiet;
     size_t most = 0, streams = 0, uploads = 0;
     if ((c->binary != NULL) + (c->payload_size != UINT64_MAX) +
-        (c->data != NULL) + (c->mix != NULL) > 1)
+        (c->data.n != 0) + (c->mix != NULL) > 1)
         return opt_misuse(cmd, "--data, --mix, --binary and --payload-size: "
                           "only one of them");
+    if (c->mix && c->call.n)
+        return opt_misuse(cmd, "--mix and --call: only one of them; the lines "
+                          "of %.200s name the methods", c->mix);
+    if (c->call.n > 1)
+        return opt_misuse(cmd, "--call is given twice; to call several methods:"
+                          " --mix FILE, whose lines are WEIGHT METHOD JSON");
+    if (c->data.n > 1)
+        return opt_misuse(cmd, "--data is given twice; for several messages, "
+                          "write an array or JSON lines: --data '[{...},{...}]'"
+                          " or --data @FILE");
     if (c->payload_size == 1)
         return opt_misuse(cmd, "--payload-size 1: no protobuf message has 1 "
                           "byte; use 0 or 2");
     int status = c->mix ? msg_read_mix(c)
-               : msg_add_method(c, raw ? "the message" : "--data", c->call,
-                                c->data, 1);
+               : msg_add_method(c, raw ? "the message" : "--data",
+                                c->call.n ? *c->call.text : MSG_CALL,
+                                c->data.n ? *c->data.text : NULL, 1);
     status = status ? status : msg_open_schema(c, server);
     for (size_t i = 0; !status && i < c->nmethod; i++) {
         struct msg_method *m = &c->each[i];
@@ -56001,6 +56497,9 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
     if (!status && c->interval_ns && most < 2 && !(c->stream_ns && uploads))
         status = opt_misuse(cmd, "--message-interval: no call sends two "
                             "messages");
+    SAY_NOTE(status || !c->csv || tpl_uses_csv(&c->set) || quiet,
+             "--csv %s is not used: no message or header has {{csv.COLUMN}}",
+             c->csv);
     return status;
 }
 
@@ -56073,20 +56572,20 @@ static struct loadcmd_args loadcmd_args = {
     .drain_ns = -1, .msg.payload_size = UINT64_MAX };
 
 #define LOADCMD_AT(field) offsetof(struct loadcmd_args, field)
-#define LOADCMD_CALL "helloworld.Greeter/SayHello"
 #define LOADCMD_PERCENTILES "50,75,90,95,99,99.9,99.99"
 #define LOADCMD_FORMATS "text|md|json|csv|html|prometheus|hgrm"
 
 static const struct opt loadcmd_options[] = {
     OPT_GROUP("What to call"),
-    { 0, "call", "SVC/METHOD", LOADCMD_CALL, "method to call, "
-      "written as PACKAGE.SERVICE/METHOD", OPT_TEXT, LOADCMD_AT(msg.call), 0,
+    { 0, "call", "SVC/METHOD", "(" MSG_CALL ")", "method to call: "
+      "PACKAGE.SERVICE/METHOD or PACKAGE.SERVICE.METHOD, or its end, such as "
+      "METHOD, if no other method ends so", OPT_LIST, LOADCMD_AT(msg.call), 0,
       0 },
     { 0, "data", "JSON", "({\"name\":\"world\"} for SayHello, else {})",
       "request message, or @FILE, or @- for standard input; an array, or JSON "
       "lines: its elements in turn, or the messages of a stream; may have "
       "templates",
-      OPT_TEXT, LOADCMD_AT(msg.data), 0, 0 },
+      OPT_LIST, LOADCMD_AT(msg.data), 0, 0 },
     { 0, "mix", "FILE", NULL, "call several methods, instead of --call: each "
       "line of FILE is WEIGHT METHOD JSON; # begins a comment",
       OPT_TEXT, LOADCMD_AT(msg.mix), 0, 0 },
@@ -56679,8 +57178,9 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
         say_error("%s", why.text);
     } else if (!text.n || *text.p != '{') {
         e = GP_EFORMAT;
-        say_error("%s: not JSON, so not a result of load; report profiles "
-                  "and results separately", path);
+        say_error("%s: not JSON, so no result of load to read: give the file "
+                  "that load wrote with -o FILE.json. Report profiles and "
+                  "results separately", path);
     } else if ((e = lf_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
     }
@@ -56750,7 +57250,7 @@ static void loadcmd_note_call(const struct res_config *k, const struct res *r)
     uint64_t unlike = r->status[GP_STATUS_UNIMPLEMENTED] +
                       r->status[GP_STATUS_INVALID_ARGUMENT];
     if (r->failed && !r->ok && unlike == r->failed &&
-        !strcmp(k->call, LOADCMD_CALL))
+        !strcmp(k->call, MSG_CALL))
         say_error("no call of %s succeeded; try another method: --call "
                   "PACKAGE.SERVICE/METHOD. To list methods: grpcprof load "
                   "--list %s", k->call, k->target[0]);

@@ -105,14 +105,61 @@ wrong() {
     refused 'CSV without --csv' 'needs --csv' \
         --call test.Echo/Unary --data '{"text":"{{csv.a}}"}'
     printf 'a,b\n1,2\nx,3\n' >"$T/bad.csv"
+    printf 'a\nann\n2\n' >"$T/names.csv"
+    printf 'a,b\n\0421\n\042\042\042,\0422\n\042\n3\n' >"$T/few.csv"
+    printf '1\n\ntwo\n' >"$T/lines"
     refused 'a column that is not there' 'no such column, but a, b' \
         --csv "$T/bad.csv" --call test.Echo/Unary --data '{"i32":{{csv.c}}}'
-    refused 'a row that does not fit' 'value 2: no JSON value' \
+    refused 'a row that is no JSON' "csv $T/bad.csv, line 3, a: 'x' is no JSON \
+value; for text, write \"\{\{csv.a}}\" in quotes" \
         --csv "$T/bad.csv" --call test.Echo/Unary --data '{"i32":{{csv.a}}}'
-    refused 'a row that does not fit, quoted' 'row 2 of the values: i32: ' \
-        --csv "$T/bad.csv" --call test.Echo/Unary --data '{"i32":"{{csv.a}}"}'
-    refused 'JSON lines with a wrong one' 'line 2 of JSON lines' \
+    refused 'a first row that is no JSON' "line 2, a: 'ann' is no JSON" \
+        --csv "$T/names.csv" --call test.Echo/Unary --data '{"text":{{csv.a}}}'
+    refused 'a row that does not fit, quoted' \
+        "csv $T/bad.csv, line 3, a: items.0..price: \"x\" is not a number" \
+        --csv "$T/bad.csv" --call test.Echo/Unary \
+        --data '{"items":[{"price":"{{csv.a}}"}]}'
+    refused 'a first row that does not fit' \
+        "line 2, a: colour: 'ann' is no value of .*BLUE" \
+        --csv "$T/names.csv" --call test.Echo/Unary \
+        --data '{"colour":"{{csv.a}}"}'
+    refused 'a line that does not fit' "lines, line 3: i32: .two. is not an" \
+        --call test.Echo/Unary --data '{"i32":"{{file:'"$T/lines"'}}"}'
+    refused 'a line of CSV with too few' 'csv .*few.csv, line 5: 1 fields' \
+        --csv "$T/few.csv" --call test.Echo/Unary --data '{"i32":{{csv.a}}}'
+    refused 'a wrong field beside a row' 'data: item: no field "zip"' \
+        --csv "$T/bad.csv" --call test.Echo/Unary \
+        --data '{"item":{"zip":1,"name":"{{csv.a}}"}}'
+    refused '{{rand:0}}' 'from 1 to 2.53' --call test.Echo/Unary \
+        --data '{"i32":{{rand:0}}}'
+    refused 'JSON lines with a wrong one' 'data, line 2: .*not JSON' \
         --call test.Echo/Unary --data "$(printf '{}\n{"a"')"
+    printf '{"i32":1}\n\n{"nope":2}\n' >"$T/two.ndjson"
+    refused 'JSON lines of a file with a wrong field' \
+        "data @$T/two.ndjson, line 3: no field \"nope\"" \
+        --call test.Echo/Unary --data "@$T/two.ndjson"
+    refused 'an array with a wrong field' 'data, element .1.: no field "nope"' \
+        --call test.Echo/Unary --data '[{},{"nope":2}]'
+    refused 'a oneof as a field' \
+        '"choice" of test.Rich is a oneof: write .*: one, other, third$' \
+        --call test.Echo/Unary --data '{"choice":{"one":"x"}}'
+    refused 'a file without @' "'$T/bad.csv' is a file; .*data @$T/bad.csv" \
+        --call test.Echo/Unary --data "$T/bad.csv"
+    refused 'no JSON' 'not JSON: .*such as .*or @FILE' \
+        --call test.Echo/Unary --data 'name=x'
+    check 'no such CSV' 1 "$BIN" load -n 1 --protoset "$T/rich.pb" --csv \
+        "$T/none" --call test.Echo/Unary --data '{"i32":{{csv.a}}}' "$TO"
+    one_line 'no such CSV, said' "^grpcprof: --csv $T/none: No such file"
+    check 'no such file' 1 "$BIN" load -n 1 --protoset "$T/rich.pb" \
+        --call test.Echo/Unary --data '{"text":"{{file:/none}}"}' "$TO"
+    one_line 'no such file, said' 'data: {{file:PATH}}: /none: No such file'
+    check 'CSV that nothing uses' 0 "$BIN" load -n 1 --protoset "$T/rich.pb" \
+        --csv "$T/bad.csv" --call test.Echo/Unary -o "$T/r.json" "$TO"
+    has 'CSV that nothing uses, said' "$ERR" 'csv .*bad.csv is not used'
+    check '--call twice' 2 "$BIN" load --call a.B/C --call a.B/D "$TO"
+    has '--call twice, said' "$ERR" 'several methods: --mix'
+    check '--data twice' 2 "$BIN" load --data '{}' --data '{}' "$TO"
+    has '--data twice, said' "$ERR" 'data is given twice'
 }
 
 # figures EXPR: EXPR holds for r, the result of the last load
@@ -153,6 +200,11 @@ mixed() {
     refused 'a line without a message' 'mix, line 1: .*not JSON' --mix "$T/mix"
     printf '# nothing\n' >"$T/mix"
     refused 'a mix without methods' 'no methods' --mix "$T/mix"
+    printf '1 test.Echo/Unary\n2 test.Echo/Nope\n' >"$T/mix"
+    refused 'a line with a wrong method' "mix $T/mix, line 2: .*no method 'Nope'" \
+        --mix "$T/mix"
+    check 'a mix and a method' 2 "$BIN" load --mix "$T/mix" --call a.B/C "$TO"
+    has 'a mix and a method, said' "$ERR" 'only one of them'
     check 'a mix and a message' 2 "$BIN" load --mix "$T/mix" --data '{}' "$TO"
     has 'a mix and a message, said' "$ERR" 'only one of them'
 }
@@ -196,6 +248,29 @@ checks() {
     check 'each message of a stream' 3 "$BIN" load -n 2 \
         --protoset "$T/rich.pb" --call test.Echo/Download --check 'i32 < 2' "$TO"
     has 'each message of a stream, said' "$OUT" ' 2  check .*i32 < 2: found 2'
+    for e in '#messages == 3:0' '!i32:2' '#messages < 3:2' 'item.name != x:0'; do
+        check "a stream: --check ${e%:*}" 0 "$BIN" load -q -n 2 --max-errors 9 \
+            -o "$T/r.json" --protoset "$T/rich.pb" --call test.Echo/Download \
+            --check "${e%:*}" "$TO"
+        figures "a stream: --check ${e%:*}, failed" \
+            "r['counts']['failed'] == ${e#*:}"
+    done
+    for e in 'i32 == 0' text '#messages' '#messages >= 1'; do
+        check "no message: --check $e" 3 "$BIN" load -n 2 \
+            --protoset "$T/rich.pb" --call test.Echo/Download --check "$e" \
+            --data '{"text":"none"}' "$TO"
+        has "no message: --check $e, said" "$OUT" \
+            " 2  check .*$e: found (no message|0)"
+    done
+    for e in '!text' 'i32 != 3' '!#messages' '#messages == 0'; do
+        check "no message: --check $e" 0 "$BIN" load -n 2 \
+            --protoset "$T/rich.pb" --call test.Echo/Download --check "$e" \
+            --data '{"text":"none"}' "$TO"
+    done
+    refused 'an enum without the value' "'GREEN' is no value of test.Colour, \
+which has NONE, RED, BLUE, MINUS" --call test.Echo/Unary --check 'colour == GREEN'
+    refused 'a oneof' "'choice' of test.Rich is a oneof: name one" \
+        --call test.Echo/Unary --check choice
     refused 'a field that replies do not have' "no field 'nope' in test.Rich" \
         --call test.Echo/Unary --check 'nope == 1'
 }

@@ -39,6 +39,22 @@ by_proto() {
         --call "$CALL" "$TO"
     has "a .proto file with an error, protoc's words" "$ERR" \
         '^bad.proto:1:32: "B" is not defined'
+    # The file that is imported is found from a directory above.
+    mkdir -p "$T/root/sub/b"
+    cp "$SHOP"/*.proto "$T/root"
+    mv "$T/root/shop.proto" "$T/root/sub/b"
+    check 'an import from another directory' 1 "$BIN" load \
+        --proto "$T/root/sub/b/shop.proto" --call "$CALL" "$TO"
+    has 'an import from another directory, said' "$ERR" \
+        "shop.proto imports opts.proto. To say .*: -I $(realpath "$T/root")\$"
+    sends 'an import from another directory, -I' -I "$T/root" \
+        --proto "$T/root/sub/b/shop.proto"
+    cp "$T/root/sub/b/shop.proto" "$T/alone.proto"
+    check 'an import that is nowhere' 1 "$BIN" load --call "$CALL" \
+        --proto "$T/alone.proto" "$TO"
+    has 'an import that is nowhere, said' "$ERR" 'opts.proto. To say .*-I DIR,'
+    sends '-I of another directory than the file' -I "$SHOP" \
+        --proto "$T/alone.proto"
     check "no protoc" 1 env PATH=/nowhere "$BIN" load --call "$CALL" \
         --proto "$SHOP/shop.proto" "$TO"
     one_line "no protoc, said" "install it: apt install protobuf-compiler"
@@ -66,19 +82,35 @@ by_reflection() {
     WIRE=$(wire <<<'extra { type_url: "x/shop.v1.Note" value: "\012\003hey" }')
     sends 'an Any of a type that the server knows' --protoset "$T/part.pb" \
         --reflection
-    refused 'an Any of a type that it does not know' 2 "type 'opts.Nope'" \
-        --data '{"extra":{"@type":"x/opts.Nope"}}'
+    JSON='{"extra":{"@type":"x/opts.Nope"}}' \
+        refused 'an Any of a type that it does not know' 2 "type 'opts.Nope'"
     "$PY" -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' \
         "$WIRE" >"$T/any.bin"
     check 'an Any in a reply' 0 "$BIN" load -n 1 --call "$CALL" --reflection \
         --protoset "$T/part.pb" -b "$T/any.bin" "$TO"
     has 'an Any in a reply, its fields' "$OUT" '"text":"hey"'
-    refused 'a service that is not there' 1 \
-        'no service shop.v1.Ordres. It has shop.v1.Orders, shop.v1.Notes:' \
-        --call shop.v1.Ordres/Place
-    refused 'a method that is not there' 2 \
-        "no method 'wacth' in shop.v1.Orders, which has Watch, Place" \
-        --call shop.v1.Orders/wacth
+    CALL=shop.v1.Ordres/Place refused 'a service that is not there' 1 \
+        'no service shop.v1.Ordres. It has shop.v1.Orders, shop.v1.Notes:'
+    CALL=shop.v1.Orders/wacth refused 'a method that is not there' 2 \
+        "no method 'wacth' in shop.v1.Orders, which has Watch, Place"
+}
+
+# A name that is the end of only one is enough.
+short() {
+    local call=$CALL
+    for CALL in Place Orders/Place v1.Orders.Place; do
+        : >"$T/log"
+        check "--call $CALL" 0 "$BIN" load -n 1 --call "$CALL" --data "$JSON" "$@" \
+            "$TO"
+        same "--call $CALL is called" "$(cat "$T/log")" "/$call $WIRE"
+    done
+    CALL=$call
+    CALL=Plcae refused '--call of a method that is not there' 2 \
+        'no method Plcae; there are shop.v1.Orders/Place, ' "$@"
+    check '--describe of a short name' 0 "$BIN" load --describe Place "$@" "$TO"
+    has '--describe of a short name, all' "$OUT" '^// shop.v1.Orders, in'
+    check '--describe of a short type' 0 "$BIN" load --describe Line "$@" "$TO"
+    has '--describe of a short type, all' "$OUT" '^// shop.v1.*Line, in'
 }
 
 listed() {
@@ -178,6 +210,8 @@ if need 'descriptors' protoc py:google.protobuf py:grpc od; then
         server=$PID
         by_proto
         by_reflection
+        short --protoset "$T/shop.pb"
+        short
         listed
         cat >"$T/shop.head" <<'TEXT'
 syntax = "proto3";

@@ -118,6 +118,19 @@ insecure() {
     has '--insecure: the sum says it' "$OUT" 'NOT VERIFIED'
 }
 
+# form FILE NAME OPTION...: is the FILE of the last option refused as one of
+# format NAME, and is it good after the command that is named?
+form() {
+    local file=$1 name=$2 convert
+    shift 2
+    refused "$* in $name" "$file: is in $name format; to convert it to PEM: " \
+        --tls "$@" "$file" 127.0.0.1:1
+    convert=$(sed "s,.*PEM: ,,; s,FILE,$file,g" "$ERR")
+    check "$* in $name, converted" 0 sh -c "$convert -passin pass:"
+    refused "$* in $name, converted, is read" 'refused' \
+        --tls "$@" "$file.pem" 127.0.0.1:1
+}
+
 wrong_files() {
     refused 'the key of another' "key $C/client.key does not belong to" --tls \
         --cert "$C/server.pem" --key "$C/client.key" 127.0.0.1:1
@@ -130,6 +143,21 @@ wrong_files() {
     openssl pkey -in "$C/client.key" -aes128 -passout pass:x -out "$C/x.key"
     refused 'an encrypted key' 'the key is encrypted; to decrypt it: openssl' \
         --tls --cert "$C/client.pem" --key "$C/x.key" 127.0.0.1:1
+    refused 'an expired certificate of ours' \
+        "cert $C/expired.pem: the certificate expired at 2021-01-01 .* clock" \
+        --tls --cert "$C/expired.pem" --key "$C/expired.key" 127.0.0.1:1
+    refused 'a certificate of ours that is not yet valid' \
+        'the certificate is not valid before 2098-01-01' \
+        --tls --cert "$C/future.pem" --key "$C/future.key" 127.0.0.1:1
+    openssl x509 -in "$C/client.pem" -outform DER -out "$C/client.der"
+    openssl pkey -in "$C/client.key" -outform DER -out "$C/key.der"
+    openssl pkcs12 -export -in "$C/client.pem" -inkey "$C/client.key" \
+        -passout pass: -out "$C/client.p12"
+    # They are converted by what the message says.
+    form "$C/client.der" 'DER' --cacert
+    form "$C/client.der" 'DER' --key "$C/client.key" --cert
+    form "$C/key.der" 'DER' --cert "$C/client.pem" --key
+    form "$C/client.p12" 'PKCS#12' --cert
     check 'serve: the key of another' 1 "$BIN" serve -l 0 --debug off \
         --tls-cert "$C/server.pem" --tls-key "$C/client.key"
     one_line 'serve: the key of another, said' 'tls-key .* does not belong to'

@@ -166,8 +166,8 @@ other_tools() {
     refuses 'two in one --assert' 2 'several, repeat --assert' \
         load --assert 'p99<5ms && errors<1%'
     refuses 'a figure mistyped'   2 'did you mean errors' load --assert 'error<1%'
-    refuses '--call without /'    2 "^grpcprof: call 'Quote': write [^ ]*$" \
-        load --call Quote --protoset README
+    refuses '--call without /'    2 "^grpcprof: call 'a:Quote': write [^ ]*$" \
+        load --call 'a:Quote' --protoset README
     refuses 'an address without http://' 1 '127.0.0.1:1: Connection refused$' \
         report -q 127.0.0.1:1
     refuses 'report x.proto'      1 'proto: not a profile but text: .* Profiles are at http' \

@@ -32,7 +32,9 @@ static void test_tpl_csv(void)
         struct tpl_set set = { .csv = path };
         struct gp_why why = {{0}};
         struct buf b = {0};
-        const struct tpl_list *l = tpl_file(&set, txt_slice(path), true, &why);
+        const struct tpl_list *l = NULL;
+        if (tpl_file(&set, txt_slice(path), true, &l, &why))
+            l = NULL;
         for (size_t k = 0; l && k < l->ncell; k++)
             txt_putf(&b, "%.*s|%s", (int)l->cell[k].n, l->cell[k].p,
                      (k + 1) % l->columns ? "" : ";");
@@ -214,7 +216,15 @@ static void test_check(void)
         { "username[0]", 'e' }, { "username < a", 'e' }, { "username ==", 'e' },
         { "username =~ (", 'e' }, { "payload.type =~ a", 'e' }, { "!", 'e' },
         { "!username == a", 'e' }, { "username ? a", 'e' }, { "[0]", 'e' },
-        { "username == \"a", 'e' },
+        { "username == \"a", 'e' }, { "#messages[0]", 'e' },
+        { "#messages.a", 'e' }, { "#messages =~ 1", 'e' }, { "#message", 'e' },
+    };
+    static const struct { const char *text; bool none, two; } ends[] = {
+        { "#messages", false, true }, { "!#messages", true, false },
+        { "#messages == 2", false, true }, { "#messages<2", true, false },
+        { "#messages >= 1", false, true }, { "username", false, true },
+        { "!username", true, true }, { "username == a", false, true },
+        { "oauth_scope == \"\"", false, true }, { "username != a", true, true },
     };
     static const char reply[] = "\x0a\x05\x12\x03" "abc\x12\x05" "tea\xc3\xa9";
     struct slice protos = { (const char *)svc_protos, sizeof svc_protos };
@@ -236,6 +246,16 @@ static void test_check(void)
         CHECK((b.len != 0) == (t[i].holds == 'n'));
         for (size_t n = 0; n < m.n; n++)        /* truncated: no crash */
             (void)check_holds(&c, (struct slice){ reply, n }, &b);
+        mem_fini(&b);
+        check_fini(&c);
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct check c;
+        struct buf b = {0};
+        CHECK(!check_init(&c, &d, s, ends[i].text, &why));
+        CHECK(check_ends(&c, 0, &b) == ends[i].none && !b.len == ends[i].none);
+        b.len = 0;
+        CHECK(check_ends(&c, 2, &b) == ends[i].two && !b.len == ends[i].two);
         mem_fini(&b);
         check_fini(&c);
     }
