@@ -45480,8 +45480,10 @@ static void load_on_first(struct client_conn *ch, struct client_call *u)
         hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
-/* Check k's reply, a whole message in u->keep unless it was too large. */
-static void load_check_reply(struct load_worker *w, struct load_call *k)
+/* Check k's reply, a whole message in u->keep unless it was too large.  Apart,
+ * so that other calls save no registers for it. */
+static __attribute__((noinline)) void load_check_reply(struct load_worker *w,
+                                                       struct load_call *k)
 {
     const struct res_config *config = w->run->config;
     size_t at = w->check_at[k->method - config->method];
