@@ -27719,11 +27719,13 @@ static bool check_holds(const struct check *c, struct slice m, struct buf *b)
         return true;                    /* see check_ends */
     for (size_t i = 0; i < c->n && v.there; i++)
         v = check_step(&c->step[i], v.bytes);
-    const struct dsc_field *f = check_field(&c->step[c->n - 1]);
-    if (check_compare(c, f, &v))
+    const struct check_step *last = &c->step[c->n - 1];
+    struct dsc_field f = *check_field(last);
+    if (check_compare(c, &f, &v))
         return true;
+    f.repeated &= last->pick == CHECK_ONE;      /* else it is an element */
     txt_putf(b, "%s" CHECK_FOUND, c->text);
-    check_say(c->d, f, &v, b);
+    check_say(c->d, &f, &v, b);
     return false;
 }
 

@@ -243,6 +243,11 @@ checks() {
         --data '{"i32":{{seq}},"text":"x"}' "$TO"
     has 'a failed check is said, with what it found' "$OUT" \
         ' 3  check +CHECK_FAILED +i32 == 2: found [013]'
+    check 'a failed check of an element' 3 "$BIN" load -n 1 \
+        --protoset "$T/rich.pb" --call test.Echo/Unary \
+        --check 'words[1] == x' --data '{"words":["k","l"]}' "$TO"
+    has 'a failed check of an element, said' "$OUT" \
+        ' 1  check .*words\[1\] == x: found "l"'
     same 'a failed check is no OK in a log' \
         "$(cut -f 4 "$T/check.log" | sort | uniq -c | xargs)" '3 -1 1 0'
     check 'each message of a stream' 3 "$BIN" load -n 2 \
