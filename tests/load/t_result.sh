@@ -56,6 +56,13 @@ results() {
     has 'three short runs, no p99 of 200 calls' "$OUT" '^  p99( +n/a){3}$'
     check 'failures, JSON' 3 "$BIN" load -c 2 -n 10 --call a.B/C -b /dev/null \
         -o "$T/failed.json" "$to"
+    holds 'failures: the verdict is about them' "$T/failed.json" \
+        'r["verdict"]["limit"] == "unknown" and
+        "all 20 calls failed (UNIMPLEMENTED" in r["verdict"]["why"][0]'
+    check 'failures, read back' 3 "$BIN" report "$T/failed.json"
+    has 'failures, read back: the verdict' "$OUT" \
+        '^  verdict +UNKNOWN +all 20 calls failed .UNIMPLEMENTED'
+    has 'failures: what to try' "$OUT" '^  try +another method: --list '
     check 'metadata, gzip and sizes, JSON' 0 "$BIN" load -c 2 -n 50 \
         -H 'x-id: {{uuid}}-{{seq}}-{{client}}-{{rand}}' -H 'k-bin: AAEC' \
         --compression gzip --payload-size 5000 --authority me.example \
