@@ -56591,7 +56591,8 @@ static const struct opt loadcmd_options[] = {
       "templates",
       OPT_LIST, LOADCMD_AT(msg.data), 0, 0 },
     { 0, "mix", "FILE", NULL, "call several methods, instead of --call: each "
-      "line of FILE is WEIGHT METHOD JSON; # begins a comment",
+      "line of FILE is WEIGHT METHOD JSON, or @FILE in place of JSON; # begins "
+      "a comment",
       OPT_TEXT, LOADCMD_AT(msg.mix), 0, 0 },
     { 0, "csv", "FILE", NULL, "rows of values for {{csv.COLUMN}}; the first "
       "row has the names of the columns", OPT_TEXT, LOADCMD_AT(msg.csv), 0, 0 },
@@ -56650,7 +56651,7 @@ static const struct opt loadcmd_options[] = {
     { 'd', "duration", "DUR", NULL, "start no calls after DUR; with -n or -N, "
       "whichever comes first", OPT_DURATION, LOADCMD_AT(duration_ns), 1000000,
       24 * OPT_HOUR_NS },
-    { 'm', "streams", "N", "(1; with --rate 100)", "calls in flight per "
+    { 'm', "streams", "N", "(1; 100 with --rate)", "calls in flight per "
       "client; with --rate, per connection",
       OPT_UINT, LOADCMD_AT(streams), 1, LOAD_STREAMS_MOST },
     { 'r', "rate", "R[/s|/m]", "(off: closed loop)", "start R calls per "
@@ -57844,7 +57845,7 @@ static const struct opt report_options[] = {
     OPT_GROUP("Output"),
     { 'f', "format", "NAME", "(text, or by the extension of --out)", "format: "
       "text, md, json, html, svg, folded, pprof, top, tree, peek, traces, raw, "
-      "tags, callgrind or speedscope; of results: text, json, csv, html, "
+      "tags, callgrind or speedscope; of results: text, md, json, csv, html, "
       "prometheus or hgrm", OPT_TEXT, REPORT_AT(format), 0, 0 },
     { 'o', "out", "FILE", "(stdout)", "write the report to FILE; -: stdout",
       OPT_TEXT, REPORT_AT(out), 0, 0 },
@@ -57923,7 +57924,8 @@ static const struct opt report_options[] = {
       "matches RE or the figure is not known: share(RE)<10% (samples with a "
       "matching function in the stack), self(RE)<5% (at the leaf), "
       "delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
-      "--base), cpu_per_call<8us, samples>=1000; repeatable", OPT_LIST,
+      "--base), cpu_per_call<8us, samples>=1000; of results as in load: "
+      "p99<5ms, rps>1000, errors<1%; repeatable", OPT_LIST,
       REPORT_AT(assert), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 1 on a defect in a profile, even a "
       "repaired one; of results of load as load --strict",
@@ -59063,8 +59065,9 @@ static const struct opt_command cli_commands[] = {
       "earlier calls are pending (open loop).\n\n"
       "-n counts calls per client: -c 100 -n 50 makes 5,000 calls.  In hey, "
       "oha, ghz and h2load -n is the total; here the total is -N.\n\n"
-      "TARGET is host:port, [v6]:port, unix:/path, unix-abstract:name or, as "
-      "in gRPC's naming, dns:///host:port, ipv4:a:port,b:port, ipv6:[a]:port; "
+      "TARGET is host:port, a port of this machine, [v6]:port, unix:/path, "
+      "unix-abstract:name or, as in gRPC's naming, dns:///host:port, "
+      "ipv4:a:port,b:port, ipv6:[a]:port; "
       "also grpc://host:port and http://host:port (127.0.0.1:50051).  The "
       "addresses of one target are tried in turn.  Several targets share the "
       "connections evenly.\n\n"
@@ -59073,15 +59076,19 @@ static const struct opt_command cli_commands[] = {
       "by a random number, {{rand:N}} by one below N; {{uuid}} by a random "
       "UUID; {{now}} by the time as text; {{now.s}}, {{now.ms}}, {{now.us}} "
       "and {{now.ns}} by Unix time; {{csv.COLUMN}} by a value of --csv; "
-      "{{file:PATH}} by a line of PATH.  Call n uses row or line n; after the "
-      "last follows the first.  In JSON, {\"id\": {{seq}}} is a number and "
+      "{{file:PATH}} by a line of PATH.  {{ seq }} is {{seq}}.  Call n "
+      "uses row or line n; after the last "
+      "follows the first.  In JSON, {\"id\": {{seq}}} is a number and "
       "{\"id\": \"n{{seq}}\"} a string; for the text {{ write "
       "\"{\\u007b\".\n\n"
       "--check EXPR is one of: FIELD, for a field that is set (not 0, not "
       "empty); !FIELD, for one that is not; FIELD == VALUE, also with != < <= "
       "> >=; FIELD =~ REGEX, which matches a part of it.  FIELD is a path such "
-      "as user.name, items[0].id or stock[\"tea\"].  In a mix, EXPR applies to "
-      "the methods whose replies have FIELD.",
+      "as user.name, items[0].id or stock[\"tea\"], or #messages: the number "
+      "of messages of a reply, as in '#messages >= 1'.  EXPR must hold for "
+      "each message; a stream without messages fails it, except for !FIELD "
+      "and !=.  In a mix, EXPR applies to the methods whose replies have "
+      "FIELD.",
       "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"

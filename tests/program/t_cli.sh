@@ -33,6 +33,8 @@ helps() {
         has "help $c has its exit statuses" "$OUT" '^Exit status:'
     done
     tells 'help load has --clients' '--clients' help load
+    tells 'help load has the number of messages' "'#messages >= 1'" help load
+    tells 'help load has the default of -m' '\(1; 100 with --rate\)' help load
     tells 'help serve has its default port' '50051' help serve
     tells 'help --man' '^\.TH ' help --man
     tells 'help --bash' 'complete ' help --bash
