@@ -1022,6 +1022,8 @@ enum {
      * in an error.  A buffer past CLIENT_IDLE_BYTES is freed after use. */
     CLIENT_TEXT_BYTES = 4096,
     CLIENT_ENCODING_BYTES = 16,
+    CLIENT_SERVER_BYTES = 16,   /* of the first word of an HTTP error's server
+                                 * header */
     CLIENT_IDLE_BYTES = 256,
 };
 
@@ -1339,6 +1341,9 @@ enum {
     LOADDOC_PROFILE_ROWS = 15,  /* of the table of server CPU */
     LOADDOC_FIELD_COLUMNS = 10, /* of a field's name in text */
     LOADDOC_COLUMNS = 80,       /* of text that no terminal shows */
+    LOADDOC_ERROR_TEXTS = 5,    /* rows of one kind of error in text; the rest
+                                 * is one row */
+    LOADDOC_WIDE_COLUMNS = 110, /* of a terminal: wider tables */
     LOADDOC_LEAST_COLUMNS = 40, /* of a terminal; a narrower one breaks lines */
 };
 
@@ -35863,6 +35868,7 @@ struct client_up {                      /* callbacks */
 struct client_reply {                   /* a kept message */
     struct buf bytes;                   /* inflated */
     bool       whole;                   /* bytes has all of it */
+    bool       wrong;                   /* a check of it failed */
 };
 
 struct client_call {
@@ -35886,6 +35892,8 @@ struct client_call {
     bool              too_many;         /* headers past the limit */
     const char       *invalid;          /* why a reply is invalid, or NULL */
     char              encoding[CLIENT_ENCODING_BYTES];  /* another one */
+    char              server[CLIENT_SERVER_BYTES];      /* header of an HTTP
+                                         * error: who answered; or "" */
 };
 
 struct client_conn {
@@ -35899,6 +35907,19 @@ struct client_conn {
 };
 
 #define CLIENT_TOO_MANY "more headers than the limit"
+
+/* Copy m to to, unless it keeps a message: one that failed a check, wrong,
+ * takes the place of one that did not. */
+static void client_reply_keep(struct client_reply *to, struct slice m,
+                              bool wrong)
+{
+    if (wrong ? to->wrong : to->whole)
+        return;
+    to->bytes.len = 0;
+    mem_put(&to->bytes, m.p, m.n);
+    to->whole = true;
+    to->wrong = wrong;
+}
 
 /* Return the string that b holds, borrowed; NULL: no memory. */
 static const char *client_text(struct buf *b)
@@ -35943,7 +35964,10 @@ static struct client_result client_call_result(const struct client_conn *c,
         r.kind = u->http == 200 && u->grpc ? CLIENT_PROTOCOL : CLIENT_HTTP;
         r.status = rpc_status_of_http(u->http);
         r.detail = (uint32_t)u->http;
-        r.text = u->http != 200 ? "no grpc-status"
+        if (*u->server)
+            txt_putf(text, "no grpc-status; answered by %s", u->server);
+        r.text = *u->server ? client_text(text)
+               : u->http != 200 ? "no grpc-status"
                : u->grpc ? "no grpc-status in the trailers"
                          : "no grpc-status; content-type is not gRPC's";
     } else if (u->foreign) {
@@ -36004,14 +36028,19 @@ static struct client_call *client_call_of(struct cs_stream *t)
     return MEM_OF(t, struct client_call, stream);
 }
 
+/* Keep the first word of value, or its start, in to, for an error. */
+static void client_word_set(char *to, size_t size, struct slice value)
+{
+    size_t n = 0;
+    for (; n < value.n && n < size - 1 && value.p[n] != ' '; n++)
+        to[n] = value.p[n] > ' ' && value.p[n] <= '~' ? value.p[n] : '?';
+    to[n] = 0;
+}
+
 /* Keep the name of a grpc-encoding that is not "gzip", for an error. */
 static void client_encoding_set(struct client_call *u, struct slice value)
 {
-    size_t n = 0;
-    for (; n < value.n && n < sizeof u->encoding - 1; n++)
-        u->encoding[n] = value.p[n] > ' ' && value.p[n] <= '~' ? value.p[n]
-                                                               : '?';
-    u->encoding[n] = 0;
+    client_word_set(u->encoding, sizeof u->encoding, value);
     u->gzip = !strcasecmp(u->encoding, "gzip");
 }
 
@@ -36050,6 +36079,8 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
         u->gzip = txt_equal(value, txt_slice("gzip"));
         if (!u->gzip)
             client_encoding_set(u, value);
+    } else if (u->http != 200 && name.n == 6 && !memcmp(name.p, "server", 6)) {
+        client_word_set(u->server, sizeof u->server, value);
     }
 }
 
@@ -40543,7 +40574,10 @@ static int schema_describe(struct schema *s, const char *text, bool json,
         txt_puts(b, "// to fill in, for --data; -f json prints it alone\n");
     if (message)
         schema_put_json(&t, input, NULL);
-    txt_puts(b, message ? "\n" : "");
+    if (message)
+        mem_put_byte(b, '\n');
+    else
+        b->len -= txt_ends(mem_slice(b), "\n\n");       /* nothing follows */
     return b->err ? txt_fail(why, b->err, "out of memory for the text") : GP_OK;
 }
 
@@ -41612,6 +41646,7 @@ struct res_error {                      /* one kind of failure */
                                          * struct res */
     bool          varies;               /* all texts without a row of their own
                                          * are counted here */
+    size_t        method;               /* of a mix: which; else 0 */
 };
 
 /* Latencies of an interval, as coarse counts: 16 for each power of two. */
@@ -42258,6 +42293,13 @@ static bool res_same_text(enum client_outcome kind, const char *a,
                  : !strcmp(a, b);
 }
 
+/* True if a and b differ in their texts at most. */
+static bool res_same_error(const struct res_error *a, const struct res_error *b)
+{
+    return a->kind == b->kind && a->status == b->status &&
+           a->detail == b->detail && a->method == b->method;
+}
+
 /* Return the row of r for a failure such as f, or the place for a new one.
  * *varies: its kind has as many texts as have rows, so that it is of others. */
 static size_t res_error_find(const struct res *r, const struct res_error *f,
@@ -42267,8 +42309,7 @@ static size_t res_error_find(const struct res *r, const struct res_error *f,
     *varies = f->varies;
     for (; i < r->nerror; i++) {
         const struct res_error *e = &r->error[i];
-        if (e->kind != f->kind || e->status != f->status ||
-            e->detail != f->detail)
+        if (!res_same_error(e, f))
             continue;
         if (e->varies)
             rest = i;
@@ -42722,8 +42763,8 @@ static void judge_next_apart(struct judge_verdict *v, const struct res *r)
     const struct res_server *s = &r->server;
     if (s->pid && s->processes == 1 && s->shared > 1)
         snprintf(v->next, sizeof v->next, "the client on another machine; or a "
-                 "CPU for each: taskset -acp %u %d for the server, --cpus %u "
-                 "for the client", s->cpu[0], (int)s->pid, s->cpu[1]);
+                 "CPU for each: --cpus %u for the client, and for the server:\n"
+                 "taskset -acp %u %d", s->cpu[1], s->cpu[0], (int)s->pid);
     else
         snprintf(v->next, sizeof v->next, "the client on another machine, or "
                  "with fewer other programs on this one");
@@ -43047,6 +43088,7 @@ struct judge_report {                     /* a result, and what it means */
     size_t nassert;
     const struct judge_profile *profile;  /* NULL: none was taken */
     struct slice reply;                 /* the first, as JSON; empty: unknown */
+    bool reply_wrong;                   /* it is one that failed a check */
     const struct judge_spread *run;       /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
@@ -43570,6 +43612,8 @@ static void lf_js_errors(struct js *j, const struct judge_report *t)
         js_field_count(j, "count", e->count);
         js_field_count(j, "first_ns", (uint64_t)e->first_ns);
         js_field_bool(j, "varies", e->varies);
+        if (e->method < r->nmethod)
+            js_field_text(j, "method", t->config->method[e->method].call);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -43822,6 +43866,7 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     else
         txt_puts(b, "null");
     j.more = true;
+    js_field_bool(&j, "reply_failed_check", t->reply_wrong);
     js_field_open(&j, "runs", '[');
     for (size_t i = 0; i < t->nrun; i++) {
         js_open(&j, '{');
@@ -43859,6 +43904,7 @@ struct lf_saved {                      /* results read, and merged */
     size_t             nlabel;
     struct arena       text;            /* of config and labels */
     struct slice       reply;           /* JSON, in text; or empty */
+    bool               reply_wrong;     /* see judge_report */
     struct judge_spread  run[RES_RUNS_MOST];      /* of --repeat */
     size_t             nrun;            /* 0: there was one run */
     size_t             n;               /* results merged */
@@ -44024,6 +44070,10 @@ static void lf_read_errors(struct lf_saved *s, const struct js_value *v)
         for (int i = CLIENT_OK; i <= CLIENT_CHECK; i++)
             if (!strcmp(name, res_kind_name[i]))
                 x.kind = (enum client_outcome)i;
+        const char *call = lf_read_text(s, &e, "method");
+        while (*call && x.method + 1 < r->nmethod &&
+               strcmp(call, s->method[x.method].call))
+            x.method++;
         res_error_add(r, &x);
     }
 }
@@ -44280,6 +44330,7 @@ static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
     struct js_value reply = js_member(&v, "reply");
     if (reply.kind > JS_NULL)
         s->reply = lf_keep_text(s, reply.text);
+    s->reply_wrong = js_member(&v, "reply_failed_check").kind == JS_TRUE;
     lf_read_config(s, &v);
     lf_read_profile(s, &v);
     e = lf_read_result(s, &v, why);
@@ -44821,9 +44872,10 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
 {
     int64_t now_ns = w->net.now_ns;
     bool drains = load_worker_drains(w);
+    size_t m = (size_t)(k->method - w->run->config->method);
     if (k->method->ncheck && r->kind == CLIENT_OK)
-        check_end(&w->check[w->check_at[k->method - w->run->config->method]],
-                  k->method->ncheck, k->rpc.frame.count, &k->wrong);
+        check_end(&w->check[w->check_at[m]], k->method->ncheck,
+                  k->rpc.frame.count, &k->wrong);
     if (k->method->ncheck && k->wrong.len && r->kind == CLIENT_OK) {
         load_call_count(w, k, &(struct client_result){ .kind = CLIENT_CHECK,
                             .text = mem_string(&k->wrong) });
@@ -44864,10 +44916,9 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
             net_add(&w->nfailed, 1);
             w->sum.drain.failed += drains;
             v->failed++;
-            res_error_add(&w->sum, &(struct res_error){
+            res_error_add(&w->sum, &(struct res_error){ .method = m, .count = 1,
                 .kind = r->kind, .status = r->status, .detail = r->detail,
-                .count = 1, .first_ns = now_ns - w->start_ns,
-                .text = r->text });
+                .first_ns = now_ns - w->start_ns, .text = r->text });
         }
         if (w->run->config->log_fd)
             load_log(w, k, r);
@@ -45491,13 +45542,11 @@ static __attribute__((noinline)) void load_check_reply(struct load_worker *w,
     size_t at = w->check_at[k->method - config->method];
     bool whole = k->rpc.keep && k->rpc.keep->whole;
     struct slice m = mem_slice(&k->reply.bytes);
-    if (k->asked && whole && config->reply) {
-        mem_put(&config->reply->bytes, m.p, m.n);
-        config->reply->whole = true;
-    }
-    k->asked = false;
     for (size_t i = 0; i < k->method->ncheck && whole && !k->wrong.len; i++)
         (void)check_holds(&w->check[at + i], m, &k->wrong);
+    if (whole && config->reply && !w->index && k->method == config->method)
+        client_reply_keep(config->reply, m, k->wrong.len > 0);
+    k->asked &= !whole;
     if (!k->rpc.keep && !k->wrong.len)
         txt_putf(&k->wrong, "a reply over %d bytes is not checked",
                  CLIENT_KEPT_REPLY_BYTES);
@@ -46748,6 +46797,8 @@ struct doc_doc {
                                          * 0: DOC_FIELD_COLUMNS */
     enum doc_tone tone;                 /* of the next field's name */
     bool narrow;                        /* tables fit a phone as they are */
+    bool wraps;                         /* the last cell of a row may take
+                                         * several lines of text */
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
@@ -46835,6 +46886,14 @@ static void doc_block(struct doc_doc *d, const char *const *block)
     d->block = block;
 }
 
+/* Append the option text, escaped for HTML: it breaks nowhere. */
+static void doc_put_option(struct buf *b, struct slice text)
+{
+    txt_puts(b, "<span class=\"o\">");
+    txt_put_xml(b, text);
+    txt_puts(b, "</span>");
+}
+
 /* Append text, escaped for HTML; a word longer than DOC_WORD_BYTES, such as a
  * function's name or a path, may break after its / . , and ::. */
 static void doc_put_html(struct buf *b, struct slice text)
@@ -46845,6 +46904,14 @@ static void doc_put_html(struct buf *b, struct slice text)
             for (word = end = i; end < text.n && text.p[end] != ' '; )
                 end++;
             end += end == i;
+        }
+        if (i == word && end - word > 2 && end - word <= DOC_WORD_BYTES &&
+            !memcmp(text.p + word, "--", 2)) {
+            txt_put_xml(b, (struct slice){ text.p + begin, word - begin });
+            doc_put_option(b, (struct slice){ text.p + word, end - word });
+            begin = end;
+            i = end - 1;
+            continue;
         }
         if (end - word <= DOC_WORD_BYTES || i + 1 >= end ||
             !txt_in("/.,:", text.p[i]) || txt_in("/.,:", text.p[i + 1]))
@@ -46879,8 +46946,18 @@ static void doc_heading(struct doc_doc *d, const char *text)
         txt_putf(d->b, "\n%s\n", text);
 }
 
-/* Append text, broken between words at the width of d; later lines begin with
- * indent blanks.  at is the current column. */
+/* Return how many bytes of text, at most most, are to stay on one line: up to
+ * the next gap of three blanks, else its first word. */
+static size_t doc_together(const char *text, size_t most)
+{
+    const char *gap = strstr(text, "   ");
+    size_t n = gap ? (size_t)(gap - text) : strlen(text);
+    return n <= most ? n : strcspn(text, " ");
+}
+
+/* Append text, broken between words at the width of d, if possible at gaps of
+ * three blanks; later lines begin with indent blanks.  at is the current
+ * column. */
 static void doc_wrap(struct doc_doc *d, const char *text, size_t at,
                      size_t indent)
 {
@@ -46891,7 +46968,8 @@ static void doc_wrap(struct doc_doc *d, const char *text, size_t at,
         mem_put(b, text, n);
         at += n + gap;
         text += n + gap;
-        if (*text && at + strcspn(text, " ") > width) {
+        n = gap < 3 ? strcspn(text, " ") : doc_together(text, width - indent);
+        if (*text && at + n > width) {
             mem_put_byte(b, '\n');
             doc_blanks(b, indent);
             at = indent;
@@ -47050,6 +47128,14 @@ static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
         txt_puts(d->b, "|\n");
 }
 
+/* End a line of b without blanks at its end. */
+static void doc_line_end(struct buf *b)
+{
+    while (b->len && b->data[b->len - 1] == ' ')
+        b->len--;
+    mem_put_byte(b, '\n');
+}
+
 /* Append the cell's text as the next of its row, and empty the cell. */
 static void doc_cell(struct doc_doc *d)
 {
@@ -47058,6 +47144,7 @@ static void doc_cell(struct doc_doc *d)
     size_t have = txt_columns(mem_slice(&d->cell), SIZE_MAX - 2);
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
+    size_t at = d->row + 2;
     d->row = last ? 0 : d->row + 2 + (want > have ? want : have);
     if (d->html) {
         struct slice rest = mem_slice(&d->cell), name = { rest.p, 0 };
@@ -47080,12 +47167,17 @@ static void doc_cell(struct doc_doc *d)
         doc_put_md(d->b, d->cell.data, d->cell.len);
         txt_puts(d->b, last ? " |\n" : " ");
     } else {
+        bool wraps = last && d->wraps;
         txt_puts(d->b, "  ");
         doc_blanks(d->b, width > 0 ? pad : 0);
-        mem_put(d->b, d->cell.data, d->cell.len);
+        mem_put_byte(&d->cell, 0);
+        if (wraps && !d->cell.err)
+            doc_wrap(d, (const char *)d->cell.data, at, at);
+        else if (!wraps && !d->cell.err)
+            mem_put(d->b, d->cell.data, d->cell.len - 1);
         doc_blanks(d->b, width < 0 && !last ? pad : 0);
-        if (last)
-            mem_put_byte(d->b, '\n');
+        if (last && !wraps)
+            doc_line_end(d->b);
     }
     if (last)
         d->at = 0;
@@ -48228,6 +48320,7 @@ static const char *const doc_page_style[] = {
     "th.l button::before{display:none}",
     "td button{color:#05a}button:hover{text-decoration:underline}",
     "dl{display:grid;grid-template-columns:12rem 1fr;gap:.15rem .8rem}",
+    ".o{white-space:nowrap}",
     "dt{font-weight:600}dd{margin:0;grid-column:2;overflow-wrap:anywhere}",
     "pre{background:#f4f5f7;padding:.6rem}",
     "svg{max-width:100%}li,p,h1{overflow-wrap:anywhere}li,p{max-width:52rem}",
@@ -49940,7 +50033,7 @@ static void loaddoc_plan(struct doc_doc *d, const struct res_config *k,
     struct buf *b = &d->cell;
     txt_puts(b, "grpcprof load  ");
     txt_put_clean(b, txt_slice(k->call));
-    txt_puts(b, "  ->  ");
+    txt_puts(b, "   -> ");
     for (size_t i = 0; i < k->ntarget; i++) {
         txt_puts(b, i ? ", " : "");
         txt_put_clean(b, txt_slice(k->target[i]));
@@ -49989,6 +50082,21 @@ static void loaddoc_tls(struct doc_doc *d, const struct res *r)
     doc_field(d, "tls");
 }
 
+/* Append the calls per second of r: where some failed, of ok and of all. */
+static void loaddoc_put_rates(struct buf *b, const struct res *r,
+                              const char *gap)
+{
+    bool all = r->failed > r->drain.failed;
+    loaddoc_put_rate(b, judge_rate(r));
+    txt_puts(b, all ? " ok/s" : " req/s");
+    if (all) {
+        txt_puts(b, gap);
+        loaddoc_put_rate(b, res_rate(r, r->ok + r->failed, r->drain.ok +
+                                     r->drain.failed));
+        txt_puts(b, " calls/s");
+    }
+}
+
 /* Append the fields on calls, rates, messages and connections. */
 static void loaddoc_counts(struct doc_doc *d, const struct res *r)
 {
@@ -50003,8 +50111,7 @@ static void loaddoc_counts(struct doc_doc *d, const struct res *r)
     d->tone = r->failed ? DOC_BAD : r->ok ? DOC_GOOD : DOC_WARN;
     doc_field(d, "done");
     doc_time(b, "", (double)r->elapsed_ns, gap);
-    loaddoc_put_rate(b, judge_rate(r));
-    txt_puts(b, " req/s");
+    loaddoc_put_rates(b, r, gap);
     if (s > 0) {
         txt_putf(b, "%sin ", gap);
         txt_put_bytes(b, (double)r->bytes_in / s);
@@ -50211,42 +50318,61 @@ static void loaddoc_put_bins(struct doc_doc *d, const struct hdr *h)
     txt_puts(d->b, d->md ? "```\n" : "");
 }
 
-/* Put the name of a method, in text without its package if there is no room for
- * that, into the cell, which is the last of its row. */
-static void loaddoc_method(struct doc_doc *d, struct slice call)
+/* Return the name of a method without its package. */
+static struct slice loaddoc_short(struct slice call)
 {
-    size_t left = doc_left(d), slash = call.n, dot = 0;
+    size_t slash = call.n, dot = 0;
     while (slash && call.p[slash - 1] != '/')
         slash--;
     for (size_t i = 0; i < slash; i++)
         dot = call.p[i] == '.' ? i + 1 : dot;
+    return txt_after(call, dot);
+}
+
+/* Put the name of a method, in text without its package if there is no room for
+ * that, into the cell, which is the last of its row. */
+static void loaddoc_method(struct doc_doc *d, struct slice call)
+{
+    size_t left = doc_left(d);
     if (!d->md && !d->html && txt_columns(call, left) > left)
-        call = txt_after(call, dot);
+        call = loaddoc_short(call);
     doc_name(d, call, left);
 }
 
 /* Append a row of figures for each method of a mix. */
 static void loaddoc_methods(struct doc_doc *d, const struct judge_report *t)
 {
-    static const struct doc_column column[] = {
+    static const struct doc_column wide[] = {
+        { "ok", 9 }, { "failed", 7 }, { "req/s", 7 }, { "mean", 7 },
+        { "p50", 7 }, { "p95", 7 }, { "p99", 7 }, { "max", 7 },
+        { "method", 0 } };
+    static const struct doc_column narrow[] = {
         { "ok", 9 }, { "failed", 7 }, { "req/s", 7 }, { "p50", 7 },
-        { "p99", 7 }, { "method", 0 } };
+        { "p99", 7 }, { "max", 7 }, { "method", 0 } };
     const struct res *r = t->result;
+    bool all = d->md || d->html || d->width >= LOADDOC_WIDE_COLUMNS;
     if (!r->nmethod)
         return;
     loaddoc_part(d, "Methods");
     d->narrow = false;                  /* names of methods are long */
-    doc_table(d, column, sizeof column / sizeof *column);
+    doc_table(d, all ? wide : narrow, all ? sizeof wide / sizeof *wide
+                                          : sizeof narrow / sizeof *narrow);
     for (size_t i = 0; i < r->nmethod && i < t->config->nmethod; i++) {
         const struct res_calls *m = &r->method[i];
+        const struct hdr *h = &m->response;
         doc_count(&d->cell, "", (double)m->ok, "");
         doc_cell(d);
         doc_count(&d->cell, "", (double)m->failed, "");
         doc_cell(d);
         loaddoc_put_rate(&d->cell, res_rate(r, m->ok, m->drained));
         doc_cell(d);
-        loaddoc_time_cell(d, judge_percentile(&m->response, 50));
-        loaddoc_time_cell(d, judge_percentile(&m->response, 99));
+        if (all)
+            loaddoc_time_cell(d, res_ratio(h->sum, (double)h->n));
+        loaddoc_time_cell(d, judge_percentile(h, 50));
+        if (all)
+            loaddoc_time_cell(d, judge_percentile(h, 95));
+        loaddoc_time_cell(d, judge_percentile(h, 99));
+        loaddoc_time_cell(d, h->n ? (double)h->max : (double)NAN);
         loaddoc_method(d, txt_slice(t->config->method[i].call));
         doc_cell(d);
     }
@@ -50256,28 +50382,162 @@ static void loaddoc_methods(struct doc_doc *d, const struct judge_report *t)
 
 /* ---- status, errors, the client ---- */
 
-/* Put the error e, of one kind, into the cell. */
-static void loaddoc_error(struct doc_doc *d, const struct res_error *e)
+/* What happened to calls that failed without a status of the server's. */
+static const char *const loaddoc_kind_about[] = {
+    [CLIENT_HTTP] = "HTTP error", [CLIENT_RESET] = "stream reset",
+    [CLIENT_PROTOCOL] = "invalid response", [CLIENT_LOST] = "connection lost",
+    [CLIENT_DEADLINE] = "--timeout passed", [CLIENT_CHECK] = NULL,
+};
+
+struct loaddoc_error {                  /* a row of the table of errors */
+    const struct res_error *e;          /* borrowed */
+    uint64_t count, group;              /* calls; of all rows that differ from
+                                         * e in their texts at most */
+    int64_t first_ns;
+    bool texts;                         /* of several, such as e's */
+};
+
+/* Compare two numbers of calls, the larger first. */
+static int loaddoc_more(uint64_t a, uint64_t b)
 {
-    struct buf *b = &d->cell;
-    txt_put_commas(b, e->count);
-    txt_putf(b, "%s%s %s", d->md || d->html ? " " : "  ",
-             res_kind_name[e->kind], res_error_name(e));
-    if (e->kind == CLIENT_HTTP)
-        txt_putf(b, "  :status %u", e->detail);
-    if (e->varies)
-        txt_puts(b, "  other texts, such as");
-    if (e->text) {
-        txt_puts(b, d->md || d->html ? ": " : "  ");
-        txt_put_clean(b, txt_slice(e->text));
-    }
-    doc_time(b, "  (first after ", (double)e->first_ns, ")");
+    return a < b ? 1 : -(a > b);
 }
 
-/* Append the calls by status, and the errors by kind. */
-static void loaddoc_errors(struct doc_doc *d, const struct res *r)
+/* Compare two rows, for qsort: the largest groups, and in them the most
+ * frequent texts, first. */
+static int loaddoc_error_order(const void *x, const void *y)
+{
+    const struct loaddoc_error *a = x, *b = y;
+    int64_t apart = a->e->kind - (int64_t)b->e->kind;
+    int order = loaddoc_more(a->group, b->group);
+    apart = apart ? apart : a->e->status - b->e->status;
+    apart = apart ? apart : a->e->detail - (int64_t)b->e->detail;
+    apart = apart ? apart : (a->e->method > b->e->method) -
+                            (a->e->method < b->e->method);
+    apart = apart ? apart : a->texts - b->texts;
+    order = order ? order : apart > 0 ? 1 : -(apart < 0);
+    order = order ? order : loaddoc_more(a->count, b->count);
+    return order ? order : loaddoc_more((uint64_t)b->first_ns,
+                                        (uint64_t)a->first_ns);
+}
+
+/* Set row[] to r's errors in order, with at most texts rows of a group and one
+ * for its other texts; return their number. */
+static size_t loaddoc_error_rows(const struct res *r, size_t texts,
+                                 struct loaddoc_error row[RES_ERRORS])
+{
+    size_t n = 0, group = 0;
+    for (size_t i = 0; i < r->nerror; i++) {
+        const struct res_error *e = &r->error[i];
+        row[i] = (struct loaddoc_error){ e, e->count, 0, e->first_ns,
+                                         e->varies };
+        for (size_t k = 0; k < r->nerror; k++)
+            row[i].group += res_same_error(e, &r->error[k])
+                            ? r->error[k].count : 0;
+    }
+    qsort(row, r->nerror, sizeof *row, loaddoc_error_order);
+    for (size_t i = 0; i < r->nerror; i++) {
+        group = n && res_same_error(row[n - 1].e, row[i].e) ? group + 1 : 0;
+        if (group <= texts) {
+            row[n++] = row[i];
+            continue;
+        }
+        row[n - 1].count += row[i].count;
+        row[n - 1].texts = true;
+        if (row[i].first_ns < row[n - 1].first_ns)
+            row[n - 1].first_ns = row[i].first_ns;
+    }
+    return n;
+}
+
+/* Append text on one line: a blank for each line end in it. */
+static void loaddoc_put_line(struct buf *b, struct slice text)
+{
+    while (text.n) {
+        struct slice line = txt_next_line(&text);
+        line.n -= txt_ends(line, "\r");
+        txt_put_clean(b, line);
+        txt_puts(b, text.n ? " " : "");
+    }
+}
+
+/* Append how the calls of row failed; in a mix, calls of method. */
+static void loaddoc_put_error(struct buf *b, const struct loaddoc_error *row,
+                              struct slice method)
+{
+    const struct res_error *e = row->e;
+    txt_puts(b, res_error_name(e));
+    if (e->kind == CLIENT_HTTP)
+        txt_putf(b, " (HTTP status %u)", e->detail);
+    else if (loaddoc_kind_about[e->kind])
+        txt_putf(b, " (%s)", loaddoc_kind_about[e->kind]);
+    txt_puts(b, method.n ? " in " : "");
+    txt_put_clean(b, method);
+    if (row->texts)
+        txt_puts(b, row->count < row->group ? ": other texts" : "");
+    if (row->texts)
+        txt_puts(b, ", such as");
+    txt_puts(b, e->text ? ": " : "");
+    loaddoc_put_line(b, txt_slice(e->text ? e->text : ""));
+}
+
+/* Append the table of errors. */
+static void loaddoc_error_table(struct doc_doc *d, const struct judge_report *t)
+{
+    static const struct doc_column column[] = {
+        { "calls", 9 }, { "first after", 11 }, { "error", 0 } };
+    const struct res *r = t->result;
+    struct loaddoc_error row[RES_ERRORS];
+    bool all = d->md || d->html;
+    size_t n = loaddoc_error_rows(r, all ? RES_ERRORS : LOADDOC_ERROR_TEXTS,
+                                  row);
+    mem_put_byte(d->b, '\n');
+    doc_table(d, column, sizeof column / sizeof *column);
+    d->wraps = true;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = row[i].e->method;
+        struct slice method = { "", 0 };
+        if (k < r->nmethod)
+            method = txt_slice(t->config->method[k].call);
+        doc_count(&d->cell, "", (double)row[i].count, "");
+        doc_cell(d);
+        loaddoc_time_cell(d, (double)row[i].first_ns);
+        loaddoc_put_error(&d->cell, &row[i], all ? method
+                                                 : loaddoc_short(method));
+        doc_cell(d);
+    }
+    if (r->other_errors) {
+        doc_count(&d->cell, "", (double)r->other_errors, "");
+        doc_cell(d);
+        doc_cell(d);
+        txt_puts(&d->cell, "of other kinds");
+        doc_cell(d);
+    }
+    d->wraps = false;
+    loaddoc_table_end(d);
+}
+
+/* Append the first reply, or the first that failed a check: its beginning. */
+static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
+{
+    struct slice begin = txt_cut(t->reply, d->md || d->html ? 100
+                                 : d->width - d->field - sizeof "  ...");
+    bool cut = begin.n < t->reply.n;
+    if (!begin.n)
+        return;
+    txt_put_clean(&d->cell, begin);
+    txt_puts(&d->cell, cut ? "... (" : " (");
+    txt_puts(&d->cell, t->reply_wrong ? "the first that failed --check"
+                                      : "the first");
+    txt_puts(&d->cell, cut ? "; -f json has all of it)" : ")");
+    doc_field(d, "reply");
+}
+
+/* Append the calls by status, the errors by kind and a reply. */
+static void loaddoc_errors(struct doc_doc *d, const struct judge_report *t)
 {
     struct buf *b = &d->cell;
+    const struct res *r = t->result;
     loaddoc_part(d, "Status and errors");
     for (int i = 0; i < RPC_STATUSES; i++)
         if (r->status[i]) {
@@ -50287,28 +50547,12 @@ static void loaddoc_errors(struct doc_doc *d, const struct res *r)
         }
     txt_puts(b, b->len ? "" : "no call ended");
     doc_field(d, "status");
-    for (size_t i = 0; i < r->nerror; i++) {
-        loaddoc_error(d, &r->error[i]);
-        d->tone = DOC_BAD;
-        doc_field(d, "error");
-    }
-    if (r->other_errors) {
-        doc_count(b, "", (double)r->other_errors, "  of other kinds");
-        d->tone = DOC_BAD;
-        doc_field(d, "error");
-    }
-}
-
-/* Append the first reply, at most 100 bytes of it. */
-static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
-{
-    struct slice begin = txt_cut(t->reply, 100);
-    if (!begin.n)
+    loaddoc_reply(d, t);
+    if (!r->nerror)
         return;
-    txt_put_clean(&d->cell, begin);
-    txt_puts(&d->cell, begin.n < t->reply.n ? "... (the first)"
-                                            : " (the first)");
-    doc_field(d, "reply");
+    loaddoc_error_table(d, t);
+    if (!d->md && !d->html)
+        mem_put_byte(d->b, '\n');
 }
 
 /* Append what the client itself used. */
@@ -50419,7 +50663,8 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "note");
     }
     uint64_t drained = r->drain.ok + r->drain.failed;
-    if (drained && res_whole_ns(r) > 1.01 * (double)r->elapsed_ns) {
+    if (res_whole_ns(r) > 1.01 * (double)r->elapsed_ns
+        ? drained > 0 : drained > (r->ok + r->failed) / 100) {
         doc_plural(b, "", drained, "call");
         doc_time(b, " ended in the drain of ", (double)r->drain.ns,
                  ", which is not part of req/s");
@@ -50429,6 +50674,37 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         txt_puts(b, "interrupted: these are the results so far");
         doc_field(d, "note");
     }
+}
+
+/* Append t in a line: calls, rates, percentiles, verdict. */
+static void loaddoc_put_summary(struct buf *b, const struct judge_report *t)
+{
+    const struct res *r = t->result;
+    doc_count(b, "", (double)r->ok, " ok");
+    doc_count(b, ", ", (double)r->failed, " failed, ");
+    loaddoc_put_rates(b, r, ", ");
+    for (int percent = 50; percent <= 99; percent += 49)
+        if (judge_percentile_ok(r->response.n, percent)) {
+            txt_putf(b, ", p%d ", percent);
+            txt_put_time(b, judge_percentile(&r->response, percent));
+        }
+    txt_putf(b, ", %s", judge_limit_name[t->verdict.limit][0]);
+}
+
+/* Append how most of t's failed calls failed; nothing if none did. */
+static void loaddoc_put_failures(struct buf *b, const struct judge_report *t)
+{
+    struct loaddoc_error row[RES_ERRORS];
+    size_t n = loaddoc_error_rows(t->result, 0, row);
+    if (!n)
+        return;
+    if (row[0].count < t->result->failed)
+        doc_count(b, "", (double)row[0].count, " of ");
+    doc_plural(b, "", t->result->failed, "failed call");
+    txt_puts(b, ": ");
+    loaddoc_put_error(b, &row[0], row[0].e->method < t->result->nmethod
+        ? loaddoc_short(txt_slice(t->config->method[row[0].e->method].call))
+        : (struct slice){ "", 0 });
 }
 
 /* ---- runs, verdict, assertions, comparison ---- */
@@ -50484,37 +50760,20 @@ static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
         mem_put_byte(d->b, '\n');
 }
 
-/* True if the client, or a machine that it shares, limited a run. */
-static bool loaddoc_limits_itself(enum judge_limit limit)
+/* Append v with up to six digits, and commas. */
+static void loaddoc_put_number(struct buf *b, double v)
 {
-    return limit == RES_BY_CLIENT || limit == RES_BY_MACHINE;
-}
-
-/* Append the verdict and its evidence. */
-static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
-{
-    const struct judge_verdict *v = &t->verdict;
-    if (d->md || d->html)
-        doc_heading(d, "Verdict");
-    txt_puts(&d->cell, judge_limit_name[v->limit][0]);
-    txt_puts(&d->cell, !v->nwhy ? "" : d->md || d->html ? ": " : "  ");
-    d->tone = loaddoc_limits_itself(v->limit) || v->limit == RES_BY_UNKNOWN
-              ? DOC_WARN : DOC_GOOD;
-    for (size_t i = 0; i < v->nwhy || i == 0; i++) {
-        txt_puts(&d->cell, i < v->nwhy ? v->why[i] : "");
-        doc_field(d, i ? "" : "verdict");
+    double whole = floor(fabs(v));
+    char text[32];
+    if (whole < 1000) {
+        txt_putf(b, "%.6g", v);
+        return;
     }
-    if (loaddoc_limits_itself(v->limit)) {
-        txt_puts(&d->cell, res_open(t->config) ?
-                 "response includes delays of the client: send_lag is how late "
-                 "it sent" : "these latencies include delays of the client; "
-                 "how much is not known");
-        doc_field(d, "");
-    }
-    if (v->next[0]) {
-        txt_puts(&d->cell, v->next);
-        doc_field(d, "try");
-    }
+    snprintf(text, sizeof text, "%.*f", whole < 1e4 ? 2 : whole < 1e5 ? 1 : 0,
+             fabs(v) - whole);
+    txt_puts(b, v < 0 ? "-" : "");
+    txt_put_commas(b, (uint64_t)whole + (*text == '1'));
+    txt_puts(b, strtod(text + 1, NULL) > 0 ? text + 1 : "");
 }
 
 /* Append v in the unit of a; a change has its sign. */
@@ -50529,8 +50788,9 @@ static void loaddoc_put_asserted(struct buf *b, const struct judge_assert *a,
     } else if (a->unit == RES_IN_SHARE) {
         txt_putf(b, a->delta ? "%+.4g%%" : "%.4g%%", 100 * v);
     } else {
-        bool whole = v >= floor(v) && v <= floor(v);
-        txt_putf(b, a->delta ? "%+.*g" : "%.*g", whole ? 10 : 6, v);
+        if (a->delta && v >= 0)
+            mem_put_byte(b, '+');
+        loaddoc_put_number(b, v);
     }
 }
 
@@ -50574,6 +50834,44 @@ static void loaddoc_asserts(struct doc_doc *d, const struct judge_report *t)
         d->tone = a->pass ? DOC_GOOD : a->open ? DOC_WARN : DOC_BAD;
         doc_field(d, "assert");
     }
+}
+
+/* True if the client, or a machine that it shares, limited a run. */
+static bool loaddoc_limits_itself(enum judge_limit limit)
+{
+    return limit == RES_BY_CLIENT || limit == RES_BY_MACHINE;
+}
+
+/* Append the verdict, its evidence, what to try, and the assertions. */
+static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
+{
+    const struct judge_verdict *v = &t->verdict;
+    struct slice next = txt_slice(v->next);
+    if (d->md || d->html)
+        doc_heading(d, "Verdict");
+    else if (t->profile || t->old)
+        mem_put_byte(d->b, '\n');
+    txt_puts(&d->cell, judge_limit_name[v->limit][0]);
+    txt_puts(&d->cell, !v->nwhy ? "" : d->md || d->html ? ": " : "  ");
+    d->tone = loaddoc_limits_itself(v->limit) || v->limit == RES_BY_UNKNOWN
+              ? DOC_WARN : DOC_GOOD;
+    for (size_t i = 0; i < v->nwhy || i == 0; i++) {
+        txt_puts(&d->cell, i < v->nwhy ? v->why[i] : "");
+        doc_field(d, i ? "" : "verdict");
+    }
+    if (loaddoc_limits_itself(v->limit)) {
+        txt_puts(&d->cell, res_open(t->config) ?
+                 "response includes delays of the client: send_lag is how late "
+                 "it sent" : "these latencies include delays of the client; "
+                 "how much is not known");
+        doc_field(d, "");
+    }
+    for (bool first = true; next.n; first = false) {
+        struct slice line = txt_next_line(&next);
+        mem_put(&d->cell, line.p, line.n);
+        doc_field(d, first ? "try" : "");       /* a command is a line */
+    }
+    loaddoc_asserts(d, t);
 }
 
 /* Append a row: a figure before and now, and its change. */
@@ -50782,7 +51080,7 @@ static void loaddoc_profile_calls(struct doc_doc *d,
     struct buf *b = &d->cell;
     double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
     double unsampled = p->anl ? p->anl->trust.unsampled : 0;
-    doc_count(b, "", p->calls, " calls");
+    doc_plural(b, "", (uint64_t)(p->calls + 0.5), "call");
     if (!isnan(p->user_ns)) {
         txt_puts(b, loaddoc_gap(d));
         doc_time(b, "user ", p->user_ns, loaddoc_gap(d));
@@ -50905,9 +51203,11 @@ static void loaddoc_figures(const struct judge_report *t, void *arg,
     for (size_t i = 0; i < sizeof derived / sizeof *derived; i++)
         put(arg, &derived[i]);
     for (size_t i = 0; i < RES_P_FIGURES && t->profile; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "profile_%s", res_profile_figures[i].key);
-        put(arg, &(struct loaddoc_figure){ name, "of the server's CPU profile",
+        char name[48], about[80];
+        const char *key = res_profile_figures[i].key;
+        snprintf(name, sizeof name, "profile_%s", key);
+        snprintf(about, sizeof about, "%s of the server's CPU profile", key);
+        put(arg, &(struct loaddoc_figure){ name, about,
             *(const double *)(const void *)((const char *)t->profile +
                                             res_profile_figures[i].at) });
     }
@@ -50971,12 +51271,27 @@ static void loaddoc_csv_methods(struct buf *b, const struct judge_report *t)
     }
 }
 
-/* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
-static void loaddoc_csv(struct buf *b, const struct judge_report *t)
+/* Append as rows of CSV what t is of: method, targets, date, labels. */
+static void loaddoc_csv_origin(struct buf *b, const struct judge_report *t)
 {
-    struct loaddoc_times v[LOADDOC_TIMES];
-    size_t n = loaddoc_times(RES_LATENCY, RES_CONNECT, t->result, 0, v);
-    txt_puts(b, "name,value\r\n");
+    struct buf targets = {0};
+    time_t at = (time_t)(t->result->start_unix_ns / 1000000000);
+    struct tm tm;
+    char date[32];
+    txt_puts(b, "call,");
+    loaddoc_csv_text(b, txt_slice(t->config->call));
+    for (size_t i = 0; i < t->config->ntarget; i++) {
+        txt_puts(&targets, i ? " " : "");
+        txt_puts(&targets, t->config->target[i]);
+    }
+    txt_puts(b, "\r\ntarget,");
+    loaddoc_csv_text(b, mem_slice(&targets));
+    if (gmtime_r(&at, &tm) &&
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        txt_putf(b, "\r\nstart,%s", date);
+    txt_puts(b, "\r\n");
+    b->err = b->err ? b->err : targets.err;
+    mem_fini(&targets);
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = lf_label(t->label[i], &value);
         struct buf column = {0};
@@ -50989,6 +51304,15 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
         loaddoc_csv_text(b, value);
         txt_puts(b, "\r\n");
     }
+}
+
+/* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
+static void loaddoc_csv(struct buf *b, const struct judge_report *t)
+{
+    struct loaddoc_times v[LOADDOC_TIMES];
+    size_t n = loaddoc_times(RES_LATENCY, RES_CONNECT, t->result, 0, v);
+    txt_puts(b, "name,value\r\n");
+    loaddoc_csv_origin(b, t);
     txt_putf(b, "verdict,%s\r\n", judge_limit_name[t->verdict.limit][1]);
     if (*t->result->tls.version) {
         txt_puts(b, "tls_version,");
@@ -50997,6 +51321,10 @@ static void loaddoc_csv(struct buf *b, const struct judge_report *t)
                  t->result->tls.verified ? "true" : "false");
     }
     loaddoc_figures(t, b, loaddoc_csv_figure);
+    for (int i = 0; i < RPC_STATUSES; i++)
+        if (t->result->status[i])
+            txt_putf(b, "status_%s,%" PRIu64 "\r\n", rpc_status_name(i),
+                     t->result->status[i]);
     loaddoc_csv_times(b, t, v, n);
     loaddoc_csv_methods(b, t);
 }
@@ -51187,6 +51515,7 @@ static const char *const loaddoc_page_style[] = {
     ".bin{display:grid;grid-template-columns:6rem 1fr 6rem;gap:.6rem;",
     "text-align:right}.bin:hover{background:#8882}",
     ".bar{background:var(--a);height:.9rem;align-self:center}",
+    ".f .bar{background:var(--b)}",
     ".axis{border-bottom:1px solid #888;margin-bottom:.2rem}",
     ".plot{display:grid;grid-template-columns:5rem 1fr;gap:.3rem .6rem;",
     "margin-top:1rem}.plot svg{width:100%;height:9rem;overflow:visible}",
@@ -51198,8 +51527,10 @@ static const char *const loaddoc_page_style[] = {
     "rect{fill:transparent}rect:hover{fill:#8883}",
 };
 
-/* Append the histogram as a picture, with its counts as text. */
-static void loaddoc_page_bins(struct doc_doc *d, const struct hdr *h)
+/* Append h, the latencies of successful or failed calls, as a picture with its
+ * counts as text. */
+static void loaddoc_page_bins(struct doc_doc *d, const struct hdr *h,
+                              bool failed)
 {
     uint64_t bin[LOADDOC_BINS];
     size_t low, high;
@@ -51208,21 +51539,23 @@ static void loaddoc_page_bins(struct doc_doc *d, const struct hdr *h)
     if (low > high)
         return;
     doc_block(d, NULL);
-    txt_puts(b, "<figure><figcaption>Successful calls by response time"
+    txt_putf(b, "<figure%s calls by response time"
              "</figcaption>\n<div class=\"bin axis\"><span>up to</span>"
-             "<span></span><span>calls</span></div>\n");
+             "<span></span><span>calls</span></div>\n",
+             failed ? " class=\"f\"><figcaption>Failed"
+                    : "><figcaption>Successful");
     for (size_t k = low; k <= high; k++) {
         struct buf count = {0};
         double share = 100 * (double)bin[k] / (double)h->n;
         txt_put_commas(&count, bin[k]);
-        txt_putf(b, "<div class=\"bin\" title=\"%s calls, %.2g%%, took %.4g to "
-                 "%.4g ms\"><span>%.4g ms</span><span class=\"bar\" "
-                 "style=\"width:%.2f%%\"></span><span data-bin=\"%" PRIu64
-                 "\">%s</span></div>\n", mem_string(&count), share,
+        txt_putf(b, "<div class=\"bin\" title=\"%s call%s, %.2g%%, took %.4g "
+                 "to %.4g ms\"><span>%.4g ms</span><span class=\"bar\" "
+                 "style=\"width:%.2f%%\"></span><span data-%s=\"%" PRIu64
+                 "\">%s</span></div>\n", mem_string(&count),
+                 bin[k] == 1 ? "" : "s", share,
                  k ? ldexp(1, (int)k - 11) : 0.0, ldexp(1, (int)k - 10),
-                 ldexp(1, (int)k - 10),
-                 100 * (double)bin[k] / (double)most, bin[k],
-                 mem_string(&count));
+                 ldexp(1, (int)k - 10), 100 * (double)bin[k] / (double)most,
+                 failed ? "failed" : "bin", bin[k], mem_string(&count));
         mem_fini(&count);
     }
     txt_puts(b, "</figure>\n");
@@ -51360,13 +51693,13 @@ static void loaddoc_page_series(struct doc_doc *d, const struct res *r)
 static void loaddoc_figure_row(void *to, const struct loaddoc_figure *f)
 {
     struct doc_doc *d = to;
-    txt_puts(&d->cell, f->name);
+    txt_puts(&d->cell, f->about);
     doc_cell(d);
     loaddoc_put_value(&d->cell, f->value, strstr(f->name, "_ns") != NULL);
     d->key = f->name;
     d->value = f->value;
     doc_cell(d);
-    txt_puts(&d->cell, f->about);
+    txt_puts(&d->cell, f->name);
     doc_cell(d);
 }
 
@@ -51374,7 +51707,7 @@ static void loaddoc_figure_row(void *to, const struct loaddoc_figure *f)
 static void loaddoc_all_figures(struct doc_doc *d, const struct judge_report *t)
 {
     static const struct doc_column column[] = {
-        { "figure", -28 }, { "value", 12 }, { "meaning", 0 } };
+        { "figure", -28 }, { "value", 12 }, { "in CSV and JSON", 0 } };
     doc_heading(d, "Figures");
     doc_table(d, column, sizeof column / sizeof *column);
     loaddoc_figures(t, d, loaddoc_figure_row);
@@ -51385,30 +51718,27 @@ static void loaddoc_all_figures(struct doc_doc *d, const struct judge_report *t)
 static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
                            const struct loaddoc_config *c)
 {
-    bool top = d->md || d->html;        /* there the verdict comes first */
+    bool top = d->md || d->html;
     d->narrow = true;
     if (top)
-        loaddoc_verdict(d, t);
+        loaddoc_verdict(d, t);          /* the verdict comes first */
     loaddoc_part(d, "Calls");
     loaddoc_counts(d, t->result);
     loaddoc_latency(d, t);
     loaddoc_methods(d, t);
-    if (d->html)
-        loaddoc_page_bins(d, &t->result->response);
-    else
-        loaddoc_put_bins(d, &t->result->response);
-    if (d->html)
+    if (d->html) {
+        loaddoc_page_bins(d, &t->result->response, false);
+        loaddoc_page_bins(d, &t->result->failed_latency, true);
         loaddoc_page_series(d, t->result);
-    loaddoc_errors(d, t->result);
-    loaddoc_reply(d, t);
+    } else {
+        loaddoc_put_bins(d, &t->result->response);
+    }
+    loaddoc_errors(d, t);
     loaddoc_client(d, t->result);
     loaddoc_labels(d, t);
     if (!c->quiet)
         loaddoc_notes(d, t);
     loaddoc_runs(d, t);
-    if (!top)
-        loaddoc_verdict(d, t);
-    loaddoc_asserts(d, t);
     d->narrow = false;                  /* names of functions are long */
     if (t->profile)
         loaddoc_profile(d, t->profile);
@@ -51416,6 +51746,8 @@ static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
     loaddoc_compare(d, t);
     if (top)
         loaddoc_all_figures(d, t);
+    else
+        loaddoc_verdict(d, t);          /* where the reader looks first */
     doc_block(d, NULL);
     mem_put_buf(d->b, &d->cell);        /* empty, but it may have failed */
 }
@@ -57203,7 +57535,10 @@ static int loadcmd_check_old(const struct loadcmd_args *c,
         if (format <= LOADCMD_JSON || format == LOADCMD_HTML)
             return EXIT_OK;
     }
-    return opt_misuse(cmd, "--%s is for -f text, md, json and html", option);
+    if (c->assert.n)                    /* perhaps of changes */
+        return EXIT_OK;
+    return opt_misuse(cmd, "--%s is for -f text, md, json and html, and for "
+                      "--assert 'delta(p99)<10%%'", option);
 }
 
 /* Print a note if the run old, in the file path, had other options than the run
@@ -57231,20 +57566,16 @@ static int loadcmd_exit_status(const struct judge_report *t, bool strict)
                                                           : EXIT_OK;
 }
 
-/* Print on stderr, for a result in a file, what the calls of r came to. */
-static void loadcmd_say_summary(const struct res *r)
+/* Print on stderr, for a result in a file, what it came to. */
+static void loadcmd_say_summary(const struct judge_report *t)
 {
     struct buf b = {0};
-    txt_put_commas(&b, r->ok);
-    txt_puts(&b, " ok, ");
-    txt_put_commas(&b, r->failed);
-    txt_puts(&b, " failed");
-    for (int percent = 50; percent <= 99; percent += 49)
-        if (judge_percentile_ok(r->response.n, percent)) {
-            txt_putf(&b, ", p%d ", percent);
-            txt_put_time(&b, judge_percentile(&r->response, percent));
-        }
+    loaddoc_put_summary(&b, t);
     say_error("%s", mem_string(&b));
+    b.len = 0;
+    loaddoc_put_failures(&b, t);
+    if (b.len)
+        say_error("%.300s", mem_string(&b));
     mem_fini(&b);
 }
 
@@ -57368,7 +57699,7 @@ static void loadcmd_result_end(const struct loadcmd_args *c,
             say_violated(loaddoc_assert_word(&t->assert[i]), &text);
         }
     if (!c->common.quiet)
-        loadcmd_say_summary(t->result);
+        loadcmd_say_summary(t);
 }
 
 /* Print the plan: on stdout if a text result follows there, and set *planned;
@@ -57669,8 +58000,9 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
         loadcmd_origin(c, &r);
         to->report.config = plan;
         to->report.result = &r;
-        if (plan->reply && r.ok)
+        if (plan->reply)
             to->report.reply = loadcmd_reply(c);
+        to->report.reply_wrong = c->parts.reply.wrong;
         to->report.run = run;
         to->report.nrun = c->repeat > 1 ? n : 0;
         bool lacks = plan->profiler &&
@@ -58816,6 +59148,7 @@ static int report_of_results(const struct report_args *c,
         to.report.label = all.label;
         to.report.nlabel = all.nlabel;
         to.report.reply = all.reply;
+        to.report.reply_wrong = all.reply_wrong;
         to.report.profile = all.profiled ? &all.profile : NULL;
         to.report.run = all.run;
         to.report.nrun = all.nrun;

@@ -26,6 +26,8 @@
                                     of a simulation of stall.c with -s US -b MS
                                     (0: no stall), with at most M in flight
 """
+import csv
+import datetime
 import json
 import math
 import os
@@ -104,8 +106,10 @@ def histograms(d):
 
 def csv_has(d, path):
     with open(path, encoding='utf-8', newline='') as f:
-        rows = dict(line.split(',') for line in f.read().split('\r\n') if line)
+        rows = dict(csv.reader(f))
     want = figures(d)
+    for s in d['status']:
+        want['status_' + s['name']] = s['count']
     for name, h in histograms(d).items():
         want[name + '_count'] = h['count']
         want[name + '_max_ns'] = h['max']
@@ -114,6 +118,14 @@ def csv_has(d, path):
                 want['%s_p%s_ns' % (name, p)] = v
     say('CSV has the figures of the JSON', [k for k, v in want.items()
         if k not in rows or not close(float(rows[k]), v, k)])
+    day = datetime.datetime.fromtimestamp(d['window']['start_unix_ns'] // 10**9,
+                                          datetime.timezone.utc)
+    said = {'call': d['config']['call'], 'name': 'value',
+            'target': ' '.join(d['config']['targets']),
+            'start': day.strftime('%Y-%m-%dT%H:%M:%SZ'),
+            **{'label_' + k: v for k, v in d['config']['labels'].items()}}
+    say('CSV has what the JSON is of', [(k, v, rows.get(k))
+        for k, v in said.items() if rows.get(k) != v])
 
 
 def prometheus_has(d, path):
@@ -149,9 +161,9 @@ def prometheus_has(d, path):
     say('and Prometheus has', bad or list(bounds))
 
 
-def same(path, csv, prom, html):
+def same(path, table, prom, html):
     d = read(path)
-    csv_has(d, csv)
+    csv_has(d, table)
     prometheus_has(d, prom)
     with open(html, encoding='utf-8') as f:
         page = f.read()
@@ -170,6 +182,10 @@ def same(path, csv, prom, html):
         len(cells) < 30 and cells)
     main = d['latency']['response']
     drawn = sum(int(n) for n in re.findall(r'data-bin="(\d+)"', page))
+    late = d['latency']['failed']
+    if sum(int(n) for n in re.findall(r'data-failed="(\d+)"', page)) != (
+            late['count'] if late else 0):
+        bad.append('bars of failed calls')
     say('and the page has', bad or (drawn != main['count'] and
                                     'bars of %d calls' % drawn))
     say('the page loads nothing', re.findall(r'(?:src|href)=|<script', page))
@@ -222,8 +238,13 @@ def text(path, shown):
             if got != [c['ok'], c['failed'], c['cut_off'], c['not_sent']]:
                 bad.append(words)
         elif words[:1] == ['elapsed']:
-            if not (rounds(words[1], d['window']['elapsed_ns']) and
-                    rounds(words[2], d['throughput']['rps_ok'])):
+            want_rates = [('req/s', 'rps_ok')] if d['throughput']['rps_ok'] == \
+                d['throughput']['rps_all'] else [('ok/s', 'rps_ok'),
+                                                 ('calls/s', 'rps_all')]
+            got = dict(zip(words[3::2], words[2::2]))
+            if not rounds(words[1], d['window']['elapsed_ns']) or [
+                    k for k, v in want_rates if k not in got or
+                    not rounds(got[k], d['throughput'][v])]:
                 bad.append(words)
         elif words[:1] == ['status']:
             if words[1:] != [w for s in d['status'] for w in (

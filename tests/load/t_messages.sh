@@ -286,7 +286,9 @@ builtin() {
     check 'a reply of a built-in service' 3 "$BIN" load -n 4 --data \
         '{"name":"{{seq}}"}' --check 'message =~ "^Hello [0-2]!"' "127.0.0.1:$PORT"
     has 'a reply of a built-in service, said' "$OUT" \
-        ' 1  check .*: found "Hello 3'
+        '^ +1 .* CHECK_FAILED: .*: found "Hello 3'
+    has 'a reply of a built-in service, the one that failed' "$OUT" \
+        '^  reply +.*Hello 3.*the first that'
     printf '1 helloworld.Greeter/SayHello\n1 grpc.health.v1.Health/Check\n' \
         >"$T/mix"
     check 'checks in a mix, for those that have the field' 0 "$BIN" load -n 4 \

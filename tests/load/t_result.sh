@@ -40,7 +40,7 @@ results() {
     check 'closed loop, JSON' 0 "$BIN" load -c 10 -n 500 -o "$T/closed.json" \
         --label run=1 --label 'odd=a"b<' --log-requests "$T/closed.log" "$to"
     check 'open loop, JSON' 0 "$BIN" load -r 2000 -d 1s -c 2 --interval 100ms \
-        -o "$T/open.json" --log-requests "$T/open.log" "$to"
+        --label 'note=a,"b"' -o "$T/open.json" --log-requests "$T/open.log" "$to"
     check 'streams, JSON' 0 "$BIN" load -c 2 -n 100 --messages 3 \
         --call helloworld.Greeter/SayHelloBidiStream -o "$T/bidi.json" "$to"
     check 'replies in streams, JSON' 0 "$BIN" load -c 2 -n 100 \

@@ -73,7 +73,6 @@ follow() {
     check "$name" '0 3' "$BIN" load "$@" "127.0.0.1:$PORT"
     said=$(sed -n 's/^  try  *//p' "$OUT")
     case $said in
-    *taskset*) said=${said##*server, } ;;
     *'in place of'*) set -- -c 1 ;;
     esac
     said=$(grep -oE -e '(^| )(-[a-z]|--[a-z-]+) [0-9][0-9a-z.]*' <<<"$said" |

@@ -2382,7 +2382,7 @@ static void test_res_errors(void)
     for (int64_t i = 0; i < 40; i++) {
         snprintf(text, sizeof text, "order %d", (int)i % 20);
         res_error_add(&a, &(struct res_error){ CLIENT_STATUS, 3, 0, 1, 100 - i,
-                                               text, false });
+                                               text, false, 0 });
     }
     CHECK(a.nerror == RES_ERROR_TEXTS + 1 && !a.other_errors);
     for (size_t i = 0; i < RES_ERROR_TEXTS; i++) {
@@ -2395,11 +2395,11 @@ static void test_res_errors(void)
           a.error[RES_ERROR_TEXTS].count == 8 &&
           !strcmp(a.error[RES_ERROR_TEXTS].text, "order 16"));
     res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 5, 1,
-                                           "order 3", false });
+                                           "order 3", false, 0 });
     res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 7, 1, "new",
-                                           false });
+                                           false, 0 });
     res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 4, 0, 1, 1, NULL,
-                                           false });
+                                           false, 0 });
     res_add(&b, &a);                    /* "new" takes the place of order 15 */
     res_fini(&a);
     CHECK(b.nerror == RES_ERROR_TEXTS + 2 && b.error[0].count == 7 &&
@@ -2407,12 +2407,18 @@ static void test_res_errors(void)
     CHECK(b.error[b.nerror - 1].varies && b.error[b.nerror - 1].count == 10);
     for (uint32_t i = 0; i < 2 * RES_ERRORS; i++)
         res_error_add(&b, &(struct res_error){ CLIENT_RESET, 13, i, 1, 1, "x",
-                                               false });
+                                               false, 0 });
     CHECK(b.nerror == RES_ERRORS && b.other_errors ==
           RES_ERRORS + RES_ERROR_TEXTS + 2);
     res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 3, 1, "more",
-                                           false });
+                                           false, 0 });
     CHECK(b.error[RES_ERROR_TEXTS + 1].count == 13);
+    res_fini(&b);
+    CHECK(!res_init(&b, 0));
+    for (size_t i = 0; i < 4; i++)      /* each method has its own row */
+        res_error_add(&b, &(struct res_error){ CLIENT_STATUS, 3, 0, 1, 1, "x",
+                                               false, i / 2 });
+    CHECK(b.nerror == 2 && b.error[1].count == 2 && b.error[1].method == 1);
     res_fini(&b);
 }
 

@@ -964,6 +964,78 @@ static void test_loaddoc_figures(void)
     }
 }
 
+/* The largest group of errors is first, in it the most frequent text; texts
+ * without a row of their own are one, the last; a text takes one line. */
+static void test_loaddoc_errors(void)
+{
+    struct res r;
+    struct loaddoc_error row[RES_ERRORS];
+    struct buf b = {0};
+    CHECK(!res_init(&r, 0));
+    res_error_add(&r, &(struct res_error){ CLIENT_LOST, 14, 0, 7, 5, "gone",
+                                           false, 0 });
+    for (int i = 0; i < 4; i++) {
+        char text[] = "order\n1\r\nnot found";
+        text[6] = (char)('1' + i);
+        res_error_add(&r, &(struct res_error){ CLIENT_STATUS, 3, 0,
+            i == 2 ? 5 : 1, 9 - i, text, false, 0 });
+    }
+    CHECK(loaddoc_error_rows(&r, RES_ERRORS, row) == 5);
+    CHECK(row[0].count == 5 && row[1].first_ns == 6 && row[4].count == 7);
+    CHECK(loaddoc_error_rows(&r, 2, row) == 4 && row[0].group == 8);
+    CHECK(row[2].texts && row[2].count == 2);
+    CHECK(row[3].e->kind == CLIENT_LOST && !row[3].texts);
+    CHECK(loaddoc_error_rows(&r, 1, row) == 3);
+    CHECK(row[1].texts && row[1].count == 3 && row[1].first_ns == 6);
+    loaddoc_put_error(&b, &row[0], (struct slice){ "", 0 });
+    CHECK(txt_equal(mem_slice(&b),
+                    txt_slice("INVALID_ARGUMENT: order 3 not found")));
+    b.len = 0;
+    loaddoc_put_error(&b, &row[1], txt_slice("S/M"));
+    CHECK(txt_equal(mem_slice(&b), txt_slice("INVALID_ARGUMENT in S/M: other "
+                                             "texts, such as: order 4 not "
+                                             "found")));
+    b.len = 0;
+    loaddoc_put_error(&b, &row[2], (struct slice){ "", 0 });
+    CHECK(txt_equal(mem_slice(&b),
+                    txt_slice("UNAVAILABLE (connection lost): gone")));
+    mem_fini(&b);
+    res_fini(&r);
+}
+
+/* A line breaks at a gap of three blanks if one is near, an option of a page
+ * nowhere, and a row of a table has no blanks at its end; numbers have six
+ * digits. */
+static void test_doc_lines(void)
+{
+    static const struct doc_column column[] = { { "a", -4 }, { "b", 4 } };
+    static const struct { double v; const char *text; } number[] = {
+        { 3773.946265, "3,773.95" }, { 0.125, "0.125" }, { 12, "12" },
+        { -1500, "-1,500" }, { 1999.999, "2,000" }, { 1234567.8, "1,234,568" } };
+    struct buf b = {0};
+    struct doc_doc d = { .b = &b, .width = 30 };
+    doc_wrap(&d, "1 reconnect   2 GOAWAYs   3 connections lost", 0, 2);
+    CHECK(txt_equal(mem_slice(&b), txt_slice("1 reconnect   2 GOAWAYs\n"
+                                             "  3 connections lost\n")));
+    b.len = 0;
+    doc_put_html(&b, txt_slice("try --profile -m 1 <"));
+    CHECK(txt_equal(mem_slice(&b), txt_slice("try <span class=\"o\">--profile"
+                                             "</span> -m 1 &lt;")));
+    b.len = 0;
+    doc_table(&d, column, 2);
+    txt_puts(&d.cell, "x");
+    doc_cell(&d);
+    doc_cell(&d);
+    CHECK(txt_ends(mem_slice(&b), "\n  x\n"));
+    for (size_t i = 0; i < sizeof number / sizeof *number; i++) {
+        b.len = 0;
+        loaddoc_put_number(&b, number[i].v);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(number[i].text)));
+    }
+    mem_fini(&d.cell);
+    mem_fini(&b);
+}
+
 /* By size, the largest callee starts where its caller does, and self is last;
  * a callee cut off below the narrowest frame is nobody's self. */
 static void test_svg_by_size(void)
