@@ -102,7 +102,7 @@ broken_server() {
         "127.0.0.1:$PORT"
     counted 'a server that breaks HTTP/2, 6 failed' 0 6 0 0
     has 'a server that breaks HTTP/2, the text names the kind of error' "$OUT" \
-        '^ +6 .* UNAVAILABLE \(connection lost\): the server violated HTTP/2'
+        '^ +6 .* UNAVAILABLE \(connection lost\): the server violated'
     kill -KILL "$PEER"
     wait "$PEER" 2>/dev/null
 }

@@ -209,7 +209,7 @@ with_a_server() {
     check 'a result in a file' 0 "$BIN" load -n 200 -o "$T/r.json" \
         --assert 'p50 < 9s' "127.0.0.1:$PORT"
     has 'a result in a file, summed up' "$ERR" \
-        '^grpcprof: 200 ok, 0 failed, p50 [0-9.]+ [mu]s'
+        '^grpcprof: 200 ok, 0 failed, .*, p50 [0-9.]+ [mu]s'
     stop_server 'the first server ends'
 }
 
