@@ -50209,7 +50209,7 @@ static void loaddoc_latency_row(struct doc_doc *d, const char *figure,
         d->value = percent >= 0 ? judge_percentile(h, percent)
                  : *figure == 'm' && figure[1] == 'a' ? (double)h->max
                  : h->sum / (double)h->n;
-        snprintf(key, sizeof key, "%s_%s_ns", v[i].name.text, figure);
+        snprintf(key, sizeof key, "%.60s_%.20s_ns", v[i].name.text, figure);
         d->key = key;
         loaddoc_time_cell(d, d->value);
     }
