@@ -36,8 +36,8 @@ import time
 PSEUDO = ('[unsampled]', '[lost samples]', '[profiler]')
 # The outermost frame of a thread, or libc or the loader where it has no names.
 ROOTS = re.compile(r'(_start|__libc_start_\w+|main|start_thread|(__)?clone3?|'
-                   r'_dl_\w+|thread_start|runtime\.(goexit|mcall|mstart|'
-                   r'systemstack|rt0_go|morestack|sigreturn)\b.*|'
+                   r'_dl_\w+|thread_start|runtime\.(goexit|clone|mcall|'
+                   r'mstart|systemstack|rt0_go|morestack|sigreturn)\b.*|'
                    r'\[?(libc|ld-linux|ld-musl|libpthread|vdso)\b.*)$')
 
 
