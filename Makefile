@@ -68,8 +68,8 @@ JSON_SEED  = 1
 json: .build/unit ## messages in JSON beside protobuf: JSON_CASES=N, JSON_SEED=N
 	@protoc -Itests/load --include_imports -o .build/mapping.pb rich.proto \
 	  old.proto
-	@/usr/bin/python3 tests/load/mapping.py .build/unit .build/mapping.pb \
-	  $(JSON_CASES) $(JSON_SEED)
+	@PYTHONPATH=tests/lib /usr/bin/python3 tests/load/mapping.py .build/unit \
+	  .build/mapping.pb $(JSON_CASES) $(JSON_SEED)
 
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
 soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan

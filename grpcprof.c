@@ -27550,7 +27550,8 @@ struct check {
     const struct dsc_symbol *message;   /* borrowed */
     struct check_step  step[CHECK_STEPS_MOST];
     size_t             n;               /* of step; > 0 */
-    bool               count;           /* step 0 is the number of messages */
+    bool               count;           /* the text has #messages in place of
+                                         * a field */
     enum check_op      op;
     long double        number;          /* to compare with; exact for integers
                                          * where it has 64 bits of precision */
@@ -35080,9 +35081,9 @@ static void server_on_close(void *stream)
     server_call_close(stream);
 }
 
-/* Return why a client may reset a call: it had a part of the answer, not one
- * that its reset overtook.  Its deadline may have passed before ours, because
- * the request waited for an unknown time to be read. */
+/* Return what excuses a client's reset of a call: a part of the answer was sent
+ * before the reset came.  A deadline excuses it, too; the client's may have
+ * passed before ours, which began only when we read the request. */
 static enum flood_excuse server_on_excuse(void *stream)
 {
     const struct gp_call *k = stream;
@@ -40543,7 +40544,7 @@ static void schema_put_symbol(struct schema_text *t, const struct dsc_symbol *m,
 }
 
 /* Append what name means: its .proto source and, for a message or a method, a
- * message to fill in; json: only that. */
+ * message to fill in.  With json, append that message alone. */
 static int schema_describe(struct schema *s, const char *text, bool json,
                            struct buf *b, struct gp_why *why)
 {
@@ -42384,9 +42385,9 @@ static void res_threads_add(struct res *r, const struct res *f)
         r->thread[r->threads++] = f->thread[i];
 }
 
-/* True if more calls failed than k tolerates, if clients gave up, or if no call
- * ended, no message came and no signal stopped the run.  Cut-off calls are not
- * failed. */
+/* True if the run as a whole has failed: more calls failed than k tolerates, a
+ * client gave up, or nothing was answered although no signal stopped the run.
+ * A call that was cut off has not failed. */
 static bool res_exceeds(const struct res_config *k, const struct res *r)
 {
     uint64_t bad = r->failed + (k->allow_not_sent ? 0 : r->overdue);

@@ -24,6 +24,7 @@ import sys
 
 from google.protobuf import (descriptor_pb2, descriptor_pool, json_format,
                              message_factory)
+from same_json import same
 
 UNIT, SET, CASES, SEED = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5])
 FILES = descriptor_pb2.FileDescriptorSet()
@@ -90,19 +91,6 @@ def judge_decode(name, data):
             json_format.MessageToDict(m, descriptor_pool=POOL)))
     except Exception:
         return None
-
-
-def same(a, b):
-    """Equal JSON, where numbers may be written otherwise."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, float) or isinstance(b, float):
-        return (isinstance(a, (int, float)) and isinstance(b, (int, float)) and
-                not isinstance(a, bool) and not isinstance(b, bool) and
-                abs(a - b) <= 1e-6 * abs(a))
-    return type(a) is type(b) and a == b
 
 
 # ---- JSON at random ----

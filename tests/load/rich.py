@@ -19,6 +19,7 @@ import threading
 
 from google.protobuf import (any_pb2, descriptor_pb2, descriptor_pool,
                              json_format, message_factory)
+from same_json import same
 
 SET = descriptor_pb2.FileDescriptorSet()
 with open(sys.argv[2], 'rb') as f:
@@ -232,18 +233,6 @@ def serve(log, reflect):
           flush=True)
     server.start()
     server.wait_for_termination(120)
-
-
-def same(a, b):
-    """Equal JSON, where numbers may be written otherwise."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, float) or isinstance(b, float):
-        return (isinstance(a, (int, float)) and isinstance(b, (int, float)) and
-                abs(a - b) <= 1e-6 * abs(a))
-    return a == b
 
 
 def replies(program, set_file, to, n):
