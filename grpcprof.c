@@ -10403,6 +10403,21 @@ static const char *const pp_repair_text[PP_REPAIRS] = {
     [PP_SAME_ID]     = "duplicate id, of which the first one counts",
 };
 
+struct pp_block {                       /* samples of a row in one block */
+    uint32_t block, n;
+};
+
+struct pp_blocks {                      /* when the samples were taken */
+    size_t    n;                        /* blocks of time, in order; 0: it is
+                                         * not known */
+    int64_t   ns;                       /* length of each */
+    uint32_t *at;                       /* owned, nsamples + 1: row i's are v
+                                         * from at[i] up to at[i + 1] */
+    struct pp_block *v;                 /* owned; of a row in order of block;
+                                         * n > 0; the sum is at most the row's
+                                         * samples */
+};
+
 struct pp {
     struct buf raw;                     /* owned: the inflated file */
     struct arena arena;                 /* owned: bytes that are not in raw */
@@ -10435,6 +10450,7 @@ struct pp {
     struct slice *comment;              /* owned */
     size_t ncomments, comment_cap;
 
+    struct pp_blocks blocks;
     struct pp_type period_type;
     int64_t period, time_ns, duration_ns;   /* 0: not known */
     struct slice drop_frames, keep_frames;  /* expressions; may be empty */
@@ -10463,6 +10479,8 @@ static void pp_fini(struct pp *p)
     mem_free(p->line);
     mem_free(p->function);
     mem_free(p->comment);
+    mem_free(p->blocks.at);
+    mem_free(p->blocks.v);
     *p = (struct pp){0};
 }
 
@@ -21245,6 +21263,51 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
+/* ---- assertions ---- */
+
+/* What a figure says of a bound: all of its interval keeps it, all of it breaks
+ * it, or the bound is within. */
+enum stat_outcome { STAT_HOLDS, STAT_VIOLATED, STAT_UNRESOLVED };
+
+static __attribute__((unused)) const char *const stat_outcome_name[] = {
+    [STAT_HOLDS] = "holds", [STAT_VIOLATED] = "violated",
+    [STAT_UNRESOLVED] = "not resolved",
+};
+
+struct stat_bound {                     /* of an assertion */
+    double value;
+    bool   less, equal;                 /* < or <=, else > or >= */
+};
+
+/* True if v keeps the bound b. */
+static bool stat_keeps(const struct stat_bound *b, double v)
+{
+    return (b->less ? v < b->value : v > b->value) ||
+           (b->equal && v >= b->value && v <= b->value);
+}
+
+/* Return what a figure with the 95% interval low to high says of b; an exact
+ * figure has low = high.  NAN in either: not resolved. */
+static __attribute__((unused)) enum stat_outcome
+stat_outcome(const struct stat_bound *b, double low, double high)
+{
+    if (isnan(low) || isnan(high))
+        return STAT_UNRESOLVED;
+    bool keeps = stat_keeps(b, low);
+    return keeps != stat_keeps(b, high) ? STAT_UNRESOLVED
+         : keeps ? STAT_HOLDS : STAT_VIOLATED;
+}
+
+/* Return how many times as much data may resolve b for a figure of value v with
+ * the interval low to high: intervals shrink with the square root of the data.
+ * INFINITY: v is at the bound. */
+static __attribute__((unused)) double
+stat_more_data(const struct stat_bound *b, double v, double low, double high)
+{
+    double half = v < b->value ? high - v : v - low, gap = fabs(b->value - v);
+    return gap > 0 ? fmax(half * half / (gap * gap), 1) : (double)INFINITY;
+}
+
 /* ================================== 30 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
@@ -21342,6 +21405,8 @@ struct anl_trust {                      /* NAN: unknown */
     bool tick_driven;                   /* the timer fires at kernel ticks */
     double tick_clustered;              /* CPU share synchronised with ticks */
     double unsampled;                   /* share of CPU time without samples */
+    double timing;                      /* bound of the error of a share by the
+                                         * timer; 0: none is known */
 };
 
 struct anl_use {                        /* NAN: unknown */
