@@ -1106,6 +1106,10 @@ enum {
 /* Time to connect to an address, if the name has another one. */
 #define FETCH_CONNECT_NS INT64_C(2000000000)
 
+/* Time to connect to the last address, and for a TLS handshake: as load's
+ * --connect-timeout. */
+#define FETCH_OPEN_NS INT64_C(5000000000)
+
 /* Time for the debug endpoint to answer, and to make a window's profile. */
 #define FETCH_ASK_NS  INT64_C(5000000000)
 #define FETCH_STOP_NS INT64_C(60000000000)
@@ -30226,6 +30230,7 @@ struct tls_config {                     /* strings are borrowed */
                                          * system's; server: ask no client */
     const char *cert, *key;             /* PEM files; key NULL: it is in cert */
     const char *name;                   /* to verify; NULL: the target's */
+    bool        unnamed;                /* --server-name is not for it */
     bool        insecure;               /* accept any certificate */
     bool        server;
     bool        http1;                  /* for HTTP/1.1: no ALPN */
@@ -30359,7 +30364,7 @@ static void tls_explain_cert(struct tls *t, X509_STORE_CTX *x)
         const char *host = X509_VERIFY_PARAM_get0_host(p, 0);
         char *ip = X509_VERIFY_PARAM_get1_ip_asc(p);
         txt_putf(&b, ", not for %.100s%s", host ? host : ip ? ip : "?",
-                 k->http1 ? "" : "; to expect another: --server-name NAME");
+                 k->unnamed ? "" : "; to expect another: --server-name NAME");
         OPENSSL_free(ip);
     } else if (cert && (early || e == X509_V_ERR_CERT_HAS_EXPIRED)) {
         ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
@@ -30858,7 +30863,7 @@ static struct tls *tls_new(struct tls_context *c, int fd, const char *name)
         name = c->config.name ? c->config.name : name;
         if (!tls_expect(t, name))
             txt_fail(&t->why, 0, "'%.60s' is no name that a certificate can be "
-                     "for%s", name, c->config.http1 ? "" : "; to expect "
+                     "for%s", name, c->config.unnamed ? "" : "; to expect "
                      "another: --server-name NAME");
     }
     return t;
@@ -40802,6 +40807,7 @@ static int fetch_follow(struct fetch_url *u, const char *location,
 
 struct fetch_wait {
     const struct tls_config *tls;       /* of https; borrowed; NULL: usual */
+    bool    named;                      /* its name is for the host asked */
     int64_t begin_ns;                   /* set by fetch_get */
     int64_t until_ns;                   /* time allowed, until fetch_get adds
                                          * begin_ns to it */
@@ -40841,6 +40847,13 @@ static bool fetch_ready(int fd, short events, int64_t until_ns,
     return false;
 }
 
+/* Return when a step of w that may take time_ns has to be done. */
+static int64_t fetch_until(const struct fetch_wait *w, int64_t time_ns)
+{
+    int64_t until_ns = sys_now_ns() + time_ns;
+    return until_ns < w->until_ns ? until_ns : w->until_ns;
+}
+
 /* Connect to the first of u's addresses that accepts, and return the socket, or
  * an error. */
 static int fetch_connect(const struct fetch_url *u, struct fetch_wait *w,
@@ -40858,10 +40871,9 @@ static int fetch_connect(const struct fetch_url *u, struct fetch_wait *w,
     if (e)
         return e;
     for (size_t i = 0; i < n && !w->stopped; i++) {
-        int64_t until_ns = sys_now_ns() + FETCH_CONNECT_NS;
+        int64_t until_ns = fetch_until(w, i + 1 < n ? FETCH_CONNECT_NS
+                                                    : FETCH_OPEN_NS);
         socklen_t len = sizeof error;
-        if (i + 1 == n || until_ns > w->until_ns)
-            until_ns = w->until_ns;
         fd = net_connect(&a[i]);
         error = fd < 0 ? errno : 0;
         if (fd >= 0 && !fetch_ready(fd, POLLOUT, until_ns, w))
@@ -40902,8 +40914,10 @@ static int fetch_secure(struct fetch_line *l, const struct fetch_url *u,
 {
     struct tls_config k = w->tls ? *w->tls : (struct tls_config){0};
     struct tls_peer peer;
+    int64_t begin_ns = sys_now_ns(), until_ns = fetch_until(w, FETCH_OPEN_NS);
     k.http1 = true;
-    k.name = NULL;                      /* is that of another server */
+    k.unnamed = !w->named;
+    k.name = w->named ? k.name : NULL;
     tls_peer_name(&peer, u->host);
     int e = tls_context_new(&l->context, &k, why);
     if (e)
@@ -40915,10 +40929,13 @@ static int fetch_secure(struct fetch_line *l, const struct fetch_url *u,
             return txt_fail(why, GP_EIO, "https://%.70s: %s", u->host,
                             tls_why(l->tls));
         if (!fetch_ready(l->fd, tls_wants_room(l->tls) ? POLLOUT : POLLIN,
-                         w->until_ns, w))
-            return txt_fail(why, GP_EIO, "https://%.70s: %s", u->host,
-                            w->stopped ? "stopped before it answered"
-                                       : "no TLS handshake in time");
+                         until_ns, w))
+            return w->stopped
+                ? txt_fail(why, GP_EIO, "https://%.70s: stopped before it "
+                           "answered", u->host)
+                : txt_fail(why, GP_EIO, "https://%.70s: no TLS handshake "
+                           "within %.2g s; does it speak TLS there?", u->host,
+                           (double)(until_ns - begin_ns) / 1e9);
         tls_turn(l->tls);
     }
     return GP_OK;
@@ -41149,7 +41166,9 @@ static int fetch_exchange(struct fetch_answer *r, struct fetch_wait *w,
     bool file = net_is_local(r->url.host);
     txt_putf(&request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
              "Accept-Encoding: gzip\r\nUser-Agent: grpcprof/" GP_VERSION
-             "\r\n\r\n", r->url.path, file ? "localhost" : r->url.host);
+             "\r\n\r\n", r->url.path, file ? "localhost"
+             : r->url.tls && w->named && w->tls->name ? w->tls->name
+             : r->url.host);
     e = request.err ? txt_fail(why, request.err, "out of memory for a request")
                     : fetch_line_init(&l, &r->url, w, why);
     if (e)
@@ -41250,6 +41269,7 @@ static int fetch_get(const struct fetch_url *url, struct fetch_wait *w,
                             "is it a loop?", fetch_name(url, name), asked);
         if ((e = fetch_follow(&r->url, r->location, why)))
             return e;
+        w->named &= !strcmp(r->url.host, url->host);
     }
 }
 
@@ -52159,8 +52179,9 @@ struct opt_command {
     { 'h', "help", NULL, NULL, "print this help",                             \
       OPT_FLAG, offsetof(type, common.help), 0, 0 }
 
-/* Options of a client's TLS; at is a struct tls_config. */
-#define OPT_TLS(type, at)                                                     \
+/* Options of a client's TLS; at is a struct tls_config, of the server name
+ * without the option. */
+#define OPT_TLS(type, at, of)                                                 \
     { 0, "cacert", "FILE", "(the system's)", "trust the issuers in FILE "     \
       "(PEM) instead", OPT_TEXT, offsetof(type, at.ca), 0, 0 },               \
     { 0, "cert", "FILE", NULL, "send the client certificate in FILE (PEM)",   \
@@ -52168,7 +52189,10 @@ struct opt_command {
     { 0, "key", "FILE", "(in --cert)", "private key of --cert (PEM)",         \
       OPT_TEXT, offsetof(type, at.key), 0, 0 },                               \
     { 0, "insecure", NULL, NULL, "accept any certificate; every result "      \
-      "says so", OPT_FLAG, offsetof(type, at.insecure), 0, 0 }
+      "says so", OPT_FLAG, offsetof(type, at.insecure), 0, 0 },               \
+    { 0, "server-name", "NAME", of, "name that the server's certificate must "\
+      "have, sent as SNI and as :authority (HTTP/1.1: as Host)", OPT_TEXT,    \
+      offsetof(type, at.name), 0, 0 }
 
 #define OPT_HOUR_NS UINT64_C(3600000000000)
 
@@ -56294,11 +56318,10 @@ static int msg_compile_header(struct msg *c, struct res_header *h)
     e = e ? e : tpl_compile(t, &c->set, h->value, &why);
     struct slice bad = e ? (struct slice){0} : tpl_unprintable(t);
     if (bad.n)
-        e = txt_fail(&why, GP_EFORMAT, "a value is not printable ASCII: '%.*s'",
-                     dsc_shown(bad), bad.p);
+        e = txt_fail(&why, GP_EFORMAT, "a value is not printable ASCII");
     if (e)
-        say_error("--metadata '%.*s: %.*s': %s", (int)h->name.n, h->name.p,
-                  dsc_shown(h->value), h->value.p, why.text);
+        say_error("--metadata '%.*s: ...': %s", (int)h->name.n, h->name.p,
+                  why.text);
     h->fill = t;
     return e == GP_EUSAGE ? EXIT_USAGE : e ? EXIT_FAILED : EXIT_OK;
 }
@@ -56333,7 +56356,7 @@ static const char *msg_check_value(struct slice key, struct slice value)
 }
 
 /* Read --metadata, "key: value", into the headers; a key is sent in lower case
- * ([H2] 8.2.1). */
+ * ([H2] 8.2.1).  Messages leave out the value, which may be a secret. */
 static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
 {
     int status;
@@ -56341,10 +56364,11 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
     for (size_t i = 0; i < c->metadata.n; i++) {
         const char *text = c->metadata.text[i], *colon = strchr(text, ':');
         if (*text == '{')
-            return opt_misuse(cmd, "--metadata '%s': takes no JSON. Write each "
-                              "header as -H 'key: value'", text);
+            return opt_misuse(cmd, "--metadata '{...': takes no JSON. Write "
+                              "each header as -H 'key: value'");
         if (!colon)
-            return opt_misuse(cmd, "--metadata '%s': takes 'key: value'", text);
+            return opt_misuse(cmd, "--metadata takes 'key: value'; one of %zu "
+                              "has no colon (no. %zu)", c->metadata.n, i + 1);
         struct slice value = txt_slice(colon + 1 + strspn(colon + 1, " "));
         while (value.n && value.p[value.n - 1] == ' ')
             value.n--;                  /* [H2] 8.2.1 allows none */
@@ -56362,7 +56386,8 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
         const char *wrong = msg_check_key(h->name);
         wrong = wrong ? wrong : msg_check_value(h->name, value);
         if (wrong)
-            return opt_misuse(cmd, "--metadata '%s': %s", text, wrong);
+            return opt_misuse(cmd, "--metadata '%.*s: ...': %s", (int)n, text,
+                              wrong);
         c->nheader++;
         bool fixed = rpc_meta_binary(h->name) || !tpl_has(value);
         if (fixed)
@@ -57095,10 +57120,7 @@ static const struct opt loadcmd_options[] = {
     { 0, "tls", NULL, NULL, "use TLS, 1.2 or 1.3, as targets with grpcs:// "
       "and https:// do anyway", OPT_FLAG,
       LOADCMD_AT(tls), 0, 0 },
-    OPT_TLS(struct loadcmd_args, tls_config),
-    { 0, "server-name", "NAME", "(of --authority or the target)", "name that "
-      "the server's certificate must have, sent as SNI and :authority",
-      OPT_TEXT, LOADCMD_AT(tls_config.name), 0, 0 },
+    OPT_TLS(struct loadcmd_args, tls_config, "(of --authority or the target)"),
     OPT_GROUP("Server CPU"),
     { 0, "profile", "URL", "(off; URL 127.0.0.1:6060)", "take the server's CPU "
       "profile of the measured time from the endpoint at URL, of grpcprof run "
@@ -57680,7 +57702,32 @@ static int loadcmd_read_outs(struct loadcmd_args *c,
                       "names its format");
 }
 
-/* Check that each file that c writes can be written, and is written once. */
+/* Return the option of c that reads the file at path, or NULL. */
+static const char *loadcmd_reader(const struct loadcmd_args *c,
+                                  const char *path)
+{
+    const struct msg *m = &c->msg;
+    const struct tls_config *k = &c->tls_config;
+    const struct { const char *option; const char *const *path; size_t n; }
+    in[] = { { "compare", &c->compare, 1 }, { "csv", &m->csv, 1 },
+             { "mix", &m->mix, 1 }, { "binary", &m->binary, 1 },
+             { "proto", m->proto.text, m->proto.n },
+             { "protoset", m->protoset.text, m->protoset.n },
+             { "cacert", &k->ca, 1 }, { "cert", &k->cert, 1 },
+             { "key", &k->key, 1 } };
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++)
+        for (size_t f = 0; f < in[i].n; f++)
+            if (in[i].path[f] && opt_same_file(path, in[i].path[f]))
+                return in[i].option;
+    for (size_t i = 0; i < m->nmethod; i++)
+        if (m->each[i].data && *m->each[i].data == '@' &&
+            opt_same_file(path, m->each[i].data + 1))
+            return m->mix ? "mix" : "data";
+    return NULL;
+}
+
+/* Check that each file that c writes can be written, is written once, and is
+ * none that c reads. */
 static int loadcmd_check_outs(const struct loadcmd_args *c,
                               const struct opt_command *cmd)
 {
@@ -57695,12 +57742,17 @@ static int loadcmd_check_outs(const struct loadcmd_args *c,
     }
     file[n++] = c->log;
     file[n++] = c->profile ? c->profile_out : NULL;
-    for (size_t i = 0; i < n && !status; i++)
-        for (size_t k = i + 1; k < n && !status; k++)
-            if (file[i] && file[k] && !sys_is_stream(file[i]) &&
-                opt_same_file(file[i], file[k]))
+    for (size_t i = 0; i < n && !status; i++) {
+        bool named = say_to_file(file[i]) && !sys_is_stream(file[i]);
+        const char *reader = named ? loadcmd_reader(c, file[i]) : NULL;
+        if (reader)
+            status = opt_misuse(cmd, "'%s' would be overwritten, and --%s "
+                                "reads it", file[i], reader);
+        for (size_t k = i + 1; named && k < n && !status; k++)
+            if (file[k] && opt_same_file(file[i], file[k]))
                 status = opt_misuse(cmd, "'%s' is given for two output files",
                                     file[i]);
+    }
     return status;
 }
 
@@ -58142,6 +58194,7 @@ static int loadcmd_describe(struct loadcmd_args *c,
     if (c->parts.nout > 1 || (!json && out->format != LOADCMD_TEXT))
         return opt_misuse(cmd, "--%s is for -f text or json, once", name);
     int status = loadcmd_defaults(c, cmd);
+    status = status ? status : loadcmd_check_outs(c, cmd);
     status = status ? status : loadcmd_server(c, cmd, &server);
     status = status ? status : msg_open_schema(&c->msg, &server);
     if (!status)
@@ -58329,7 +58382,7 @@ static const struct opt report_options[] = {
       "repaired one; of results of load as load --strict",
       OPT_FLAG, REPORT_AT(strict), 0, 0 },
     OPT_GROUP("TLS, of https:// addresses"),
-    OPT_TLS(struct report_args, tls),
+    OPT_TLS(struct report_args, tls, "(of the address)"),
     OPT_COMMON(struct report_args),
 };
 
@@ -58487,7 +58540,7 @@ static int report_fetch(const struct report_args *c, const char *path,
     }
     struct fetch_wait w = { .until_ns = (int64_t)(s + 60) * 1000000000,
                             .tick = draw ? report_fetch_tick : NULL,
-                            .arg = u.host, .tls = &c->tls };
+                            .arg = u.host, .tls = &c->tls, .named = true };
     SAY_NOTE(c->common.quiet || !u.tls || !c->tls.insecure, "%s: the server is "
              "not verified (--insecure)", path);
     SAY_NOTE(draw || c->common.quiet || has_path, "%s: profiling for %u s",

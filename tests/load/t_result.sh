@@ -588,6 +588,17 @@ several() {
         -o "$T/s.html" -o "$T/s.json" "$to"
     check 'a file twice' 2 "$BIN" load -n 1 -o "$T/s.html" -o "$T/s.html" "$to"
     has 'a file twice, said' "$ERR" 'is given for two output files'
+    cp "$T/s.json" "$T/old.json"
+    check 'over --compare' 2 "$BIN" load -n 1 --compare "$T/old.json" \
+        -o "$T/old.json" "$to"
+    has 'over --compare, said' "$ERR" 'overwritten, and --compare reads it'
+    echo '{"name":"a"}' >"$T/in.txt"
+    check 'over --data' 2 "$BIN" load -n 1 --data "@$T/in.txt" \
+        -o "$T/in.txt" "$to"
+    has 'over --data, said' "$ERR" 'overwritten, and --data reads it'
+    check 'over --csv, by a log' 2 "$BIN" load -n 1 --csv "$T/in.txt" \
+        --log-requests "$T/in.txt" "$to"
+    has 'what would be overwritten is whole' "$T/in.txt" '"name":"a"'
     check 'notes' 0 "$BIN" load -n 1 "$to"
     has 'notes, without -q' "$OUT" '^  note '
     check 'no notes' 0 "$BIN" load -q -n 1 "$to"

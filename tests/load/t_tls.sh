@@ -165,16 +165,25 @@ wrong_files() {
 
 # A profile by https://.
 https() {
-    local url
+    local url mute
     url=https://$(to https)/p
+    (timeout 60 "$BIN" report -q "https://$(to mute)/p" 2>"$T/mute.err") &
+    mute=$!
     check 'report https://' 0 "$BIN" report -q -f raw --cacert "$C/ca.pem" "$url"
     check 'report https://, unknown issuer' 1 "$BIN" report "$url"
     one_line 'report https://, unknown issuer, said' 'trust it: --cacert FILE'
     check 'report https://, --insecure' 0 "$BIN" report -f raw --insecure "$url"
     has 'report https://, --insecure, said' "$ERR" 'not verified'
+    check 'report https://, --server-name' 1 "$BIN" report --cacert \
+        "$C/ca.pem" --server-name no.example "$url"
+    one_line 'report https://, --server-name, said' \
+        'not for no.example; to expect another: --server-name NAME'
     check '--profile=https://' 0 "$BIN" load -q -d 1s -c 1 --cacert "$C/ca.pem" \
         --profile="$url" --profile-out "$T/p.pb" "$(to plain)"
     check '--profile=https:// has a profile' 0 "$BIN" report -q -f raw "$T/p.pb"
+    wait "$mute"
+    has 'report https://, silence, said' "$T/mute.err" \
+        'no TLS handshake within 5 s'
 }
 
 python() {

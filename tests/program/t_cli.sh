@@ -149,6 +149,11 @@ other_tools() {
         load -H 'Connection: close'
     refuses 'a header that load sends' 2 'for host see --authority' \
         load -H 'Host: a'
+    for i in 'te: s3cret' 'x-bin: s3cret_' 's3cret' '{s3cret' \
+        'a: {{nope}} s3cret'; do
+        refuses "a wrong header, $i" 2 metadata load -H "$i" 127.0.0.1:1
+        lacks "a wrong header, $i: its value stays secret" "$ERR" s3cret
+    done
     refuses "ghz --stream-call-duration" 2 'here it is --stream-for DUR' \
         load --stream-call-duration 5s
     refuses '--metadata is JSON'  2 "takes no JSON.*-H 'key: value'" \
