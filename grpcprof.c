@@ -512,6 +512,10 @@ enum {
 
     PP_FREED_BYTES = 4 << 20,   /* of samples that are read, freed at a time */
 
+    /* Blocks of time of one profile.  A merged one that would have more has
+     * longer ones; a file that has more is read without them. */
+    PP_MOST_BLOCKS = 128,
+
     /* Sample types, and inflated bytes (80 MB seen); more are an error. */
     PP_MOST_TYPES = 64,
     PP_MOST_BYTES = 1 << 30,
@@ -10345,7 +10349,20 @@ static uint64_t smp_lost(void)
  *   Profile  1 sample_type*  2 sample*  3 mapping*  4 location*  5 function*
  *            6 string*  7 drop_frames  8 keep_frames  9 time_nanos
  *            10 duration_nanos  11 period_type  12 period  13 comment*
- *            14 default_sample_type
+ *            14 default_sample_type  50051 blocks
+ *
+ * blocks is ours, and unknown to pprof, which skips it: when the samples were
+ * taken.  The time is cut into blocks of equal length; of each sample's count,
+ * the blocks that have a part of it and how large that is:
+ *
+ *   Blocks   1 number of blocks   2 length_nanos of each
+ *            3 rows*: for each sample, the number of its blocks
+ *            4 step*: of each of these: its number less that of the one before
+ *              (of a sample's first one: its number, from 0)
+ *            5 count*: of each of these: samples, at least 1
+ *
+ *   08 03  10 80 94 eb dc 03  1a 02 02 01   3 blocks of 1 s; sample[0] has two,
+ *   22 03 00 02 01  2a 03 05 01 04          0: 5 and 2: 1; sample[1] has 1: 4
  *
  * A profile is columns: sample i has the locations stack[stack_at[i]] up to
  * but not including stack[stack_at[i + 1]], leaf first, the labels
@@ -10393,9 +10410,11 @@ struct pp_label {
     int64_t num;                        /* in unit, which may be empty */
 };
 
+enum { PP_BLOCKS_FIELD = 50051 };       /* the port of gRPC's examples */
+
 enum pp_repair {                        /* defects that reading repairs */
     PP_NO_STRING, PP_NO_FUNCTION, PP_NO_MAPPING, PP_NO_LOCATION, PP_ZERO_ID,
-    PP_SAME_ID, PP_REPAIRS,
+    PP_SAME_ID, PP_BAD_BLOCKS, PP_REPAIRS,
 };
 
 static const char *const pp_repair_text[PP_REPAIRS] = {
@@ -10405,6 +10424,7 @@ static const char *const pp_repair_text[PP_REPAIRS] = {
     [PP_NO_LOCATION] = "location missing; the frame was dropped",
     [PP_ZERO_ID]     = "id 0, which nothing can refer to",
     [PP_SAME_ID]     = "duplicate id, of which the first one counts",
+    [PP_BAD_BLOCKS]  = "invalid blocks of time, read without them",
 };
 
 struct pp_block {                       /* samples of a row in one block */
@@ -10412,9 +10432,9 @@ struct pp_block {                       /* samples of a row in one block */
 };
 
 struct pp_blocks {                      /* when the samples were taken */
-    size_t    n;                        /* blocks of time, in order; 0: it is
-                                         * not known */
-    int64_t   ns;                       /* length of each */
+    size_t    n;                        /* blocks of time, in order, up to
+                                         * PP_MOST_BLOCKS; 0: not known */
+    int64_t   ns;                       /* length of each; > 0 */
     uint32_t *at;                       /* owned, nsamples + 1: row i's are v
                                          * from at[i] up to at[i + 1] */
     struct pp_block *v;                 /* owned; of a row in order of block;
@@ -10606,6 +10626,102 @@ static struct slice pp_comment(const struct pp *p, const char *key)
     return (struct slice){0};
 }
 
+/* Return the row of p's type that counts samples, "samples" in "count", or
+ * SIZE_MAX. */
+static size_t pp_samples_type(const struct pp *p)
+{
+    for (size_t i = 0; i < p->ntypes; i++)
+        if (txt_equal(p->type[i].type, txt_slice("samples")) &&
+            txt_equal(p->type[i].unit, txt_slice("count")))
+            return i;
+    return SIZE_MAX;
+}
+
+/* Release p's blocks: it is not known when its samples were taken. */
+static void pp_drop_blocks(struct pp *p)
+{
+    mem_free(p->blocks.at);
+    mem_free(p->blocks.v);
+    p->blocks = (struct pp_blocks){0};
+}
+
+struct pp_when {                        /* n samples of a row, in one block */
+    uint32_t row, block, n;
+};
+
+/* Order a row's parts by block, for qsort. */
+static int pp_by_block(const void *a, const void *b)
+{
+    const struct pp_block *x = a, *y = b;
+    return x->block < y->block ? -1 : x->block > y->block;
+}
+
+/* Order the n parts v of a row by block, add those of the same block, and move
+ * them to out; return how many there are now. */
+static size_t pp_add_blocks(struct pp_block *v, size_t n, struct pp_block *out)
+{
+    size_t to = 0;
+    bool ordered = true;
+    for (size_t k = 1; k < n; k++)
+        ordered &= v[k - 1].block <= v[k].block;
+    if (!ordered)
+        qsort(v, n, sizeof *v, pp_by_block);
+    for (size_t k = 0; k < n; k++)
+        if (to && out[to - 1].block == v[k].block)
+            out[to - 1].n = v[k].n < UINT32_MAX - out[to - 1].n
+                            ? v[k].n + out[to - 1].n : UINT32_MAX;
+        else
+            out[to++] = v[k];
+    return to;
+}
+
+/* Give p's samples, all of which are there, n blocks of ns each: the nw parts
+ * at w, in any order, n > 0, of a row at most its samples.  GP_ENOMEM. */
+static int pp_set_blocks(struct pp *p, size_t n, int64_t ns,
+                         const struct pp_when *w, size_t nw)
+{
+    struct pp_blocks *b = &p->blocks;
+    assert(n && n <= PP_MOST_BLOCKS && ns > 0 && nw <= UINT32_MAX);
+    pp_drop_blocks(p);
+    b->at = mem_zalloc((p->nsamples + 1) * sizeof *b->at);
+    b->v = mem_zalloc(nw * sizeof *b->v);
+    if (!b->at || !b->v) {
+        pp_drop_blocks(p);
+        return GP_ENOMEM;
+    }
+    for (size_t i = 0; i < nw; i++)
+        b->at[w[i].row + 1]++;
+    for (size_t i = 0; i < p->nsamples; i++)
+        b->at[i + 1] += b->at[i];
+    for (size_t i = 0; i < nw; i++)     /* at[row] becomes its end */
+        b->v[b->at[w[i].row]++] = (struct pp_block){ w[i].block, w[i].n };
+    uint32_t from = 0, out = 0;
+    for (size_t i = 0; i < p->nsamples; i++) {
+        uint32_t end = b->at[i];
+        b->at[i] = out;
+        out += (uint32_t)pp_add_blocks(b->v + from, end - from, b->v + out);
+        from = end;
+    }
+    b->at[p->nsamples] = out;
+    b->n = n;
+    b->ns = ns;
+    return GP_OK;
+}
+
+/* True if p's blocks are in range and in order. */
+static bool pp_blocks_are_sound(const struct pp *p)
+{
+    const struct pp_blocks *b = &p->blocks;
+    bool ok = b->n <= PP_MOST_BLOCKS && (!b->n || (b->ns > 0 && !b->at[0]));
+    for (size_t i = 0; ok && b->n && i < p->nsamples; i++) {
+        ok = b->at[i] <= b->at[i + 1] && b->at[i + 1] - b->at[i] <= b->n;
+        for (uint32_t k = b->at[i]; ok && k < b->at[i + 1]; k++)
+            ok = b->v[k].n && b->v[k].block < b->n &&
+                 (k == b->at[i] || b->v[k - 1].block < b->v[k].block);
+    }
+    return ok;
+}
+
 /* True if every index in p is in range, which every reader must ensure. */
 static bool pp_is_sound(const struct pp *p)
 {
@@ -10613,7 +10729,8 @@ static bool pp_is_sound(const struct pp *p)
     uint32_t top = 0;
     for (size_t i = 0; i < p->nstack; i++)
         top = p->stack[i] > top ? p->stack[i] : top;
-    bool ok = (!p->nstack || top < p->nlocations) &&
+    bool ok = pp_blocks_are_sound(p) &&
+              (!p->nstack || top < p->nlocations) &&
               (!n || (p->stack_at[n] == p->nstack &&
                       p->label_at[n] == p->nlabel_rows));
     for (size_t i = 0; ok && i < p->nlabel_rows; i++)
@@ -10646,6 +10763,8 @@ struct pp_reader {
     struct pp_ids mapping, location, function;
     struct pb_in span[PP_FIELDS];       /* by number: first field to last one */
     size_t count[PP_FIELDS];            /* by number: how many there are */
+    struct pb_in blocks;                /* the last PP_BLOCKS_FIELD */
+    size_t nblocks;                     /* how many there are */
     const uint8_t *freed;               /* NULL, or the samples up to here were
                                          * read and their memory freed: */
     size_t nfreed;                      /* so many, with nothing between them */
@@ -11014,6 +11133,10 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
         s->end = in->p;
         r->count[f->number]++;
     }
+    if (f->number == PP_BLOCKS_FIELD) {
+        r->blocks = f->type == PB_BYTES ? f->bytes : (struct pb_in){0};
+        r->nblocks++;
+    }
     if (f->number != 6)
         return GP_OK;
     if (f->type != PB_BYTES)
@@ -11124,6 +11247,64 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
+struct pp_columns {                     /* of Blocks, not read yet */
+    struct pb_in rows, step, count;
+};
+
+/* Read the blocks of row i, which has samples, into b; false: invalid. */
+static bool pp_read_row_blocks(struct pp_columns *c, struct pp_blocks *b,
+                               size_t i, int64_t samples)
+{
+    uint64_t n, step, count, block = 0;
+    uint32_t at = b->at[i];
+    if (pb_get_varint(&c->rows, &n) || n > b->n)
+        return false;
+    for (uint64_t k = 0; k < n; k++) {
+        if (pb_get_varint(&c->step, &step) || step >= b->n || (k && !step) ||
+            pb_get_varint(&c->count, &count) || !count || count > UINT32_MAX ||
+            samples < (int64_t)count)
+            return false;
+        block += step;
+        samples -= (int64_t)count;
+        if (block >= b->n)
+            return false;
+        b->v[at++] = (struct pp_block){ (uint32_t)block, (uint32_t)count };
+    }
+    b->at[i + 1] = at;
+    return true;
+}
+
+/* Read the blocks, if there are some, when all samples are read.  GP_EFORMAT:
+ * they are invalid; GP_ENOMEM. */
+static int pp_read_blocks(struct pp_reader *r)
+{
+    struct pp *p = r->p;
+    struct pp_blocks *b = &p->blocks;
+    size_t type = pp_samples_type(p), nt = p->ntypes;
+    struct pp_columns c = { .rows = pb_of(pb_find_bytes(r->blocks, 3)),
+                            .step = pb_of(pb_find_bytes(r->blocks, 4)),
+                            .count = pb_of(pb_find_bytes(r->blocks, 5)) };
+    uint64_t n = pb_find_varint(r->blocks, 1, 0);
+    uint64_t ns = pb_find_varint(r->blocks, 2, 0);
+    size_t most = (size_t)(c.step.end - c.step.p);  /* of parts, in all */
+    if (!r->nblocks)
+        return GP_OK;
+    if (r->nblocks > 1 || type == SIZE_MAX || !n || n > PP_MOST_BLOCKS ||
+        !ns || ns > INT64_MAX / PP_MOST_BLOCKS || most > PP_MOST_ROWS)
+        return GP_EFORMAT;
+    b->at = mem_zalloc((p->nsamples + 1) * sizeof *b->at);
+    b->v = mem_zalloc(most * sizeof *b->v);
+    if (!b->at || !b->v)
+        return GP_ENOMEM;
+    b->n = (size_t)n;
+    b->ns = (int64_t)ns;
+    for (size_t i = 0; i < p->nsamples; i++)
+        if (!pp_read_row_blocks(&c, b, i, p->value[i * nt + type]))
+            return GP_EFORMAT;
+    return c.rows.p == c.rows.end && c.step.p == c.step.end &&
+           c.count.p == c.count.end ? GP_OK : GP_EFORMAT;
+}
+
 /* Allocate the empty array a for n rows. */
 #define PP_RESERVE(a, cap, n) pp_reserve(&(a), &(cap), n, sizeof *(a))
 
@@ -11180,7 +11361,14 @@ static int pp_read_raw(struct pp_reader *r)
         (e = pp_walk(r, r->span[4], pp_pass_locations, NULL)) ||
         (e = pp_ids_seal(r, &r->location)))
         return e;
-    return pp_walk(r, r->span[2], pp_pass_samples, NULL);
+    if ((e = pp_walk(r, r->span[2], pp_pass_samples, NULL)) ||
+        !(e = pp_read_blocks(r)))
+        return e;
+    pp_drop_blocks(p);
+    if (e == GP_ENOMEM)
+        return txt_fail(r->why, e, "%s: out of memory", r->name);
+    p->repaired[PP_BAD_BLOCKS]++;
+    return GP_OK;
 }
 
 /* Inflate in onto out, which is empty, and is first allocated for the size in
@@ -11334,6 +11522,28 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
     pb_put_message(&w->out, 2, &w->part);
 }
 
+/* Append when the samples were taken, if it is known. */
+static void pp_write_blocks(struct pp_writer *w)
+{
+    const struct pp_blocks *b = &w->p->blocks;
+    if (!b->n)
+        return;
+    pb_put_uint(&w->part, 1, b->n);
+    pb_put_uint(&w->part, 2, (uint64_t)b->ns);
+    for (size_t i = 0; i < w->p->nsamples; i++)
+        pb_put_varint(&w->sub, b->at[i + 1] - b->at[i]);
+    pb_put_message(&w->part, 3, &w->sub);
+    for (size_t i = 0; i < w->p->nsamples; i++)
+        for (uint32_t k = b->at[i]; k < b->at[i + 1]; k++)
+            pb_put_varint(&w->sub, b->v[k].block - (k == b->at[i] ? 0 :
+                                                    b->v[k - 1].block));
+    pb_put_message(&w->part, 4, &w->sub);
+    for (uint32_t k = 0; k < b->at[w->p->nsamples]; k++)
+        pb_put_varint(&w->sub, b->v[k].n);
+    pb_put_message(&w->part, 5, &w->sub);
+    pb_put_message(&w->out, PP_BLOCKS_FIELD, &w->part);
+}
+
 /* Append p to out as a gzip'd pprof profile with ids 1..N in order and the
  * strings last.  After GP_ENOMEM, or GP_ELIMIT past 2 GiB, out is unchanged. */
 static int pp_write(const struct pp *p, struct buf *out)
@@ -11361,6 +11571,7 @@ static int pp_write(const struct pp *p, struct buf *out)
         if (w.sub.len)
             pb_put_message(&w.out, k, &w.sub);
     }
+    pp_write_blocks(&w);
     for (size_t i = 0; i < w.nstrings; i++)
         pb_put_bytes(&w.out, 6, w.string[i].p, w.string[i].n);
     int e = w.err || w.out.err || w.part.err || w.sub.err ? GP_ENOMEM :
@@ -14374,7 +14585,12 @@ struct merge {
     uint32_t *stack;                    /* owned: locations of to, for the */
     size_t    stack_cap;                /* sample being added; its values */
     int64_t   value[PP_MOST_TYPES];
-    int       err;                      /* sticky */
+    struct pp_when *when;               /* owned: the blocks of to's samples */
+    size_t    nwhen, when_cap;
+    bool      timed;                    /* when is wanted */
+    size_t    first_block, divisor;     /* the added profile's block b is */
+    int       err;                      /* (first_block + b) / divisor of to;
+                                         * err is sticky */
 };
 
 /* Set *file and key to what identifies mapping m; return their hash. */
@@ -14530,6 +14746,20 @@ static bool merge_same_sample(const struct pp *to, size_t k,
     return same;
 }
 
+/* Add the blocks of p's sample i to those of g->to's sample row. */
+static void merge_blocks(struct merge *g, const struct pp *p, size_t i,
+                         size_t row)
+{
+    const struct pp_blocks *b = &p->blocks;
+    for (uint32_t k = b->at[i]; k < b->at[i + 1] && !g->err; k++) {
+        struct pp_when *w = PP_ADD(g->when, g->nwhen, g->when_cap);
+        g->err = w ? GP_OK : GP_ELIMIT;
+        if (w)
+            *w = (struct pp_when){ (uint32_t)row, (uint32_t)(
+                (g->first_block + b->v[k].block) / g->divisor), b->v[k].n };
+    }
+}
+
 /* Add p's sample i, with the values g->value, to g->to. */
 static void merge_sample(struct merge *g, const struct pp *p, size_t i)
 {
@@ -14560,6 +14790,8 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
         int64_t *v = to->value + k * to->ntypes;
         for (size_t t = 0; t < to->ntypes; t++)
             v[t] = num_add_sat(v[t], g->value[t]);
+        if (g->timed)
+            merge_blocks(g, p, i, k);
         return;
     }
     for (k = p->label_at[i]; k < p->label_at[i + 1] && !g->err; k++)
@@ -14568,6 +14800,8 @@ static void merge_sample(struct merge *g, const struct pp *p, size_t i)
         g->err = pp_add_sample(to, g->stack, n, g->value, NULL, 0);
     if (!g->err)
         g->err = mem_index_put(&g->sample, h, (uint32_t)to->nsamples - 1);
+    if (!g->err && g->timed)
+        merge_blocks(g, p, i, to->nsamples - 1);
 }
 
 /* Return v times scale, rounded and saturating. */
@@ -14618,6 +14852,7 @@ static void merge_fini(struct merge *g)
     mem_index_fini(&g->mapping);
     mem_index_fini(&g->comment);
     mem_free(g->stack);
+    mem_free(g->when);
 }
 
 /* Merge p's header into g->to, as pprof does: the earliest time (0 if a later
@@ -14671,6 +14906,25 @@ static bool merge_shared(const struct pp *p, size_t n, const struct pp_type *t)
     return true;
 }
 
+/* Return how many blocks g->to will have: those of the n profiles at p, one
+ * profile after the other, or fewer and longer ones; 0 if one has none. */
+static size_t merge_count_blocks(struct merge *g, const struct pp *p, size_t n,
+                                 int64_t *ns)
+{
+    size_t all = 0;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!p[i].blocks.n)
+            return 0;
+        all += p[i].blocks.n;
+        sum += (double)p[i].blocks.n * (double)p[i].blocks.ns;
+    }
+    g->divisor = (all + PP_MOST_BLOCKS - 1) / PP_MOST_BLOCKS;
+    all = (all + g->divisor - 1) / g->divisor;
+    *ns = llround(fmin(sum / (double)all, 9e18));
+    return all;
+}
+
 /* Make to the sum of the n profiles at p, which must outlive it, of the sample
  * types that all have; errors name name[i].  GP_EFORMAT if they share no type.
  * If their periods differ, to has none.  After a failure to is empty. */
@@ -14680,6 +14934,8 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     struct merge g = { .to = to };
     size_t column[PP_MOST_TYPES];
     bool same = true;                   /* what the period is of */
+    int64_t ns = 0;                     /* of a block */
+    size_t blocks = merge_count_blocks(&g, p, n, &ns);
     int e = GP_OK;
     *to = (struct pp){ .period_type = p->period_type,
                        .drop_frames = p->drop_frames,
@@ -14690,6 +14946,7 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
     if (!e && !to->ntypes)
         e = txt_fail(why, GP_EFORMAT, "%s: cannot be merged: it has no sample "
                      "type of %s", name[n - 1], name[0]);
+    g.timed = blocks && pp_samples_type(to) != SIZE_MAX;
     for (size_t i = 0; i < n && !e; i++) {
         same = same &&
             txt_equal(p[i].period_type.type, p->period_type.type) &&
@@ -14698,7 +14955,10 @@ static int merge_profiles(struct pp *to, const struct pp *p, size_t n,
             column[t] = merge_column(&p[i], &to->type[t]);
         e = merge_add(&g, &p[i], column, NULL);
         e = e ? e : merge_add_head(&g, &p[i]);
+        g.first_block += p[i].blocks.n;
     }
+    if (!e && g.timed)
+        e = pp_set_blocks(to, blocks, ns, g.when, g.nwhen);
     if (!same) {
         to->period = 0;
         to->period_type = (struct pp_type){0};
@@ -18274,8 +18534,8 @@ struct filter_sift {                    /* rows removed in place, in order */
     uint8_t *m;                         /* owned: from filter_matching etc. */
     uint8_t *mark;                      /* owned, by location */
     bool gone;                          /* a location is FILTER_GONE */
-    size_t rows, refs, labels;          /* kept so far */
-    size_t ref, label;                  /* where the next row's begin */
+    size_t rows, refs, labels, blocks;  /* kept so far */
+    size_t ref, label, block;           /* where the next row's begin */
 };
 
 /* Start at p's row 0 and own m (NULL: GP_ENOMEM), until filter_sift_end(s). */
@@ -18284,6 +18544,19 @@ static int filter_sift_begin(struct filter_sift *s, struct pp *p, uint8_t *m)
     *s = (struct filter_sift){ .p = p, .m = m,
                                .mark = mem_zalloc(p->nlocations) };
     return m && s->mark ? GP_OK : GP_ENOMEM;
+}
+
+/* Do for the blocks of row i, the next one, what filter_sift_row does. */
+static void filter_sift_blocks(struct filter_sift *s, size_t i, bool stays)
+{
+    struct pp_blocks *b = &s->p->blocks;
+    if (!b->n)
+        return;
+    size_t end = b->at[i + 1];
+    for (size_t k = s->block; stays && k < end; k++)
+        b->v[s->blocks++] = b->v[k];
+    s->block = end;
+    b->at[s->rows + stays] = (uint32_t)s->blocks;
 }
 
 /* Process row i, the next one.  If it stays, keep its frames from up to to that
@@ -18298,7 +18571,9 @@ static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
     for (size_t k = s->ref + from; stays && k < s->ref + to; k++)
         if (!s->gone || !(s->mark[p->stack[k]] & FILTER_GONE))
             p->stack[s->refs++] = p->stack[k];
-    if (stays && (!s->gone || s->refs > refs)) {
+    stays = stays && (!s->gone || s->refs > refs);
+    filter_sift_blocks(s, i, stays);
+    if (stays) {
         for (size_t k = s->label; k < label_end; k++)
             p->label_row[s->labels++] = p->label_row[k];
         memmove(p->value + s->rows * nt, p->value + i * nt,

@@ -32,6 +32,18 @@ static void unit_small_profile(struct pp *p)
     p->period = 10000000;
     p->time_ns = 1700000000000000000;
     p->duration_ns = 30000000000;
+    const struct pp_when when[] = { { 0, 2, 1 }, { 0, 0, 1 }, { 0, 0, 1 } };
+    CHECK(!pp_set_blocks(p, 3, 10000000000, when, 3));
+}
+
+/* The samples of row i of p in block. */
+static uint32_t unit_in_block(const struct pp *p, size_t i, uint32_t block)
+{
+    const struct pp_blocks *b = &p->blocks;
+    for (uint32_t k = b->at[i]; k < b->at[i + 1]; k++)
+        if (b->v[k].block == block)
+            return b->v[k].n;
+    return 0;
 }
 
 static void test_pp_round_trip(void)
@@ -54,8 +66,127 @@ static void test_pp_round_trip(void)
     CHECK(pp_comment(&q, "request").n == 0);
     CHECK(q.period == p.period && q.time_ns == p.time_ns);
     CHECK(q.duration_ns == p.duration_ns && !q.repaired[PP_NO_LOCATION]);
+    CHECK(q.blocks.n == 3 && q.blocks.ns == 10000000000);
+    CHECK(q.blocks.at[1] == 2 && q.blocks.at[2] == 2);
+    CHECK(unit_in_block(&q, 0, 0) == 2 && unit_in_block(&q, 0, 2) == 1);
     pp_fini(&p);
     pp_fini(&q);
+}
+
+/* Read the small profile, whose first sample counts 3, with the n bytes at
+ * blocks as its blocks; times of them, if not 1. */
+static void unit_with_blocks(struct pp *p, const void *blocks, size_t n,
+                             int times)
+{
+    struct buf b = {0}, raw = {0};
+    size_t at;
+    unit_small_profile(p);
+    pp_drop_blocks(p);
+    CHECK(!pp_write(p, &b));
+    CHECK(!gz_gzip_unpack(b.data, b.len, 1 << 20, &raw, &at));
+    pp_fini(p);
+    mem_fini(&b);
+    while (times-- > 0)
+        pb_put_bytes(&raw, PP_BLOCKS_FIELD, blocks, n);
+    CHECK(!pp_read(p, &raw, "x", 1 << 20, legacy_read, NULL));
+}
+
+/* Blocks as the banner of PP has them are read; all else is not believed. */
+static void test_pp_reads_blocks(void)
+{
+#define BLOCKS(n, rows, step, count) \
+    { "\x08" n "\x10\x05\x1a" rows "\x22" step "\x2a" count, \
+      sizeof "\x08" n "\x10\x05\x1a" rows "\x22" step "\x2a" count - 1 }
+    static const struct slice good[] = {
+        BLOCKS("\x03", "\2\2\0", "\2\0\2", "\2\2\1"),
+        BLOCKS("\x7f", "\2\1\0", "\1\x7e", "\1\3"),
+        BLOCKS("\x7f", "\2\0\0", "\0", "\0"),
+    }, bad[] = {
+        { "", 0 }, { "\x08\x03\x10\x05", 4 },
+        BLOCKS("\0", "\2\1\0", "\1\0", "\1\1"),         /* no block */
+        BLOCKS("\x81\1", "\2\1\0", "\1\0", "\1\1"),     /* 129 of them */
+        BLOCKS("\3", "\2\1\0", "\1\3", "\1\1"),         /* block 3 of 3 */
+        BLOCKS("\3", "\2\2\0", "\2\2\1", "\2\1\1"),     /* likewise */
+        BLOCKS("\3", "\2\2\0", "\2\0\0", "\2\1\1"),     /* one twice */
+        BLOCKS("\3", "\2\1\0", "\1\0", "\1\0"),         /* of 0 samples */
+        BLOCKS("\3", "\2\1\0", "\1\0", "\1\4"),         /* of 4, not 3 */
+        BLOCKS("\3", "\2\2\0", "\2\0\1", "\2\2\2"),     /* likewise */
+        BLOCKS("\3", "\2\0\1", "\1\0", "\1\1"),         /* of -1 */
+        BLOCKS("\3", "\1\1", "\1\0", "\1\1"),           /* one row */
+        BLOCKS("\3", "\3\1\0\0", "\1\0", "\1\1"),       /* three rows */
+        BLOCKS("\3", "\2\1\0", "\2\0\1", "\2\1\1"),     /* left over */
+        BLOCKS("\3", "\2\2\0", "\1\0", "\2\1\1"),       /* none left */
+        BLOCKS("\3", "\2\2\0", "\2\0\1", "\1\1"),
+        BLOCKS("\3", "\2\x80\x80", "\1\0", "\1\1"),     /* cut short */
+        { "\x08\3\x1a\2\1\0\x22\1\0\x2a\1\1", 12 },      /* no length */
+    };
+#undef BLOCKS
+    struct pp p;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        unit_with_blocks(&p, good[i].p, good[i].n, 1);
+        CHECK(p.blocks.n && p.blocks.ns == 5 && !p.repaired[PP_BAD_BLOCKS]);
+        pp_fini(&p);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        unit_with_blocks(&p, bad[i].p, bad[i].n, 1);
+        CHECK(!p.blocks.n && p.nsamples == 2);
+        CHECK(p.repaired[PP_BAD_BLOCKS] == 1);
+        pp_fini(&p);
+    }
+    unit_with_blocks(&p, good[0].p, good[0].n, 2);
+    CHECK(!p.blocks.n && p.repaired[PP_BAD_BLOCKS] == 1);
+    pp_fini(&p);
+}
+
+/* A sum of profiles has their blocks one after the other, of equal samples in
+ * order; 100 profiles have longer ones, and none has none. */
+static void test_merge_keeps_blocks(void)
+{
+    struct pp p[100], to;
+    const char *name[100];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < 100; i++) {
+        unit_small_profile(&p[i]);
+        name[i] = "x";
+    }
+    CHECK(!merge_profiles(&to, p, 2, name, NULL));
+    CHECK(to.nsamples == 2 && to.blocks.n == 6);
+    CHECK(to.blocks.ns == 10000000000);
+    static const uint32_t want[] = { 2, 0, 1, 2, 0, 1 };
+    for (uint32_t b = 0; b < 6; b++)
+        CHECK(unit_in_block(&to, 0, b) == want[b]);
+    pp_fini(&to);
+    CHECK(!merge_profiles(&to, p, 100, name, NULL));
+    CHECK(to.blocks.n == 100 && to.blocks.ns == 30000000000);
+    for (uint32_t b = 0; b < 100; b++)
+        sum += unit_in_block(&to, 0, b);
+    CHECK(sum == 300 && to.value[0] == 300);
+    pp_fini(&to);
+    pp_drop_blocks(&p[1]);
+    CHECK(!merge_profiles(&to, p, 2, name, NULL) && !to.blocks.n);
+    pp_fini(&to);
+    for (size_t i = 0; i < 100; i++)
+        pp_fini(&p[i]);
+}
+
+/* What a filter leaves of a profile keeps its blocks. */
+static void test_filter_keeps_blocks(void)
+{
+    int64_t value[2] = { 2, 20000000 };
+    uint32_t stack = 0;
+    const struct pp_when when[] = { { 0, 0, 3 }, { 2, 0, 1 }, { 2, 1, 1 } };
+    struct pp p;
+    unit_small_profile(&p);
+    CHECK(!pp_add_sample(&p, &stack, 1, value, NULL, 0));
+    CHECK(!pp_set_blocks(&p, 2, 1, when, 3));
+    struct filter_sift s = { .p = &p };
+    for (size_t i = 0; i < 3; i++)
+        filter_sift_row(&s, i, i > 0, 0, filter_sift_depth(&s, i));
+    CHECK(!filter_sift_end(&s, GP_OK) && p.nsamples == 2);
+    CHECK(p.value[0] == -1 && p.value[2] == 2 && pp_is_sound(&p));
+    CHECK(p.blocks.at[1] == 0 && p.blocks.at[2] == 2);
+    CHECK(unit_in_block(&p, 1, 0) == 1 && unit_in_block(&p, 1, 1) == 1);
+    pp_fini(&p);
 }
 
 /* Inflate a written profile: raw protobuf in b. */
