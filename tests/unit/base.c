@@ -350,6 +350,42 @@ static void test_txt_for_people(void)
     mem_fini(&b);
 }
 
+/* 14,000 ns of work, by a CPU clock that costs 400 ns and a monotonic one that
+ * costs 20. */
+static void test_sys_lap_leaves_out_what_is_no_work(void)
+{
+    static const struct { int64_t cpu_ns, mono_ns, ns; } laps[] = {
+        { 14420, 14020, 14000 },        /* kept the CPU */
+        { 14920, 14020, 14000 },        /* reading was dearer: cold caches */
+        { 14020, 14020, 14000 },        /* or cost nothing */
+        { 14420, 4014020, 14000 },      /* lost the CPU for 4 ms */
+        { 14420, 14421, 14000 },        /* for 401 ns */
+        { 420, 20, 0 }, { 419, 19, 0 }, { 0, 0, 0 },    /* no work */
+        { 420, 5000020, 0 }, { 300, 5000000, 0 }        /* it only waited */
+    };
+    struct sys_lap empty = { 420, 20 };
+    for (size_t i = 0; i < sizeof laps / sizeof *laps; i++) {
+        struct sys_lap took = { laps[i].cpu_ns, laps[i].mono_ns };
+        CHECK(sys_lap_cpu_ns(took, empty) == laps[i].ns);
+    }
+}
+
+/* What is taken off is there, and smaller than the work that is timed.  A lap
+ * that sleeps takes less CPU time than it sleeps. */
+static void test_sys_lap_empty_is_small(void)
+{
+    struct sys_lap empty = sys_lap_empty();
+    struct timespec t = { 0, 20000000 };
+    CHECK(empty.mono_ns >= 0 && empty.mono_ns <= empty.cpu_ns);
+    CHECK(empty.cpu_ns > 0 && empty.cpu_ns < SERVER_TIMED_JOB_NS);
+    struct sys_lap from = sys_lap_begin();
+    nanosleep(&t, NULL);
+    struct sys_lap took = sys_lap_end(from);
+    CHECK(took.mono_ns >= 20000000);
+    CHECK(sys_lap_cpu_ns(took, empty) == took.cpu_ns - empty.cpu_ns);
+    CHECK(took.cpu_ns < 20000000);
+}
+
 static void test_sys_write_file_replaces_whole(void)
 {
     char dir[] = "/tmp/grpcprof-unit-XXXXXX", path[64], link[64];
