@@ -86,8 +86,8 @@ check('a sixth, its shares are of all', [f['send']['flat_share'],
 a = json.loads(run('-f', 'json', '--focus', 'send', '--base', ONE, '--assert',
                    'delta(send)>-1%', '--assert', 'share(send)<20%',
                    TWO).stdout)['asserts']
-check('a sixth, asserted', [(x['value'], x['pass']) for x in a],
-      [(0, True), (digits(1 / 6), True)])
+check('a sixth, asserted', [(x['value'], x['outcome']) for x in a],
+      [(0, 'not resolved'), (digits(1 / 6), 'holds')])
 check('a sixth, kept', (r['profile']['kept'], r['profile']['filters']),
       (digits(1 / 6), ['focus=send']))
 run('-f', 'pprof', '--focus', 'send', '-o', OUT, ONE)
@@ -126,20 +126,40 @@ check('--by module, compared', {f['name']: f['delta'] for f in d['functions']},
 check('--by file', {f['name'] for f in report('--by', 'file', ONE)['functions']},
       {'[%s]' % m for m in rows})
 
+# Outcomes, with the exit status without and with --strict.
+HOLDS, VIOLATED = ('holds', 0, 0), ('violated', 4, 4)
+OPEN, UNKNOWN = ('not resolved', 0, 4), ('cannot be judged', 1, 1)
+
 # What a call takes, 1e9 / 200 less 1e9 / 600 ns; and shares, which are equal.
-for expr, status, value in (
-        ('delta(send)<2us', 4, 1e9 / 200 - 1e9 / 600),
-        ('delta(send)<4ms', 0, 1e9 / 200 - 1e9 / 600),
-        ('delta(send)>-1us', 0, 1e9 / 200 - 1e9 / 600),
-        ('delta(send)<=0', 0, 0), ('delta(send)<-1%', 4, 0),
-        ('share(send)<20%', 0, 1 / 6), ('share(send)<0.1', 4, 1 / 6),
-        ('self(handle)>=50%', 0, .5), ('samples>=6000', 0, 6000),
-        ('cpu_per_call<30ms', 4, 3e7), ('cpu_per_call<=30ms', 0, 3e7),
-        ('cpu_per_call>1ns', 0, 3e7), ('self(no such)<1%', 1, 0)):
+for expr, want, value in (
+        ('delta(send)<2us', VIOLATED, 1e9 / 200 - 1e9 / 600),
+        ('delta(send)<4ms', HOLDS, 1e9 / 200 - 1e9 / 600),
+        ('delta(send)>-1us', HOLDS, 1e9 / 200 - 1e9 / 600),
+        ('delta(send)<=0', OPEN, 0), ('delta(send)<-1%', OPEN, 0),
+        ('delta(send)<-10%', VIOLATED, 0), ('delta(send)<10%', HOLDS, 0),
+        ('share(send)<20%', HOLDS, 1 / 6), ('share(send)<0.1', VIOLATED, 1 / 6),
+        ('share(send)<17%', OPEN, 1 / 6), ('share(send)>17%', OPEN, 1 / 6),
+        ('self(handle)>=50%', OPEN, .5), ('self(handle)>=40%', HOLDS, .5),
+        ('self(handle)>=60%', VIOLATED, .5), ('samples>=6000', HOLDS, 6000),
+        ('samples>6000', VIOLATED, 6000), ('cpu_per_call<30ms', VIOLATED, 3e7),
+        ('cpu_per_call<=30ms', HOLDS, 3e7), ('cpu_per_call>1ns', HOLDS, 3e7),
+        ('self(no such)<1%', UNKNOWN, 0)):
     p = run('-f', 'json', '--base', ONE, '--assert', expr, TWO)
     a = json.loads(p.stdout)['asserts'][0]
-    check(expr, (p.returncode, a['pass'], a['value']),
-          (status, not status, digits(value)))
+    strict = run('--strict', '--base', ONE, '--assert', expr, TWO)
+    check(expr, (a['outcome'], p.returncode, strict.returncode, a['value']),
+          (*want, digits(value)))
+    exact = a['low'] == a['high']
+    check(expr + ', its interval', a['low'] <= a['value'] <=
+          a['high'] and (exact or a['low'] < a['high']), True)
+    check(expr + ', exact', exact, expr[:2] in ('sa', 'cp'))
+    check(expr + ', of sampling alone', a['sampling_error_alone'], not exact)
+    check(expr + ', what would resolve it', a['more'] is not None and
+          a['more'] >= 1, want == OPEN and value not in (0, .5) or
+          expr == 'delta(send)<-1%')
+    check(expr + ', said', 'To resolve it: about' in
+          ' '.join(strict.stdout.decode().split()),
+          a['more'] is not None)
     check(expr + ', its pattern', a['matched'],
           None if expr[:2] in ('sa', 'cp') else int('no such' not in expr))
     check(expr + ', told', b'no function matches' in p.stderr,

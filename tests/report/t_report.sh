@@ -460,12 +460,12 @@ more_formats() {
     check 'a profile beside itself' 0 "$BIN" report --base "$T/made.pb" \
         --assert 'delta(handle)<1%' --assert 'share(^handle$)>=50%' "$T/made.pb"
     has 'a profile beside itself: no difference' "$OUT" '0 of [0-9]+ functions differ'
-    check 'an assertion that does not hold' 4 "$BIN" report \
+    check 'an assertion that is violated' 4 "$BIN" report \
         --assert 'share(handle)<10%' "$T/made.pb"
-    check 'an assertion that does not hold, to a file' 4 "$BIN" report -q \
+    check 'an assertion that is violated, to a file' 4 "$BIN" report -q \
         --assert 'share(handle)<10%' -o "$T/asserted.html" "$T/made.pb"
-    one_line 'an assertion that does not hold, to a file, says so' \
-        '--assert does not hold: share.handle.<10%: it is [0-9.]+%'
+    one_line 'an assertion that is violated, to a file, says so' \
+        '--assert violated: share.handle.<10%: it is [0-9.]+%'
     mkfifo "$T/fifo"
     LIMIT=10 check 'a profile from a pipe with a name' 0 bash -c \
         "cat '$T/made.pb' >'$T/fifo' & '$BIN' report -f top '$T/fifo'"
