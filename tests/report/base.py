@@ -165,10 +165,12 @@ def change(was, now, totals, calls=None):
 
 
 def limit(tests):
-    """Benjamini and Hochberg's largest significant p-value, or -1."""
+    """Benjamini and Yekutieli's largest significant p-value, or -1."""
     p = sorted(x for x in tests if x is not None)
+    harmonic = sum(1 / (i + 1) for i in range(len(p)))
     return max([x for i, x in enumerate(p) if
-                x <= FALSE_SHARE * (i + 1) / len(p)], default=-1)
+                x <= FALSE_SHARE * (i + 1) / (len(p) * harmonic)],
+               default=-1)
 
 
 def functions(was, now, calls=None):

@@ -82,8 +82,25 @@ static void test_stat_runs(void)
     CHECK(fabs(c.delta - 10) < 1e-9 && c.significant);
     /* errors 2.5 / 5 and 19.6 / 6: 1.9408; df 6.46, t 2.405 */
     CHECK(fabs(c.low - 5.33) < 0.03 && fabs(c.high - 14.67) < 0.03);
+    CHECK(fabs(c.p - 0.00173) < 0.0003);
     CHECK(isnan(stat_change_runs(old, 1, now, 6).low));
     CHECK(isnan(stat_change_runs(old, 5, now, 0).delta));
+}
+
+/* Student's tail: closed forms for 1 and 2 degrees of freedom, the quantiles of
+ * tables, the normal distribution far out. */
+static void test_stat_tail(void)
+{
+    for (double t = 0; t < 40; t = t * 1.7 + 0.01) {
+        CHECK(fabs(stat_tail_student(t, 1) - (1 - 2 * atan(t) / M_PI)) < 1e-9);
+        CHECK(fabs(stat_tail_student(-t, 2) - (1 - t / sqrt(2 + t * t))) <
+              1e-9);
+    }
+    CHECK(fabs(stat_tail_student(2.228139, 10) - 0.05) < 1e-6);
+    CHECK(fabs(stat_tail_student(2.845340, 20) - 0.01) < 1e-6);
+    CHECK(fabs(stat_tail_student(1.163, 37.6) - 0.2522) < 1e-3);
+    CHECK(fabs(stat_tail_student(1.96, 1e5) - 0.05) < 1e-4);
+    CHECK(fabs(stat_tail_student(1.96, INFINITY) - stat_tail(1.96)) < 1e-12);
 }
 
 /* Wilson's intervals against the table in profiler.md 7.4, in per mille. */
