@@ -583,7 +583,23 @@ enum {
     REC_MOST_ROWS = 1 << 20,
     REC_MOST_FRAMES = 1 << 25,
     REC_MOST_THREADS = 1 << 20,
+
+    /* Least length of a block of time (a window of 3 s has 50 of them, or 30 if
+     * the ring is emptied every REC_SLICE_MS); and the most blocks, and stacks
+     * in all of them (16 MB), after which old blocks become longer: up to the
+     * part of their age that REC_AGE_PARTS says, or more if it must be. */
+    REC_BLOCK_MS = 50,
+    REC_MOST_BLOCKS = 4096,
+    REC_MOST_PARTS = 2 * REC_MOST_ROWS,
+    REC_AGE_PARTS = 128,
 };
+
+/* ---- BUILD ---- */
+
+/* Blocks of time of a window that is long enough; a shorter one has fewer, and
+ * less than BUILD_LEAST_BLOCKS say nothing. */
+enum { BUILD_MOST_BLOCKS = 60, BUILD_LEAST_BLOCKS = 8 };
+static_assert((int)BUILD_MOST_BLOCKS <= (int)PP_MOST_BLOCKS, "read again");
 
 /* ---- VIEW ---- */
 
@@ -15409,6 +15425,9 @@ static void fig_notes_fini(struct fig_notes *t)
  * Without a target the recorder samples this process, by SMP.  A target samples
  * others: it says which there are, drains their samples and reads their clocks.
  *
+ * Beside the sums there is a log of blocks of time: the samples of each row in
+ * each.  A mark ends a block, so a window has whole blocks.
+ *
  * Invariant  rows are only appended while the recorder runs, so a mark is the
  *            sums of the first n; the sums never decrease.
  * Does not   sample a thread that lives for less than REC_DRAIN_MS if the
@@ -15438,7 +15457,27 @@ struct rec_row {                        /* a stack of a thread, with a label */
     uint32_t thread;                    /* row of rec_data.name */
     uint16_t depth, label;              /* frames; smp_label */
     enum rec_state state;
+    uint32_t part;                      /* the last one in rec_data.log */
     struct rec_count sum;               /* since the recorder started */
+};
+
+struct rec_part {                       /* n samples of a row, in one block */
+    uint32_t row, n;
+};
+
+struct rec_block {
+    int64_t end_ns;                     /* it began where the last one ended */
+    size_t  end;                        /* of its parts, likewise */
+};
+
+struct rec_log {                        /* when the samples were taken */
+    struct rec_block *block;            /* owned, REC_MOST_BLOCKS: the ended
+                                         * ones; NULL: nothing is logged */
+    size_t nblocks;
+    int64_t begin_ns;                   /* of the first block */
+    struct rec_part *part;              /* owned: of each block a row once; at
+                                         * the end those of the open block */
+    size_t nparts, part_cap;
 };
 
 struct rec_process {
@@ -15532,6 +15571,7 @@ static struct rec_data {                /* empty while there are no users */
     struct slice   *name;               /* owned: thread names */
     size_t          nnames, name_cap;
     struct arena    arena;              /* the names' text */
+    struct rec_log  log;
     struct rec_totals total;
 } rec_data;
 
@@ -15576,6 +15616,14 @@ struct rec_delta {                      /* what was recorded between marks */
     struct rec_process_name *process;   /* owned; by row of rec_data.process */
     struct elf_space *space;            /* owned; likewise, of others */
     size_t  nprocesses;
+    uint32_t *grown;                    /* owned; by row of rec_data: row here,
+                                         * or MEM_NONE */
+    struct pp_when *when;               /* owned: the samples of each row here
+                                         * by block of the log */
+    size_t  nwhen, when_cap;
+    int64_t *block_ns;                  /* owned: the middle of each block,
+                                         * since the first mark */
+    size_t  nblocks;
     const struct smp_engine *engine;
     char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
     unsigned hz;
@@ -15734,6 +15782,90 @@ static struct rec_row *rec_find_row(const uint64_t *pc, uint16_t depth,
     return r;
 }
 
+/* ---- the log of blocks ---- */
+
+/* Return the part of row in g's parts from begin up to end, or NULL. */
+static struct rec_part *rec_log_find(struct rec_log *g, uint32_t row,
+                                     size_t begin, size_t end)
+{
+    uint32_t i = rec_data.row[row].part;    /* of an older block, perhaps */
+    return i >= begin && i < end && g->part[i].row == row ? &g->part[i] : NULL;
+}
+
+/* Return when the last block ended, and where its parts do in *end. */
+static int64_t rec_log_end(const struct rec_log *g, size_t *end)
+{
+    const struct rec_block *last = g->nblocks ? &g->block[g->nblocks - 1]
+                                              : NULL;
+    *end = last ? last->end : 0;
+    return last ? last->end_ns : g->begin_ns;
+}
+
+/* Count a sample of row in the open block, unless the log is full. */
+static void rec_log_sample(uint32_t row)
+{
+    struct rec_log *g = &rec_data.log;
+    size_t open;
+    (void)rec_log_end(g, &open);
+    struct rec_part *x = rec_log_find(g, row, open, g->nparts);
+    if (x) {
+        x->n++;
+    } else if (g->block && g->nparts < REC_MOST_PARTS &&
+               MEM_ROOM(g->part, g->part_cap, g->nparts + 1)) {
+        rec_data.row[row].part = (uint32_t)g->nparts;
+        g->part[g->nparts++] = (struct rec_part){ row, 1 };
+    }
+}
+
+/* Merge neighbours of g's blocks, all of which have ended, into blocks of up to
+ * 1 / parts of their age, or all of them if parts is 0. */
+static void rec_log_merge(struct rec_log *g, int64_t parts)
+{
+    int64_t begin = g->begin_ns, now = g->block[g->nblocks - 1].end_ns;
+    size_t blocks = 0, in = 0, out = 0;
+    for (size_t i = 0; i < g->nblocks;) {
+        size_t first = out;
+        do {
+            for (; in < g->block[i].end; in++) {
+                struct rec_part x = g->part[in];
+                struct rec_part *to = rec_log_find(g, x.row, first, out);
+                if (to) {
+                    to->n += x.n;
+                    continue;
+                }
+                rec_data.row[x.row].part = (uint32_t)out;
+                g->part[out++] = x;
+            }
+            i++;
+        } while (i < g->nblocks &&
+                 (!parts || g->block[i].end_ns - begin <= (now - begin) /
+                                                          parts));
+        begin = g->block[i - 1].end_ns;
+        g->block[blocks++] = (struct rec_block){ begin, out };
+    }
+    g->nblocks = blocks;
+    g->nparts = out;
+}
+
+/* End the open block now if it is at least least_ns long; return when it ended,
+ * which is later than when it began.  Make room if the log is almost full. */
+static int64_t rec_end_block(int64_t least_ns)
+{
+    struct rec_log *g = &rec_data.log;
+    size_t open;
+    int64_t now = sys_now_ns(), begin = rec_log_end(g, &open);
+    if (!g->block || now - begin < least_ns)
+        return now;
+    now = now > begin ? now : begin + 1;
+    g->block[g->nblocks++] = (struct rec_block){ now, g->nparts };
+    if (g->nblocks < REC_MOST_BLOCKS && g->nparts < REC_MOST_PARTS / 4 * 3)
+        return now;
+    for (int64_t parts = REC_AGE_PARTS; g->nblocks > REC_MOST_BLOCKS / 2 ||
+         (g->nparts > REC_MOST_PARTS / 2 && g->nblocks > 1); parts /= 2)
+        rec_log_merge(g, parts);
+    return now;
+}
+
 /* Charge row r with ns of CPU or real time of its process; not past what an
  * int64_t holds, where samples from outside might lead. */
 static void rec_charge(struct rec_row *r, int64_t ns)
@@ -15834,6 +15966,7 @@ static void rec_on_sample(const struct ring_slot *s, void *user)
     int64_t own = now > t->ns ? now - t->ns : 0, ns = own + rec_take_passed(t);
     rec_data.total.samples++;
     r->sum.n++;
+    rec_log_sample((uint32_t)row);
     rec_charge(r, ns);
     t->ns += own;
     t->sample_ns = now;
@@ -16040,6 +16173,7 @@ static void *rec_drain(void *arg)
         rec_drain_ring();
         if (!rec_one.target)
             rec_scan_threads(false, false);
+        rec_end_block(REC_BLOCK_MS * 1000000);
         rec_end_slice(REC_SLICE_MS * 1000000);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += rec_one.drain_ns;
@@ -16059,6 +16193,8 @@ static void rec_data_fini(void)
     mem_free(rec_data.process);
     mem_free(rec_data.thread);
     mem_free(rec_data.name);
+    mem_free(rec_data.log.block);
+    mem_free(rec_data.log.part);
     mem_index_fini(&rec_data.row_index);
     mem_index_fini(&rec_data.thread_index);
     mem_arena_fini(&rec_data.arena);
@@ -16175,6 +16311,9 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
     rec_one.slice_wall_ns = sys_now_ns();
     rec_one.slice_cpu_ns = rec_cpu_ns(NULL, NULL);
     rec_one.begin_cpu_ns = rec_one.slice_cpu_ns;
+    rec_data.log.begin_ns = rec_one.slice_wall_ns;
+    rec_data.log.block = mem_zalloc(REC_MOST_BLOCKS *
+                                    sizeof *rec_data.log.block);
     rec_scan_threads(true, false);
     if ((e = sys_thread_start(&rec_one.drain, "profiler", true, rec_drain,
                               NULL, why))) {
@@ -16269,7 +16408,7 @@ static int rec_mark(struct rec_mark *m, const struct rec_source *source,
         rec_charge_ended(i);
     *m = (struct rec_mark){
         .nrows = rec_data.nrows, .total = rec_data.total,
-        .wall_ns = sys_now_ns(), .unix_ns = sys_clock_ns(CLOCK_REALTIME),
+        .wall_ns = rec_end_block(0), .unix_ns = sys_clock_ns(CLOCK_REALTIME),
         .process_cpu_ns = cpu_ns, .nthreads = threads,
         .nalike = rec_count_alike(),
         .user = user, .system = system,
@@ -16305,9 +16444,13 @@ static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
                           const struct rec_mark *to)
 {
     assert(from->nrows <= to->nrows && to->nrows <= rec_data.nrows);
+    c->grown = mem_zalloc(to->nrows * sizeof *c->grown);
+    if (!c->grown)
+        return GP_ENOMEM;
     for (size_t i = 0; i < to->nrows; i++) {
         struct rec_row r = rec_data.row[i];
         r.sum = to->row[i];
+        c->grown[i] = MEM_NONE;
         if (i < from->nrows) {
             assert(from->row[i].n <= r.sum.n && from->row[i].ns <= r.sum.ns);
             r.sum.n -= from->row[i].n;
@@ -16325,6 +16468,36 @@ static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
         r.at = c->npcs;
         c->npcs = n;
         *row = r;
+        c->grown[i] = (uint32_t)(c->nrows - 1);
+    }
+    return GP_OK;
+}
+
+/* Copy the blocks between the marks, after their rows; under the lock.  One
+ * that began before the first mark, as old ones may, is left out. */
+static int rec_delta_blocks(struct rec_delta *c, const struct rec_mark *from,
+                            const struct rec_mark *to)
+{
+    const struct rec_log *g = &rec_data.log;
+    int64_t begin = g->begin_ns;
+    size_t part = 0;
+    c->block_ns = mem_zalloc(g->nblocks * sizeof *c->block_ns);
+    if (!c->block_ns)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < g->nblocks && g->block[i].end_ns <= to->wall_ns;
+         begin = g->block[i].end_ns, part = g->block[i].end, i++) {
+        if (begin < from->wall_ns)
+            continue;
+        for (size_t k = part; k < g->block[i].end; k++) {
+            uint32_t row = c->grown[g->part[k].row];
+            struct pp_when *w = PP_ADD(c->when, c->nwhen, c->when_cap);
+            if (!w)
+                return GP_ENOMEM;
+            assert(row != MEM_NONE);
+            *w = (struct pp_when){ row, (uint32_t)c->nblocks, g->part[k].n };
+        }
+        c->block_ns[c->nblocks++] = (begin - from->wall_ns) / 2 +
+                                    (g->block[i].end_ns - from->wall_ns) / 2;
     }
     return GP_OK;
 }
@@ -16361,6 +16534,9 @@ static void rec_delta_fini(struct rec_delta *c)
     mem_free(c->row);
     mem_free(c->pc);
     mem_free(c->name);
+    mem_free(c->grown);
+    mem_free(c->when);
+    mem_free(c->block_ns);
     *c = (struct rec_delta){0};
 }
 
@@ -16375,6 +16551,7 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     c->hz = rec_one.want.hz;
     c->name = mem_zalloc(rec_data.nnames * sizeof *c->name);
     int e = c->name ? rec_delta_rows(c, from, to) : GP_ENOMEM;
+    e = e ? e : rec_delta_blocks(c, from, to);
     e = e ? e : rec_delta_processes(c, a);
     for (; !e && c->nnames < rec_data.nnames; c->nnames++) {
         struct slice s = rec_data.name[c->nnames];
@@ -16683,6 +16860,30 @@ static int build_samples(struct build *b, const struct rec_mark *from,
     uint32_t at = build_location(b, REC_LOST, 0);
     return at == MEM_NONE ? GP_ENOMEM
                           : pp_add_sample(b->p, &at, 1, value, NULL, 0);
+}
+
+/* Give the profile, whose samples are those of b->delta in order, blocks of
+ * equal time: as few of the recorder's for each as make BUILD_MOST_BLOCKS. */
+static int build_blocks(struct build *b, int64_t window_ns)
+{
+    struct rec_delta *d = &b->delta;
+    size_t each = (d->nblocks + BUILD_MOST_BLOCKS - 1) / BUILD_MOST_BLOCKS;
+    size_t want = each ? d->nblocks / each : 0, n = 0, last = SIZE_MAX;
+    uint32_t *block = mem_zalloc(d->nblocks * sizeof *block);
+    if (!block)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < d->nblocks; i++) {
+        size_t at = (size_t)((double)d->block_ns[i] * (double)want /
+                             (double)window_ns);
+        n += at != last;
+        last = at;
+        block[i] = (uint32_t)n - 1;
+    }
+    for (size_t i = 0; i < d->nwhen; i++)
+        d->when[i].block = block[d->when[i].block];
+    mem_free(block);
+    return n < BUILD_LEAST_BLOCKS ? GP_OK
+           : pp_set_blocks(b->p, n, window_ns / (int64_t)n, d->when, d->nwhen);
 }
 
 /* Append the functions and lines of location i, which is code. */
@@ -17120,7 +17321,9 @@ static int build_fill(struct build *b, const struct rec_mark *from,
     if (pp_add_type(p, txt_slice("samples"), txt_slice("count")) ||
         pp_add_type(p, txt_slice(b->delta.engine->wall ? "wall" : "cpu"),
                     txt_slice("nanoseconds")) ||
-        build_samples(b, from, to) || build_names(b) || build_jit(b) ||
+        build_samples(b, from, to) ||
+        build_blocks(b, to->wall_ns - from->wall_ns) ||
+        build_names(b) || build_jit(b) ||
         build_comments(b, from, to, source))
         return GP_ENOMEM;
     for (size_t i = 0; i < p->nmappings; i++)   /* the files have been read */

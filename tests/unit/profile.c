@@ -781,6 +781,112 @@ static void test_rec_windows_overlap(void)
     rec_user_drop();
 }
 
+/* The samples of p in block. */
+static uint64_t unit_all_in_block(const struct pp *p, uint32_t block)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < p->nsamples; i++)
+        sum += unit_in_block(p, i, block);
+    return sum;
+}
+
+/* Blocks of a window have all of its samples and no others: 1, 2 ... 20 in 20
+ * blocks, and perhaps an empty one by the drain thread.  Each is set to last
+ * 1,000 ns. */
+static void test_rec_blocks_of_a_window(void)
+{
+    struct rec_mark from, to;
+    struct ring_slot s = { .depth = 1, .tid = (uint32_t)syscall(SYS_gettid) };
+    struct rec_log *g = &rec_data.log;
+    struct pp p;
+    uint32_t n = 0;
+    CHECK(!rec_user_add(&unit_1, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    s.pc[0] = (uintptr_t)strlen;
+    rec_on_sample(&s, NULL);
+    pthread_mutex_unlock(&rec_one.lock);
+    CHECK(!rec_mark(&from, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    for (int i = 1; i <= 20; i++) {
+        rec_end_block(0);
+        for (int k = 0; k < i; k++) {
+            s.pc[0] = (uintptr_t)(k % 3 ? (void *)qsort : (void *)strlen);
+            rec_on_sample(&s, NULL);
+        }
+    }
+    pthread_mutex_unlock(&rec_one.lock);
+    CHECK(!rec_mark(&to, &unit_source, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    s.pc[0] = (uintptr_t)strlen;
+    rec_on_sample(&s, NULL);
+    for (size_t i = 0; i < g->nblocks; i++)
+        if (g->block[i].end_ns > from.wall_ns &&
+            g->block[i].end_ns <= to.wall_ns)
+            g->block[i].end_ns = from.wall_ns + 1000 * (int64_t)++n;
+    to.wall_ns = from.wall_ns + 1000 * (int64_t)n;
+    pthread_mutex_unlock(&rec_one.lock);
+    CHECK(!build_profile(&from, &to, &unit_source, &p, NULL));
+    CHECK(n > 20 && p.blocks.n == n && p.blocks.ns == 1000);
+    uint64_t want = 1;
+    for (uint32_t b = 0; b < n && want < 20; b++) {
+        uint64_t sum = unit_all_in_block(&p, b);
+        CHECK(!sum || sum == want);     /* the last may have a real sample */
+        want += sum > 0;
+    }
+    CHECK(want == 20);
+    for (size_t i = 0; i < p.nsamples; i++) {
+        uint64_t sum = 0;
+        for (uint32_t b = 0; b < n; b++)
+            sum += unit_in_block(&p, i, b);
+        CHECK(sum == (uint64_t)p.value[2 * i]);
+    }
+    pp_fini(&p);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_user_drop();
+}
+
+/* The log of a recorder that runs for long: few blocks, the later the shorter,
+ * with every sample in one of them. */
+static void test_rec_log_is_bounded(void)
+{
+    enum { ROWS = 50, BLOCKS = 20000 };
+    struct rec_log *g = &rec_data.log;
+    uint64_t want[ROWS] = {0}, have[ROWS] = {0};
+    unsigned seed = 3;
+    rec_data_fini();
+    rec_data.row = mem_zalloc(ROWS * sizeof *rec_data.row);
+    g->block = mem_zalloc(REC_MOST_BLOCKS * sizeof *g->block);
+    g->begin_ns = sys_now_ns();
+    for (int i = 0; i < BLOCKS; i++) {
+        for (int k = rand_r(&seed) % 5; k > 0; k--) {
+            uint32_t row = (uint32_t)(rand_r(&seed) % ROWS);
+            rec_log_sample(row);
+            want[row]++;
+        }
+        rec_end_block(0);
+        CHECK(g->nblocks < REC_MOST_BLOCKS);
+    }
+    int64_t begin = g->begin_ns, now = g->block[g->nblocks - 1].end_ns;
+    size_t at = 0;
+    rec_log_merge(g, REC_AGE_PARTS);
+    CHECK(g->nblocks > REC_AGE_PARTS && g->nblocks < REC_MOST_BLOCKS / 2);
+    for (size_t i = 0; i < g->nblocks; i++) {
+        bool seen[ROWS] = {0};
+        CHECK(begin < g->block[i].end_ns && g->block[i].end_ns <= now);
+        for (; at < g->block[i].end; at++) {
+            CHECK(!seen[g->part[at].row]);
+            seen[g->part[at].row] = true;
+            have[g->part[at].row] += g->part[at].n;
+        }
+        begin = g->block[i].end_ns;
+    }
+    CHECK(begin == now && at == g->nparts && !memcmp(want, have, sizeof want));
+    rec_log_merge(g, 0);
+    CHECK(g->nblocks == 1 && g->nparts == ROWS);
+    rec_data_fini();
+}
+
 /* A sample that was taken before a mark and drained after it must not be
  * charged again with what the mark has charged. */
 static void test_rec_late_sample_is_not_charged_twice(void)
