@@ -548,6 +548,7 @@ enum {
 enum {
     SYMBOL_MOST_FILES = 256,    /* that give names; further ones give none */
     SYMBOL_MOST_BYTES = 4096,   /* of a name; a longer one is not used */
+    SYMBOL_NOTED_FILES = 2,     /* in a note, with a count of the others */
 };
 
 /* ---- LEGACY ---- */
@@ -1335,9 +1336,12 @@ enum {
     /* Columns of a name in a table of text, for lines of about 100; it is
      * shortened to them.  Markdown and HTML show whole names. */
     DOC_NAME_COLUMNS = 46,
-    DOC_LEAST_COLUMNS = 12,     /* where a line leaves less room for a name */
+    DOC_LEAST_COLUMNS = 12,     /* where a line leaves less room for a name; it
+                                 * has a line of its own */
+    DOC_ROOM_COLUMNS = 20,      /* for a name; columns are left out for it */
 
     DOC_COLUMNS = 78,           /* at which text is wrapped */
+    DOC_NARROW_COLUMNS = 40,    /* of a terminal; a narrower one breaks lines */
     DOC_FIELD_COLUMNS = 22,     /* of a field's name */
     DOC_WORD_BYTES = 24,        /* of HTML: longer ones break at separators */
     DOC_BELOW_ROWS = 5,         /* functions whose time is divided up */
@@ -1381,6 +1385,9 @@ enum {
 /* Shortest CPU time whose division into user and kernel time is shown: the
  * kernel divides it by its ticks, and this is 30 of them at 100 per second. */
 #define LOADDOC_SPLIT_NS 3e8
+
+/* ---- SAY ---- */
+enum { SAY_COLUMNS = 80 };      /* of a terminal that does not know its width */
 
 /* ---- OPT ---- */
 enum { OPT_LIST_MOST = 64 };    /* values of one option or arguments, at most */
@@ -5510,6 +5517,67 @@ static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
         txt_puts(b, "..");
         put(b, txt_end_of(name, n - 2));
     }
+}
+
+/* Append n blanks. */
+static void txt_put_blanks(struct buf *b, size_t n)
+{
+    while (n-- > 0)
+        mem_put_byte(b, ' ');
+}
+
+/* Append t's bytes aligned right in width columns, and release t. */
+static void txt_put_right(struct buf *b, struct buf *t, size_t width)
+{
+    txt_put_blanks(b, t->len < width ? width - t->len : 0);
+    mem_put_buf(b, t);
+}
+
+/* Return the length of text's first word, or of what is quoted there, with an
+ * option before it, if that fits into most: it can be copied as a whole. */
+static size_t txt_word(const char *text, size_t most)
+{
+    size_t n = strcspn(text, " "), whole;
+    const char *quote = *text == '-' && text[n] ? text + n + 1
+                                                : text + (*text == '(');
+    const char *end = *quote && strchr("'\"`", *quote)
+                    ? strchr(quote + 1, *quote) : NULL;
+    if (!end)
+        return n;
+    whole = (size_t)(end - text) + strcspn(end, " ");
+    return whole <= most ? whole : n;
+}
+
+/* Return how many bytes of text, at most most, are to stay on one line: up to
+ * the next gap of three blanks, else its first word. */
+static size_t txt_together(const char *text, size_t most)
+{
+    const char *gap = strstr(text, "   ");
+    size_t n = gap ? (size_t)(gap - text) : strlen(text);
+    return n <= most ? n : txt_word(text, most);
+}
+
+/* Append text, broken between words at width, if possible at gaps of three
+ * blanks; later lines begin with indent blanks.  at is the current column. */
+static void txt_put_wrapped(struct buf *b, const char *text, size_t at,
+                            size_t indent, size_t width)
+{
+    size_t room = width > indent ? width - indent : 0;
+    while (*text) {
+        size_t n = txt_word(text, room), gap = strspn(text + n, " ");
+        mem_put(b, text, n);
+        at += n + gap;
+        text += n + gap;
+        n = gap < 3 ? txt_word(text, room) : txt_together(text, room);
+        if (*text && at + n > width) {
+            mem_put_byte(b, '\n');
+            txt_put_blanks(b, indent);
+            at = indent;
+        } else if (*text) {
+            txt_put_blanks(b, gap);
+        }
+    }
+    mem_put_byte(b, '\n');
 }
 
 /* =================================== 9 SYS ===================================
@@ -14461,12 +14529,27 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
  * Invariant  a file with another build id than the mapping's gives no names.
  */
 
+/* What a mapped file is to the profile: the source of its names if it has its
+ * build id, or where the profile has none, if it is not newer. */
+enum symbol_source { SYMBOL_SAME, SYMBOL_OLDER, SYMBOL_OTHER, SYMBOL_NEWER,
+                     SYMBOL_SOURCES };
+
+static const char *const symbol_source_text[][2] = {
+    [SYMBOL_SAME] = { "names from ", "" },
+    [SYMBOL_OLDER] = { "names from ", " (the profile has no build id)" },
+    [SYMBOL_OTHER] = { "no names from ", ": another build id than in the "
+                       "profile" },
+    [SYMBOL_NEWER] = { "no names from ", ": newer than the profile" },
+};
+
 struct symbol_names {                   /* all owned */
     struct elf elf;
     uint32_t *file;                     /* by mapping of p: row of elf.file */
     struct elf_spot *spot;
     uint32_t *location;                 /* by spot */
     size_t n;                           /* spots */
+    struct buf used[SYMBOL_SOURCES];    /* the first files of each kind */
+    size_t nused[SYMBOL_SOURCES];
 };
 
 /* True if names of functions in mapping m can come from its file. */
@@ -14479,11 +14562,9 @@ static bool symbol_wants(const struct pp_mapping *m)
 
 /* Open the file of mapping m, and return its row in k's elf; MEM_NONE if it is
  * not the file that was profiled: it has another build id or, if the profile
- * has none, was changed after the profile's end, taken_s.  Append to note which
- * it is. */
+ * has none, was changed after the profile's end, taken_s. */
 static uint32_t symbol_open(struct symbol_names *k,
-                            const struct pp_mapping *m, int64_t taken_s,
-                            struct buf *note)
+                            const struct pp_mapping *m, int64_t taken_s)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -14499,20 +14580,19 @@ static uint32_t symbol_open(struct symbol_names *k,
     bool other = m->build_id.n && !txt_equal(m->build_id, id);
     bool newer = !m->build_id.n && taken_s && !fstat(f->image.fd, &st) &&
                  st.st_mtime > taken_s;
-    if (k->elf.nfiles > n) {
-        txt_puts(note, note->len ? "; " : "");
-        txt_puts(note, other || newer ? "no names from " : "names from ");
-        txt_put_clean(note, m->file);
-        txt_puts(note, other ? ", which has another build id than the profile"
-                 : newer ? ", which is newer than the profile"
-                 : m->build_id.n ? "" : " (the profile has no build id)");
+    enum symbol_source is = other ? SYMBOL_OTHER : newer ? SYMBOL_NEWER
+                          : m->build_id.n ? SYMBOL_SAME : SYMBOL_OLDER;
+    struct buf *used = &k->used[is];
+    if (k->elf.nfiles > n && ++k->nused[is] <= SYMBOL_NOTED_FILES) {
+        txt_puts(used, used->len ? ", " : "");
+        txt_put_clean(used, m->file);
     }
     return other || newer ? MEM_NONE : row;
 }
 
 /* Collect the locations without names that are in files of this machine. */
 static int symbol_find_spots(struct symbol_names *k, const struct pp *p,
-                             int64_t taken_s, struct buf *note)
+                             int64_t taken_s)
 {
     k->file = mem_zalloc((p->nmappings + 1) * sizeof *k->file);
     k->spot = mem_zalloc((p->nlocations + 1) * sizeof *k->spot);
@@ -14527,8 +14607,7 @@ static int symbol_find_spots(struct symbol_names *k, const struct pp *p,
         uint32_t *file = &k->file[l->mapping];
         if (!seen[l->mapping]) {
             seen[l->mapping] = 1;
-            *file = symbol_wants(m) ? symbol_open(k, m, taken_s, note)
-                                    : MEM_NONE;
+            *file = symbol_wants(m) ? symbol_open(k, m, taken_s) : MEM_NONE;
         }
         if (*file == MEM_NONE || l->address < m->start ||
             l->address >= m->limit)
@@ -14566,6 +14645,23 @@ static void symbol_add_line(struct import *x, struct pp_location *l,
     l->nlines++;
 }
 
+/* Append which files k has used and which not, and release their names. */
+static void symbol_put_used(struct buf *note, struct symbol_names *k)
+{
+    for (size_t i = 0; i < SYMBOL_SOURCES; i++) {
+        size_t n = k->nused[i];
+        if (n) {
+            txt_putf(note, "%s%s", note->len ? "; " : "",
+                     symbol_source_text[i][0]);
+            mem_put(note, k->used[i].data, k->used[i].len);
+            if (n > SYMBOL_NOTED_FILES)
+                txt_putf(note, " and %zu more", n - SYMBOL_NOTED_FILES);
+            txt_puts(note, symbol_source_text[i][1]);
+        }
+        mem_fini(&k->used[i]);
+    }
+}
+
 /* Name the functions of p that have no name by the symbols of the mapped files,
  * as pprof does.  taken_s is when the file was written, for a profile without
  * its time; 0: not known.  Append to note which files were used, and why others
@@ -14578,7 +14674,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     if (p->time_ns > 0 &&
         !__builtin_add_overflow(p->time_ns, p->duration_ns, &end_ns))
         taken_s = end_ns / 1000000000 + 1;
-    x.err = symbol_find_spots(&k, p, taken_s, note);
+    x.err = symbol_find_spots(&k, p, taken_s);
     if (!x.err && k.n)
         elf_name_all(&k.elf, k.spot, k.n);
     for (size_t i = 0; i < k.n && !x.err; i++) {
@@ -14600,6 +14696,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
         m->has_functions |= l->nlines > 0;
         m->has_inline |= l->nlines > 1;
     }
+    symbol_put_used(note, &k);
     mem_index_fini(&x.functions);
     elf_fini(&k.elf);
     mem_free(k.file);
@@ -47548,6 +47645,7 @@ static int load_run(const struct res_config *k, struct res *result,
 
 struct doc_config {
     bool color;                         /* escape sequences in the text */
+    size_t width;                       /* columns of a terminal; 0: none */
     bool cum, all;                      /* sort by cum; no trimming, all rows */
     unsigned top;                       /* rows of a table; 0: the default */
     const char *sample;                 /* sample type; NULL: pprof's choice */
@@ -47613,6 +47711,7 @@ struct doc_doc {
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
+    uint32_t hidden;                    /* bits of columns without room */
     size_t row;                         /* columns of text in the open row */
     size_t name;                        /* bytes of cell: a function's name */
     const char *key;                    /* html: data-key of the next cell, its
@@ -47620,29 +47719,6 @@ struct doc_doc {
     double value;                       /* html: its data-value; NAN: none */
     struct buf cell;                    /* owned */
 };
-
-/* Return the number of characters in n bytes of UTF-8. */
-static size_t doc_characters(const uint8_t *p, size_t n)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += (p[i] & 0xc0) != 0x80;
-    return count;
-}
-
-/* Append n blanks. */
-static void doc_blanks(struct buf *b, size_t n)
-{
-    while (n-- > 0)
-        mem_put_byte(b, ' ');
-}
-
-/* Append t's bytes aligned right in width columns, and release t. */
-static void doc_put_right(struct buf *b, struct buf *t, size_t width)
-{
-    doc_blanks(b, t->len < width ? width - t->len : 0);
-    mem_put_buf(b, t);
-}
 
 /* Append pre, n and the noun, with an s if n is not 1. */
 static void doc_plural(struct buf *b, const char *pre, uint64_t n,
@@ -47757,38 +47833,12 @@ static void doc_heading(struct doc_doc *d, const char *text)
         txt_putf(d->b, "\n%s\n", text);
 }
 
-/* Return how many bytes of text, at most most, are to stay on one line: up to
- * the next gap of three blanks, else its first word. */
-static size_t doc_together(const char *text, size_t most)
-{
-    const char *gap = strstr(text, "   ");
-    size_t n = gap ? (size_t)(gap - text) : strlen(text);
-    return n <= most ? n : strcspn(text, " ");
-}
-
-/* Append text, broken between words at the width of d, if possible at gaps of
- * three blanks; later lines begin with indent blanks.  at is the current
- * column. */
+/* Append text, broken at the width of d; at is the current column, indent that
+ * of later lines. */
 static void doc_wrap(struct doc_doc *d, const char *text, size_t at,
                      size_t indent)
 {
-    size_t width = d->width ? d->width : DOC_COLUMNS;
-    struct buf *b = d->b;
-    while (*text) {
-        size_t n = strcspn(text, " "), gap = strspn(text + n, " ");
-        mem_put(b, text, n);
-        at += n + gap;
-        text += n + gap;
-        n = gap < 3 ? strcspn(text, " ") : doc_together(text, width - indent);
-        if (*text && at + n > width) {
-            mem_put_byte(b, '\n');
-            doc_blanks(b, indent);
-            at = indent;
-        } else if (*text) {
-            doc_blanks(b, gap);
-        }
-    }
-    mem_put_byte(b, '\n');
+    txt_put_wrapped(d->b, text, at, indent, d->width ? d->width : DOC_COLUMNS);
 }
 
 /* Append a paragraph. */
@@ -47908,12 +47958,38 @@ static const char *doc_class(const struct doc_column *c)
          : c->width > 12 ? " class=\"w\"" : "";
 }
 
-/* Begin a table with n columns, which must outlive the table. */
+/* The columns that a table lacks on a narrow terminal, the first of them first;
+ * each leaves room for the name at the end of a row. */
+static const char *const doc_less[] = {
+    "samples", "base samples", "now samples", "for app", "from", "time",
+    "value", "total/call", "total time", "total value", "self/call",
+    "self time", "self value", "base", "now", "95% interval",
+};
+
+/* Hide columns of d's table until a name at the end of a row has room. */
+static void doc_hide(struct doc_doc *d)
+{
+    size_t n = d->ncolumns - 1, row = 2;
+    d->hidden = 0;
+    for (size_t i = 0; i < n; i++)
+        row += (size_t)abs(d->column[i].width) + 2;
+    if (!d->width || d->column[n].width)
+        return;
+    for (size_t k = 0; k < sizeof doc_less / sizeof *doc_less; k++)
+        for (size_t i = 0; i < n && row + DOC_ROOM_COLUMNS > d->width; i++)
+            if (!strcmp(d->column[i].title, doc_less[k])) {
+                d->hidden |= 1U << i;
+                row -= (size_t)abs(d->column[i].width) + 2;
+            }
+}
+
+/* Begin a table with n columns, at most 32, which must outlive the table. */
 static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
 {
     d->column = c;
     d->ncolumns = n;
     d->at = 0;
+    doc_hide(d);
     if (d->html) {
         doc_block(d, d->narrow ? doc_tbl_narrow : doc_tbl);
         txt_puts(d->b, "<thead><tr>");
@@ -47927,11 +48003,12 @@ static void doc_table(struct doc_doc *d, const struct doc_column *c, size_t n)
         txt_puts(d->b, d->color ? "  \033[2m" : "  ");
     else if (d->b->len && !txt_ends(mem_slice(d->b), "\n\n"))
         mem_put_byte(d->b, '\n');       /* else it continues a list */
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0, shown = 0; i < n; i++)
         if (d->md)
             txt_putf(d->b, "| %s ", c[i].title);
-        else
-            txt_putf(d->b, "%s%*s", i ? "  " : "", c[i].width, c[i].title);
+        else if (!(d->hidden >> i & 1))
+            txt_putf(d->b, "%s%*s", shown++ ? "  " : "", c[i].width,
+                     c[i].title);
     txt_puts(d->b, d->md ? "|\n" : d->color ? "\033[0m\n" : "\n");
     for (size_t i = 0; d->md && i < n; i++)
         txt_puts(d->b, c[i].width > 0 ? "| ---: " : "| --- ");
@@ -47956,6 +48033,10 @@ static void doc_cell(struct doc_doc *d)
     size_t pad = want > have ? want - have : 0;
     bool last = ++d->at == d->ncolumns;
     size_t at = d->row + 2;
+    if (d->hidden >> (d->at - 1) & 1) {
+        d->cell.len = d->name = 0;
+        return;
+    }
     d->row = last ? 0 : d->row + 2 + (want > have ? want : have);
     if (d->html) {
         struct slice rest = mem_slice(&d->cell), name = { rest.p, 0 };
@@ -47979,14 +48060,18 @@ static void doc_cell(struct doc_doc *d)
         txt_puts(d->b, last ? " |\n" : " ");
     } else {
         bool wraps = last && d->wraps;
+        if (last && !wraps && d->width && at + have > d->width) {
+            doc_line_end(d->b);
+            txt_puts(d->b, "  ");
+        }
         txt_puts(d->b, "  ");
-        doc_blanks(d->b, width > 0 ? pad : 0);
+        txt_put_blanks(d->b, width > 0 ? pad : 0);
         mem_put_byte(&d->cell, 0);
         if (wraps && !d->cell.err)
             doc_wrap(d, (const char *)d->cell.data, at, at);
         else if (!wraps && !d->cell.err)
             mem_put(d->b, d->cell.data, d->cell.len - 1);
-        doc_blanks(d->b, width < 0 && !last ? pad : 0);
+        txt_put_blanks(d->b, width < 0 && !last ? pad : 0);
         if (last && !wraps)
             doc_line_end(d->b);
     }
@@ -48004,10 +48089,26 @@ static size_t doc_left(const struct doc_doc *d)
                                                   : DOC_LEAST_COLUMNS;
 }
 
+/* Return the columns of text for a name at the end of a row, or most if no
+ * terminal shows it. */
+static size_t doc_room(const struct doc_doc *d, size_t most)
+{
+    return d->width ? doc_left(d) : most;
+}
+
+/* Return most, or as many columns as a field's value has on d's terminal. */
+static size_t doc_fitting(const struct doc_doc *d, size_t most)
+{
+    size_t room = d->width > DOC_FIELD_COLUMNS + 4 + DOC_LEAST_COLUMNS
+                ? d->width - DOC_FIELD_COLUMNS - 4 : DOC_LEAST_COLUMNS;
+    return d->width && most > room ? room : most;
+}
+
 /* Put the name s into the cell, in text in up to most columns. */
 static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 {
     size_t begin = d->cell.len;
+    most = doc_fitting(d, most);
     if (d->md || d->html)
         txt_put_clean(&d->cell, s);
     else
@@ -48016,18 +48117,26 @@ static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 }
 
 /* Put the name of v's function n into the cell, and its place if it needs one;
- * the name in text in most columns. */
+ * the name in text in most columns; on a terminal both, where there is room. */
 static void doc_node(struct doc_doc *d, const struct view *v, uint32_t node,
                      size_t most)
 {
-    doc_name(d, v->node[node].name, most);
-    anl_put_place(&d->cell, v, &v->node[node]);
+    struct buf place = {0};
+    anl_put_place(&place, v, &v->node[node]);
+    struct slice file = txt_trim(mem_slice(&place));
+    size_t room = d->width ? most / 2 : SIZE_MAX;       /* of the place */
+    room = file.n < room ? file.n : room;
+    doc_name(d, v->node[node].name, most - (d->width && room ? room + 1 : 0));
+    txt_puts(&d->cell, room ? " " : "");
+    txt_put_fitting(&d->cell, file, room, txt_put_clean);
+    mem_fini(&place);
 }
 
 /* Put s, whose start matters most, into the cell, in text in most columns. */
 static void doc_start(struct doc_doc *d, struct slice s, size_t most)
 {
-    txt_put_start(&d->cell, s, d->md || d->html ? SIZE_MAX : most,
+    txt_put_start(&d->cell, s, d->md || d->html ? SIZE_MAX
+                                                : doc_fitting(d, most),
                   txt_put_clean);
 }
 
@@ -48343,12 +48452,14 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_share(&d->cell, f->cum.share);
     doc_cell(d);
     bool where = n->symbol && module.n && n->module != a->main && !c->by;
-    size_t less = where ? (module.n < 20 ? module.n : 20) + 2 : 0;
-    doc_node(d, v, f->node, c->by ? SIZE_MAX    /* the end matters most */
-                                  : DOC_NAME_COLUMNS - less);
+    size_t room = doc_room(d, c->by ? SIZE_MAX  /* the end matters most */
+                                    : DOC_NAME_COLUMNS);
+    size_t most = room < 2 * 20 ? room / 2 : 20;    /* of the module */
+    size_t less = where ? (module.n < most ? module.n : most) + 2 : 0;
+    doc_node(d, v, f->node, room - less);
     if (where) {
         txt_puts(&d->cell, "  ");
-        doc_start(d, module, 20);
+        doc_start(d, module, most);
     }
     doc_cell(d);
 }
@@ -48490,7 +48601,7 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         doc_share_cells(d, &f->cum, a->app[i].passes ? "+" : " ");
         doc_value_cell(d, a, c, n->cum.value);
         doc_value_cell(d, a, c, n->flat.value);
-        doc_node(d, &a->view, f->node, DOC_NAME_COLUMNS);
+        doc_node(d, &a->view, f->node, doc_room(d, DOC_NAME_COLUMNS));
         doc_cell(d);
     }
     if (passes)
@@ -48528,7 +48639,7 @@ static void doc_endpoints(struct doc_doc *d, const struct anl *a,
         doc_share_cells(d, &of, "");
         doc_value(&d->cell, a, g->all.value);
         doc_cell(d);
-        doc_name(d, g->name, DOC_NAME_COLUMNS);
+        doc_name(d, g->name, doc_room(d, DOC_NAME_COLUMNS));
         doc_cell(d);
     }
     if (a->endpoints.n > rows) {
@@ -48562,7 +48673,7 @@ static void doc_findings(struct doc_doc *d, const struct anl *a)
         txt_puts(&d->cell, cat_name[a->by_share[i]]);
         doc_cell(d);
         if (f->leader != MEM_NONE)
-            doc_node(d, &a->view, f->leader, 30);
+            doc_node(d, &a->view, f->leader, doc_room(d, 30));
         doc_cell(d);
     }
     if (d->md)
@@ -48843,12 +48954,11 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     doc_cell(d);
     doc_count(b, "", (double)s[1].sum.samples, "");
     doc_cell(d);
-    doc_name(d, n->name, DOC_NAME_COLUMNS);
-    anl_put_place(b, v, n);
-    if (c->now == MEM_NONE)
-        txt_puts(b, "  (gone)");
-    else if (c->base == MEM_NONE)
-        txt_puts(b, "  (new)");
+    const char *side = c->now == MEM_NONE ? "  (gone)"
+                     : c->base == MEM_NONE ? "  (new)" : "";
+    doc_node(d, v, (uint32_t)(n - v->node),
+             doc_room(d, DOC_NAME_COLUMNS + strlen(side)) - strlen(side));
+    txt_puts(b, side);
     doc_cell(d);
 }
 
@@ -48984,7 +49094,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
         else
             txt_puts(&d->cell, "built-in");
         doc_cell(d);
-        doc_node(d, &a->view, f->node, DOC_NAME_COLUMNS);
+        doc_node(d, &a->view, f->node, doc_room(d, DOC_NAME_COLUMNS));
         doc_cell(d);
     }
     if (d->md)
@@ -49049,7 +49159,8 @@ static void doc_report(struct doc_doc *d, const struct anl *a,
 static void doc_report_text(struct buf *b, const struct anl *a,
                             const struct doc_config *c, bool md)
 {
-    struct doc_doc d = { .b = b, .md = md, .color = c->color };
+    struct doc_doc d = { .b = b, .md = md, .color = c->color,
+                         .width = md ? 0 : c->width };
     doc_report(&d, a, c, (struct slice){0});
 }
 
@@ -49671,7 +49782,7 @@ static void pprof_scaled_to(struct buf *b, const struct view_scale *s,
 {
     struct buf t = {0};
     view_put_scaled(&t, s, v);
-    doc_put_right(b, &t, n);
+    txt_put_right(b, &t, n);
 }
 
 /* Return part / all as pprof prints a percentage, in text[32]. */
@@ -50017,7 +50128,7 @@ static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
                 units |= txt_equal(pp_label(p, m)->key, l->key) &&
                          pp_label(p, m)->unit.n > 0;
             if (!raw)
-                doc_blanks(&t, l->key.n < 10 ? 10 - l->key.n : 0);
+                txt_put_blanks(&t, l->key.n < 10 ? 10 - l->key.n : 0);
             txt_put_clean(&t, l->key);
             txt_puts(&t, raw ? ":[" : ":  ");
             for (uint32_t m = k, more = 0; m < end; m++) {
@@ -50082,7 +50193,7 @@ static int pprof_traces(struct buf *b, const struct pp *p,
                     s.to = view_unit_for(&s, fabs((double)w));
                     pprof_scaled_to(b, &s, w, 10);
                 } else {
-                    doc_blanks(b, 10);
+                    txt_put_blanks(b, 10);
                 }
                 first = false;
                 txt_puts(b, "   ");
@@ -50305,11 +50416,21 @@ static void pprof_tag_value(struct buf *b, struct slice unit, int64_t v)
                                  : (double)v, s.kind ? s.to->name : "");
 }
 
+/* Return the number of characters in n bytes of UTF-8. */
+static size_t pprof_characters(const uint8_t *p, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += (p[i] & 0xc0) != 0x80;
+    return count;
+}
+
 /* Append the n values of one key, as columns aligned right. */
 static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
                            struct slice unit)
 {
-    size_t width = doc_characters((const uint8_t *)tag->key.p, tag->key.n) + 1;
+    size_t width = pprof_characters((const uint8_t *)tag->key.p,
+                                    tag->key.n) + 1;
     struct buf cell = {0};
     int64_t total = 0;
     size_t most = 0;
@@ -50332,7 +50453,7 @@ static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
             most = cell.len > most ? cell.len : most;
             if (!pass)
                 continue;
-            doc_blanks(b, width + 2 + most - cell.len);
+            txt_put_blanks(b, width + 2 + most - cell.len);
             mem_put(b, cell.data, cell.len);
             mem_put_byte(b, ' ');
             txt_put_clean(b, tag[i].value);
@@ -51068,7 +51189,7 @@ static void loaddoc_put_bins(struct doc_doc *d, const struct hdr *h)
         txt_putf(d->b, "  <= %8.4g ms |%.*s%*s", ldexp(1, (int)k - 10), bar,
                  "########################################", width - bar, "");
         txt_put_commas(&count, bin[k]);
-        doc_put_right(d->b, &count, 12);
+        txt_put_right(d->b, &count, 12);
         mem_put_byte(d->b, '\n');
     }
     txt_puts(d->b, d->md ? "```\n" : "");
@@ -52591,6 +52712,39 @@ static TXT_FORMAT_1 void say_error(const char *fmt, ...)
 /* Print one line on stderr, unless quiet: what is worth knowing. */
 #define SAY_NOTE(quiet, ...) ((quiet) ? (void)0 : say_error(__VA_ARGS__))
 
+/* Print b on stderr. */
+static void say_buf(const struct buf *b)
+{
+    if (b->len)
+        fwrite(b->data, 1, b->len, stderr);
+}
+
+/* Return the columns of the terminal fd, as COLUMNS or the terminal says, or
+ * otherwise if it is none. */
+static size_t say_columns(int fd, size_t otherwise)
+{
+    const char *text = getenv("COLUMNS");
+    struct winsize w = {0};
+    uint64_t n;
+    if (!isatty(fd))
+        return otherwise;
+    if (text && !txt_slice_number(txt_slice(text), 1, UINT16_MAX, &n))
+        return (size_t)n;
+    return ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col ? SAY_COLUMNS : w.ws_col;
+}
+
+/* Print text on stderr as say_error does, on a terminal broken between words,
+ * unless quiet. */
+static void say_wrapped(bool quiet, const char *text)
+{
+    struct buf b = {0};
+    txt_puts(&b, "grpcprof: ");
+    txt_put_wrapped(&b, text, b.len, 2, say_columns(STDERR_FILENO, SIZE_MAX));
+    if (!quiet)
+        say_buf(&b);
+    mem_fini(&b);
+}
+
 /* Print on stderr how to reach the debug endpoint at address, as bound. */
 static void say_endpoint(const char *address)
 {
@@ -52603,18 +52757,11 @@ static void say_endpoint(const char *address)
         say_error("debug endpoint on http://%s/debug/pprof/", address);
 }
 
-/* Print b on stderr. */
-static void say_buf(const struct buf *b)
+/* Return the columns of the terminal fd, at least least; 0 if it is none. */
+static size_t say_width(int fd, size_t least)
 {
-    if (b->len)
-        fwrite(b->data, 1, b->len, stderr);
-}
-
-/* Return the columns of the terminal fd, or otherwise if it is none. */
-static size_t say_columns(int fd, size_t otherwise)
-{
-    struct winsize w = {0};
-    return ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col ? otherwise : w.ws_col;
+    size_t n = say_columns(fd, 0);
+    return n && n < least ? least : n;
 }
 
 /* True if stderr is a terminal whose lines can be redrawn. */
@@ -59275,16 +59422,16 @@ static int report_read_file(const char *path, const char *name, struct pp *p,
 static int report_symbolize(const struct report_args *c, const char *path,
                             const char *name, struct pp *p, struct gp_why *why)
 {
-    struct buf note = {0};
+    struct buf note = {0}, text = {0};
     struct stat st;
     bool file = !stat(path, &st) && S_ISREG(st.st_mode);
     int e = symbol_name_all(p, file ? (int64_t)st.st_mtime : 0, &note);
     if (e)
         txt_fail(why, e, "%s: out of memory", name);
-    else
-        SAY_NOTE(!note.len || c->common.quiet, "%s: %.400s", name,
-                 mem_string(&note));
+    txt_putf(&text, "%s: %s", name, mem_string(&note));
+    say_wrapped(e || !note.len || c->common.quiet, mem_string(&text));
     mem_fini(&note);
+    mem_fini(&text);
     return e;
 }
 
@@ -59804,6 +59951,7 @@ static int report_write(const struct report_args *c,
         .cum = c->cum, .all = c->all, .sample = c->sample,
         .format = s->now->format,
         .color = !c->out && say_color(c->common.color, STDOUT_FILENO),
+        .width = c->out ? 0 : say_width(STDOUT_FILENO, DOC_NARROW_COLUMNS),
         .note = line, .written = line + 1, .total = s->total,
         .filter = s->shown, .nfilters = s->nshown, .explain = c->explain,
         .peek = s->peek.ready ? &s->peek : NULL, .reverse = c->reverse,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What load prints on a terminal.  Prints "ok name" or "FAIL name: why".
+"""What a command prints on a terminal.  Prints "ok name" or "FAIL name: why".
 
   term.py COLUMNS TERM WANT PROGRAM ARGS...
 
@@ -7,6 +7,7 @@ WANT: redrawn  progress is redrawn in place, with p50, p99 and failed calls
       narrow   the same where there is no room for all of that
       lines    progress is plain lines, and there is no escape sequence
       none     no progress at all
+      fits     a text, which fits at any width
 """
 import fcntl
 import os
@@ -33,6 +34,7 @@ def run():
         os.read(ready, 1)               # the terminal has its size
         os.environ['TERM'] = TERM
         os.environ.pop('NO_COLOR', None)
+        os.environ.pop('COLUMNS', None)
         os.execv(PROGRAM, sys.argv[4:])
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 24, COLUMNS, 0, 0))
     os.write(go, b'x')
@@ -54,7 +56,7 @@ say('status 0', status and (status, out))
 shown = re.sub('\x1b\\[[0-9;]*[mK]', '', out)
 wide = [line for text in shown.split('\n') for line in text.split('\r')
         if len(line) > COLUMNS]
-if COLUMNS >= 80:
+if COLUMNS >= 80 or WANT == 'fits':
     say('no line is wider', wide)
 drawn = [x for x in shown.split('\n') if '\r' in x]
 steps = [x for text in drawn for x in text.split('\r') if x]
@@ -70,6 +72,8 @@ if WANT in ('redrawn', 'narrow'):
     say('and leaves the last column free',
         [x for x in steps if len(x) >= COLUMNS])
     say('in colour', '\x1b[32m' not in out and out)
+elif WANT == 'fits':
+    say('there is a text', len(shown.split('\n')) < 9 and out)
 else:
     say('nothing is drawn', steps)
     say('no escape sequence', '\x1b' in out and TERM == 'dumb' and out)

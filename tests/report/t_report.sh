@@ -30,6 +30,10 @@ formats() {
     check 'not compressed' 0 "$BIN" report -f folded "$T/made.raw"
     same 'not compressed, the same' "$(cksum <"$OUT")" \
         "$(cksum <"$T/made.folded")"
+    for f in 80 60; do
+        tally 'terminal' "$PY" tests/load/term.py $f xterm fits "$BIN" report \
+            --base "$T/made.pb" --explain "$T/made.pb"
+    done
     check '-o in no directory' 1 "$BIN" report -o "$T/no/x.svg" "$T/made.pb"
     one_line '-o in no directory, one line' 'no/x\.svg'
 }
