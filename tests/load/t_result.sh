@@ -488,12 +488,13 @@ assert list(r["latency"]["response"]["percentiles"]) == ["50", "90"]' \
 a, b = (json.load(open(n)) for n in sys.argv[1:])
 assert len(a["intervals"]) > 5 and a["intervals"] == b["intervals"]
 json.dump(a["intervals"], open(sys.argv[1] + ".series", "w"))
-a["intervals"][2]["buckets"][0][1] += 1
+next(i["buckets"] for i in a["intervals"] if i["buckets"])[0][1] += 1
 json.dump(a, open(sys.argv[1] + ".bent", "w"))' "$T/open.json" "$T/again.json"
     check 'a series, its picture' 0 "$BIN" report -f html "$T/open.json"
     has 'a series, its picture' "$OUT" '<h2>Every 0.1 s</h2>'
     check 'a series that does not add up' 1 "$BIN" report "$T/open.json.bent"
-    one_line 'a series that does not add up, said' 'intervals.2..buckets: their sum'
+    one_line 'a series that does not add up, said' \
+        'intervals.[0-9]+..buckets: their sum'
     check 'two series at one time' 0 "$BIN" report -q -f json \
         -o "$T/again.json" "$T/open.json" "$T/open.json"
     check 'two series at one time, together' 0 "$PY" -c 'import json, sys

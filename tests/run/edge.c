@@ -1,7 +1,8 @@
-/* edge [-u FILE] MODE [ARG...] -- programs that a profiler can break, one by
- * one.  Each prints, on stdout, a result that does not depend on whether it is
- * profiled.  -u appends to FILE, before the program ends, "used NS": the CPU
- * time of this process and of the children that it waited for.
+/* edge [-s S] [-u FILE] MODE [ARG...] -- programs that a profiler can break.
+ * Each prints, on stdout, a result that does not depend on whether it is
+ * profiled.  -s is how many seconds of CPU time a mode burns (0.5).  -u appends
+ * to FILE, before the program ends, "used NS": the CPU time of this process and
+ * of the children that it waited for.
  *
  *   burn S               S seconds of CPU time
  *   ready                prints "ready" and burns, for a minute at most
@@ -70,7 +71,7 @@
 extern char **environ;
 
 static char *self, *used_file;          /* argv[0], -u */
-static double burn_s = 0.5;
+static double burn_s = 0.5;             /* -s */
 
 /* ---- what they share ---- */
 
@@ -406,7 +407,9 @@ static int mode_sigprof(char **arg)
     sigaction(SIGPROF, &s, &is);
     printf("before: %s\n", is.sa_handler == SIG_DFL ? "default" : "another");
     setitimer(ITIMER_PROF, &t, NULL);
-    edge_burn(1);
+    edge_burn(burn_s);
+    for (int i = 0; i < 100 && !ticks; i++)
+        edge_burn(0.01);
     getitimer(ITIMER_PROF, &t);
     setitimer(ITIMER_PROF, &off, NULL);
     sigaction(SIGPROF, NULL, &is);
@@ -859,7 +862,7 @@ static int mode_coro(char **arg)
 {
     unsigned char *stack[2];
     int most = 0;
-    double end = now(CLOCK_THREAD_CPUTIME_ID) + 1;
+    double end = now(CLOCK_THREAD_CPUTIME_ID) + burn_s;
     (void)arg;
     for (int i = 0; i < 2; i++)
         stack[i] = coro_start(i);
@@ -1067,10 +1070,13 @@ static const struct mode {
 int main(int argc, char **argv)
 {
     self = argv[0];
-    if (argc > 2 && !strcmp(argv[1], "-u")) {
-        used_file = argv[2];
-        argv += 2;
-        argc -= 2;
+    for (; argc > 2 && *argv[1] == '-'; argv += 2, argc -= 2) {
+        if (!strcmp(argv[1], "-s"))
+            burn_s = atof(argv[2]);
+        else if (!strcmp(argv[1], "-u"))
+            used_file = argv[2];
+        else
+            break;
     }
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof *modes; i++) {
         if (strcmp(argv[1], modes[i].name) || argc - 2 < modes[i].args)
@@ -1079,6 +1085,6 @@ int main(int argc, char **argv)
         note_used();
         return status;
     }
-    fprintf(stderr, "usage: edge [-u FILE] MODE [ARG...]; see edge.c\n");
+    fprintf(stderr, "usage: edge [-s S] [-u FILE] MODE [ARG...]; see edge.c\n");
     return 2;
 }
