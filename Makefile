@@ -71,6 +71,9 @@ json: .build/unit ## messages in JSON beside protobuf: JSON_CASES=N, JSON_SEED=N
 	@PYTHONPATH=tests/lib /usr/bin/python3 tests/load/mapping.py .build/unit \
 	  .build/mapping.pb $(JSON_CASES) $(JSON_SEED)
 
+truth: grpcprof ## long measurements and simulations of figures; T=PART runs one
+	@bash tests/truth.sh $(T)
+
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
 soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
 	@bash tests/soak.sh
@@ -275,6 +278,6 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGEN
 	  echo '$(CC) $(FLAGS) $(LDFLAGS)' >$@
 FORCE:
 
-.PHONY: all demo test test-asan same re json soak eintr fuzz bench bench-load \
-  bench-report bench-run bench-engines bench-serve unw-arm64 asan tsan install \
-  uninstall clean help FORCE
+.PHONY: all demo test test-asan same re json truth soak eintr fuzz bench \
+  bench-load bench-report bench-run bench-engines bench-serve unw-arm64 asan \
+  tsan install uninstall clean help FORCE

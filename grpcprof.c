@@ -37452,9 +37452,11 @@ struct svc_greeter {
 
 /* Return the sum of i * i for i < n, modulo 2^64, computed by a loop.
  *
- * The empty assembly keeps the compiler from vectorising the loop, or replacing
- * it by its closed form.  The loop is aligned because its five instructions
- * take 14 us per 50,000 in one cache line and 28 us across two. */
+ * The assembly keeps the compiler from vectorising the loop, or replacing it by
+ * its closed form.  The loop is aligned because its instructions take 14 us per
+ * 50,000 in one cache line and 28 us across two.  The nop makes them six, as
+ * many as CPUs issue at a time.  Five took 12 or 18 us, by what had run before:
+ * another path, a sample, or only a reading of the thread's CPU clock. */
 static __attribute__((noinline, aligned(64))) uint64_t svc_work(uint64_t n)
 {
     uint64_t sum = 0, i = 0;
@@ -37463,7 +37465,7 @@ static __attribute__((noinline, aligned(64))) uint64_t svc_work(uint64_t n)
     __asm__ volatile(".p2align 6" : "+r"(sum), "+r"(i), "+r"(n));
     do {
         sum += i * i;
-        __asm__ volatile("" : "+r"(sum));
+        __asm__ volatile("nop" : "+r"(sum));
     } while (++i < n);
     return sum;
 }

@@ -42,7 +42,7 @@ __attribute__((noinline, aligned(64))) static uint64_t bare_work(uint64_t n)
     __asm__ volatile(".p2align 6" : "+r"(sum), "+r"(i), "+r"(n));
     do {
         sum += i * i;
-        __asm__ volatile("" : "+r"(sum));
+        __asm__ volatile("nop" : "+r"(sum));
     } while (++i < n);
     return sum;
 }

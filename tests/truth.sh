@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# truth.sh [PART] -- what `make truth` runs: long measurements and simulations
+# that hold figures of the program against what is known.  Without PART, all:
+#   clock    handlers by samples beside the server's own clock: 90 s
+# Each part is a function here, with a limit of time.  Ends with status 1 if one
+# failed.  A busy machine makes the intervals wider.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+PARTS=${1:-clock} PY=/usr/bin/python3 failed=0
+
+clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
+
+for part in $PARTS; do
+    declare -F "$part" >/dev/null ||
+        { echo "truth: no part $part; see tests/truth.sh" >&2; exit 2; }
+    echo "== $part"
+    "$part" || { echo "FAIL $part"; failed=1; }
+done
+exit "$failed"
