@@ -299,6 +299,7 @@ static void test_pp_labels_once(void)
     uint32_t stack = 1;
     int64_t value[2] = { 1, 1 };
     unit_small_profile(&p);
+    pp_drop_blocks(&p);                 /* they are of two samples */
     for (int i = 0; i < 9; i++) {
         label[1].num = i / 3 + 1;
         CHECK(!pp_add_sample(&p, &stack, 1, value, label, 2));
