@@ -178,6 +178,8 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	  -DGRPCPROF_LIBRARY -c -o $@ grpcprof.c
 .build/truth: tests/profile/truth.c .build/lib.o
 	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
+.build/sleeper: tests/profile/sleeper.c .build/lib.o
+	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/windows-asan: tests/profile/windows.c .build/lib-asan.o
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/execs: tests/profile/execs.c .build/lib.o

@@ -577,6 +577,10 @@ enum {
 
     REC_LAG_TICKS = 2,          /* see rec_lag_ns */
 
+    /* Most CPU time that a switch takes from a thread: 24 us where an idle CPU
+     * of a virtual machine is woken. */
+    REC_SWITCH_NS = 50000,
+
     REC_SLICE_MS = 100,         /* of a time slice, which is busy or idle */
 
     /* Distinct stacks (64 MB), their frames (256 MB), and threads, also ended
@@ -691,6 +695,13 @@ enum {
 #define ANL_TICK_RATIO 1.25
 #define ANL_TICK_ERRORS 4
 #define ANL_TICK_LEAST_RATE 1.5
+
+/* Part of the time by which a timer is late that samples may be misplaced by
+ * at each switch from or to a thread.  perf's counter is stopped at a switch,
+ * and started after it.  A tick does not see the kernel's switching; with perf
+ * it is shown as [context switch].  Measured by `make truth T=grid`. */
+#define ANL_LATE_PERF 0.25
+#define ANL_LATE_TICK 1.0
 
 /* A function of the application passes on if less of its time is its own: a
  * gRPC handler that decodes a request has a seventh of it.  Functions below the
@@ -1444,6 +1455,8 @@ struct ring_slot {
     uint32_t process;                   /* row of AGT's table; 0: this one */
     uint32_t tid;                       /* the kernel's thread id */
     uint32_t cost_ns;                   /* real time that the handler took */
+    uint32_t switches;                  /* times that the thread has left its
+                                         * CPU; 0: not known */
     uint16_t depth;                     /* frames in pc, at most RING_DEPTH;
                                          * 0: no sample, the thread has ended */
     uint16_t label;                     /* SMP's label of the thread */
@@ -3273,6 +3286,14 @@ static int64_t agt_time_sig(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Return how often this thread has left its CPU, to sleep or for others. */
+static uint32_t agt_switches_sig(void)
+{
+    struct rusage use = {0};
+    syscall(SYS_getrusage, RUSAGE_THREAD, &use);
+    return (uint32_t)(use.ru_nvcsw + use.ru_nivcsw);
+}
+
 /* What a handler needs beside its slot.  There are few, and the first one is
  * nearly always free: a slot's own would be a page fault for each sample. */
 struct agt_work {
@@ -3318,6 +3339,7 @@ static void agt_sample_sig(struct agt_work *w, const ucontext_t *u)
     s->process = agt.me;
     s->tid = (uint32_t)syscall(SYS_gettid);
     s->label = 0;
+    s->switches = agt_switches_sig();
     s->waiting = false;
     agt_unwind_sig(s, w, u);
     s->cost_ns = (uint32_t)(agt_time_sig(CLOCK_MONOTONIC) - s->wall_ns);
@@ -3415,7 +3437,7 @@ static void agt_say_ended(void)
     s->tid = (uint32_t)syscall(SYS_gettid);
     s->depth = s->label = 0;
     s->truncated = s->failed = s->broken = s->waiting = false;
-    s->cost_ns = 0;
+    s->cost_ns = s->switches = 0;
     ring_publish_sig(s, ticket);
 }
 
@@ -9869,8 +9891,9 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
  * runs    the _sig functions in a signal handler on any thread; smp_drain on
  *         one thread at a time; the others on any thread
  *
- * The handler may read clocks, ask for its thread id, call backtrace(), write
- * to the slot that it claimed and use atomics; nothing else.  backtrace() must
+ * The handler may read clocks, ask for its thread's id and use of the CPU, call
+ * backtrace(), write to the slot that it claimed and use atomics; nothing else.
+ * backtrace() must
  * not allocate or lock there: smp_start has called it once, which loads its
  * library; glibc 2.35 and libgcc 12 find unwind tables without a lock.
  *
@@ -9936,6 +9959,14 @@ static int64_t smp_time_sig(clockid_t id)
     struct timespec t = {0};
     clock_gettime(id, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Return how often this thread has left its CPU, to sleep or for others. */
+static uint32_t smp_switches_sig(void)
+{
+    struct rusage use = {0};
+    getrusage(RUSAGE_THREAD, &use);
+    return (uint32_t)(use.ru_nvcsw + use.ru_nivcsw);
 }
 
 /* Return the address at which the signal interrupted its thread. */
@@ -10009,6 +10040,7 @@ static void smp_signal_sig(int signo, siginfo_t *info, void *context)
         s->wall_ns = smp_time_sig(CLOCK_MONOTONIC);
         s->tid = (uint32_t)syscall(SYS_gettid);
         s->label = smp_label;
+        s->switches = smp_switches_sig();
         s->waiting = atomic_load(&smp_one.wall) && smp_waiting_sig(context);
         smp_unwind_sig(s, context);
         ring_publish_sig(s, ticket);
@@ -10422,6 +10454,29 @@ static int64_t smp_spin(unsigned n)
     for (unsigned i = 0; i < n; i++)
         __asm__ volatile("" : : "r"(i));
     return sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
+}
+
+/* Return the time in ns by which a timer of the kernel is late to wake this
+ * thread, to the CPU time of a sleep at most: an idle CPU may take longer to
+ * wake up, but not from the thread's time.  The lower quartile is the same on a
+ * busy machine.  Takes 3 ms. */
+static double smp_late(void)
+{
+    enum { ROUNDS = 32, SLEEP_NS = 50000 };
+    int64_t late[ROUNDS], used = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    int slack = prctl(PR_GET_TIMERSLACK);
+    prctl(PR_SET_TIMERSLACK, 1);
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t due = sys_now_ns() + SLEEP_NS;
+        struct timespec t = { due / 1000000000, due % 1000000000 };
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+        late[i] = sys_now_ns() - due;
+    }
+    used = (sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - used) / ROUNDS;
+    if (slack > 0)
+        prctl(PR_SET_TIMERSLACK, slack);
+    qsort(late, ROUNDS, sizeof *late, sys_by_time);
+    return (double)(late[ROUNDS / 4] < used ? late[ROUNDS / 4] : used);
 }
 
 /* Return the samples stored since the process started. */
@@ -15174,6 +15229,7 @@ struct fig {                            /* fields are named as their keys */
     double process_cpu_ns, process_user_ns, process_system_ns;
     double threads_ended, threads_without_timer;
     double wall_ns, busy_wall_ns, busy_cpu_ns;
+    double switches, timer_late_ns;     /* threads left a CPU; see smp_late */
     double cpus, threads, threads_alike, requests, work, tick_clustered;
     struct slice tool, engine, engine_reason, clock, listen;    /* borrowed */
     struct slice requests_of;           /* "load": of one client's calls */
@@ -15190,6 +15246,7 @@ enum {                                  /* what happens to a comment */
     FIG_DERIVED = 8,                    /* merged: computed again, or dropped */
     FIG_WHOLE   = 16,                   /* filtered: dropped */
     FIG_ANY     = 32,                   /* merged: kept if one has it */
+    FIG_MOST    = 64,                   /* merged: the largest, if all do */
 };
 
 static const struct fig_key {
@@ -15214,6 +15271,7 @@ static const struct fig_key {
     FIG_SUM(process_system_ns), FIG_SUM(threads_ended),
     FIG_SUM(threads_without_timer), FIG(wall_ns, "%.0f", FIG_ADDED),
     FIG_SUM(busy_wall_ns), FIG_SUM(busy_cpu_ns),
+    FIG(switches, "%.0f", FIG_ADDED), FIG(timer_late_ns, "%.0f", FIG_MOST),
     FIG(cpus, "%.0f", FIG_COMMON), FIG(threads, "%.0f", FIG_COMMON),
     FIG(threads_alike, "%.0f", FIG_ADDED),
     FIG_OF(requests), FIG_OF(handler_runs), FIG_OF(handler_cpu_ns),
@@ -15411,9 +15469,13 @@ static int fig_sums_add(struct fig_sums *t, const struct pp *p, size_t i)
         s->last = i + 1;
         s->how = how;
         s->differs |= !txt_equal(s->text, c);
-        if (how & FIG_ADDED)
-            s->sum += txt_finite((struct slice){ c.p + key.n + 1,
-                                                 c.n - key.n - 1 });
+        if (!(how & (FIG_ADDED | FIG_MOST)))
+            continue;
+        double v = txt_finite((struct slice){ c.p + key.n + 1,
+                                              c.n - key.n - 1 });
+        if (how & FIG_MOST && v > s->sum)
+            s->text = c;
+        s->sum = how & FIG_ADDED ? s->sum + v : fmax(s->sum, v);
     }
     return GP_OK;
 }
@@ -15439,7 +15501,7 @@ static int fig_merge(struct pp *to, const struct pp *p, size_t n)
             if (!isnan(c->sum))
                 e = pp_add_comment(to, "%.*s=%.15g", (int)c->key.n, c->key.p,
                                    c->sum);
-        } else if (!c->how || c->how & FIG_ANY ||
+        } else if (!c->how || c->how & FIG_ANY || (c->how & FIG_MOST && all) ||
                    (c->how & FIG_COMMON && all && !c->differs)) {
             struct slice *s = PP_NEW(to, comment);
             e = s ? GP_OK : GP_ENOMEM;
@@ -15517,7 +15579,8 @@ static void fig_notes_fini(struct fig_notes *t)
  * passed since then to a frame [unsampled] ([profiler] for the drain thread):
  * times between two marks add up to the CPU time, whatever the timer did.  A
  * time of many periods between two samples is charged to [unsampled] too, but
- * for one period: the thread blocked the signal, or the ring was full.
+ * for one period: the thread blocked the signal, or the ring was full.  Time in
+ * which perf's counter was stopped is that of a frame [context switch].
  *
  * Without a target the recorder samples this process, by SMP.  A target samples
  * others: it says which there are, drains their samples and reads their clocks.
@@ -15533,12 +15596,12 @@ static void fig_notes_fini(struct fig_notes *t)
 
 /* Frames that are not code; their pc is lower than any code's. */
 enum rec_pseudo { REC_LOST = 1, REC_TRUNCATED, REC_PROFILER, REC_UNSAMPLED,
-                  REC_INCOMPLETE, REC_PSEUDO_LIMIT };
+                  REC_SWITCH, REC_INCOMPLETE, REC_PSEUDO_LIMIT };
 
 static const char *const rec_pseudo_name[REC_PSEUDO_LIMIT] = {
     [REC_LOST] = "[lost samples]", [REC_TRUNCATED] = "[truncated]",
     [REC_PROFILER] = "[profiler]", [REC_UNSAMPLED] = "[unsampled]",
-    [REC_INCOMPLETE] = "[incomplete stack]",
+    [REC_INCOMPLETE] = "[incomplete stack]", [REC_SWITCH] = "[context switch]",
 };
 
 enum rec_state { REC_ON_CPU, REC_RUNNING, REC_WAITING }; /* wall: last two */
@@ -15595,6 +15658,9 @@ struct rec_thread {
     uint32_t tid, name;                 /* kernel's id; row of rec_data.name */
     int64_t  ns;                        /* its clock when last charged */
     int64_t  sample_ns;                 /* its clock at its last sample */
+    int64_t  beyond_ns;                 /* time between samples beyond the
+                                         * period, so far; at most 0 */
+    uint32_t switches;                  /* at its last sample */
     struct smp_timer timer;             /* armed while the thread lives */
     bool     over;                      /* it said that it ends */
     uint32_t scan;                      /* the last scan that saw it */
@@ -15605,6 +15671,8 @@ struct rec_totals {                     /* since the recorder started */
     uint64_t samples, lost, truncated, failed;
     uint64_t ended, unarmed;            /* threads: ended; without a timer */
     int64_t  charged_ns;                /* sum of all rows */
+    uint64_t switches;                  /* times that threads left their CPU, as
+                                         * of the last mark */
     double   squares;                   /* sum over samples of ns^2 */
     int64_t  busy_wall_ns, busy_cpu_ns; /* of busy slices, see rec_end_slice */
 };
@@ -15646,6 +15714,7 @@ static struct {
     char            reason[224];        /* why this engine; may be empty */
     double          cost_ns;            /* CPU per sample; NAN: not known */
     const struct smp_engine *costed;    /* the engine measured for cost_ns */
+    double          late_ns;            /* smp_late; 0: not measured yet */
     uint32_t        scan;               /* scans of the threads so far */
     int64_t         begin_cpu_ns;       /* the process's, when it started */
     bool            stop;               /* tells the drain thread to end */
@@ -15723,6 +15792,7 @@ struct rec_delta {                      /* what was recorded between marks */
     size_t  nblocks;
     const struct smp_engine *engine;
     char    reason[sizeof rec_one.reason];      /* why that engine, or "" */
+    double  late_ns;                    /* of timers; see smp_late */
     unsigned hz;
 };
 
@@ -15821,7 +15891,8 @@ static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
         bool late = sample && t->sample_ns < t->ns;
         int64_t lag = sample ? 0 : rec_lag_ns(p);
         if (t->over || now_ns < (late ? t->sample_ns : t->ns) - lag) {
-            t->ns = t->sample_ns = 0;
+            t->ns = t->sample_ns = t->beyond_ns = 0;
+            t->switches = 0;
             t->alive = t->over = false;
             t->name = rec_read_name(p, tid);
         }
@@ -15997,6 +16068,15 @@ static int64_t rec_longest_gap(int64_t *period_ns)
     return REC_GAP_PERIODS * *period_ns;
 }
 
+/* Count the switches of thread t of another process, of which it has had n. */
+static void rec_count_switches(struct rec_thread *t, uint32_t n)
+{
+    int32_t more = (int32_t)(n - t->switches);
+    if (more > 0 && rec_one.target)
+        rec_data.total.switches += (uint32_t)more;
+    t->switches = more > 0 ? n : t->switches;
+}
+
 /* Note that the thread of s ends; keep its CPU time since its last sample. */
 static void rec_on_end(const struct ring_slot *s)
 {
@@ -16026,6 +16106,29 @@ static int64_t rec_take_passed(const struct rec_thread *t)
         return 0;
     p->passed_ns -= ns;
     return ns;
+}
+
+/* Charge the part of t's time before its sample s in which perf's counter did
+ * not run: the kernel stops it while it switches from and to a thread, 1 to 25
+ * us of the thread's CPU time.  It is what passed since the last sample beyond
+ * the period, if there was a switch; without one, a call of the kernel was so
+ * long that several overflows became one signal.  What one sample is early
+ * makes up for what another one is late. */
+static void rec_charge_switches(struct rec_thread *t,
+                                const struct ring_slot *s)
+{
+    int64_t period, longest = rec_longest_gap(&period);
+    int64_t now = s->cpu_ns, beyond = 0;
+    int32_t n = (int32_t)(s->switches - t->switches);
+    if (t->sample_ns && s->switches && now - t->sample_ns <= longest)
+        beyond = t->beyond_ns + now - t->sample_ns - period;
+    t->beyond_ns = beyond > 0 ? 0 : beyond > -period ? beyond : -period;
+    if (n * (int64_t)REC_SWITCH_NS < beyond)
+        beyond = n * (int64_t)REC_SWITCH_NS;
+    if (now - t->ns < beyond)
+        beyond = now - t->ns;
+    if (beyond > 0)
+        rec_charge_pseudo(t, REC_SWITCH, beyond);
 }
 
 /* Add sample s to its row, or count it as lost.  For smp_drain, locked. */
@@ -16059,6 +16162,9 @@ static void rec_on_sample(const struct ring_slot *s, void *user)
     size_t row = (size_t)(r - rec_data.row);
     if (!wall && now - t->ns > rec_longest_gap(&period))
         rec_charge_pseudo(t, REC_UNSAMPLED, now - t->ns - period);
+    else if (!wall && !rec_one.engine->ticks)
+        rec_charge_switches(t, s);
+    rec_count_switches(t, s->switches);
     r = &rec_data.row[row];             /* the table may have moved */
     int64_t own = now > t->ns ? now - t->ns : 0, ns = own + rec_take_passed(t);
     rec_data.total.samples++;
@@ -16081,19 +16187,23 @@ static void rec_charge_tail(struct rec_thread *t, int64_t now_ns)
 }
 
 /* Return the time on the clock of thread tid of process p, or -1 if it has
- * ended.  Of another process the kernel tells it as of its last tick. */
-static int64_t rec_thread_ns(const struct rec_process *p, uint32_t tid)
+ * ended.  Of another process the kernel tells it as of its last tick; *switches
+ * gets how often it was given a CPU. */
+static int64_t rec_thread_ns(const struct rec_process *p, uint32_t tid,
+                             uint32_t *switches)
 {
     struct timespec t;
     char text[64];
-    uint64_t ns;
+    int64_t ns;
+    uint64_t slices;
     if (rec_one.engine->wall)
         return sys_now_ns();
     if (p->pid) {
-        if (!rec_read_task(p, tid, "schedstat", text, sizeof text))
+        if (!rec_read_task(p, tid, "schedstat", text, sizeof text) ||
+            sscanf(text, "%" SCNd64 " %*u %" SCNu64, &ns, &slices) != 2)
             return -1;
-        text[strcspn(text, " ")] = 0;
-        return txt_number(text, 0, INT64_MAX, &ns) ? -1 : (int64_t)ns;
+        *switches = (uint32_t)slices;
+        return ns;
     }
     if (clock_gettime(smp_thread_clock(tid), &t))
         return -1;
@@ -16124,7 +16234,8 @@ static void rec_disarm(struct rec_thread *t)
 static void rec_see_thread(uint32_t process, uint32_t tid, bool first,
                            bool charge)
 {
-    int64_t now = rec_thread_ns(&rec_data.process[process], tid);
+    uint32_t switches = 0;
+    int64_t now = rec_thread_ns(&rec_data.process[process], tid, &switches);
     if (now < 0)
         return;
     struct rec_thread *t = rec_find_thread(process, tid, now,
@@ -16132,6 +16243,9 @@ static void rec_see_thread(uint32_t process, uint32_t tid, bool first,
     if (!t)
         return;
     t->scan = rec_one.scan;
+    if (first)
+        t->switches = switches;
+    rec_count_switches(t, switches);
     if (!t->alive) {
         rec_disarm(t);                  /* of an earlier thread with this tid */
         rec_arm(t);
@@ -16220,7 +16334,7 @@ static void rec_charge_ended(uint32_t process)
 }
 
 /* Return the CPU time of all that is sampled, so far; and, if user is not NULL,
- * its two parts. */
+ * its two parts; then count this process's switches too. */
 static int64_t rec_cpu_ns(struct timeval *user, struct timeval *system)
 {
     struct rusage use = {0};
@@ -16229,6 +16343,7 @@ static int64_t rec_cpu_ns(struct timeval *user, struct timeval *system)
     if (user && !getrusage(RUSAGE_SELF, &use)) {
         *user = use.ru_utime;
         *system = use.ru_stime;
+        rec_data.total.switches = (uint64_t)(use.ru_nvcsw + use.ru_nivcsw);
     }
     return sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
@@ -16394,6 +16509,8 @@ static int rec_engine_start(const struct rec_config *want, struct gp_why *why)
     }
     if (e)
         return e;
+    if (!(rec_one.late_ns > 0))
+        rec_one.late_ns = smp_late();
     rec_one.stop = false;
     rec_one.drain_tid = 0;
     rec_one.drain_ns = want->hz * 5 > SMP_MOST_HZ || rec_one.engine->arm ||
@@ -16646,6 +16763,7 @@ static int rec_delta(struct rec_delta *c, struct arena *a,
     c->engine = rec_one.engine;
     memcpy(c->reason, rec_one.reason, sizeof c->reason);
     c->hz = rec_one.want.hz;
+    c->late_ns = rec_one.late_ns;
     c->name = mem_zalloc(rec_data.nnames * sizeof *c->name);
     int e = c->name ? rec_delta_rows(c, from, to) : GP_ENOMEM;
     e = e ? e : rec_delta_blocks(c, from, to);
@@ -17335,6 +17453,8 @@ static int build_comments(struct build *b, const struct rec_mark *from,
     f.wall_ns = (double)(to->wall_ns - from->wall_ns);
     f.busy_wall_ns = (double)(t->busy_wall_ns - s->busy_wall_ns);
     f.busy_cpu_ns = (double)(t->busy_cpu_ns - s->busy_cpu_ns);
+    f.switches = (double)(t->switches - s->switches);
+    f.timer_late_ns = b->delta.late_ns;
     f.cpus = sys_cpus();
     f.threads = (double)to->nthreads;
     f.threads_alike = (double)to->nalike;
@@ -19630,6 +19750,7 @@ static const char cat_builtin[] =
     "unknown [unknown] [Unknown]\n"
     "unknown is=pseudo [unsampled] [no*stack] [lost*samples] [truncated]\n"
     "+ [incomplete*stack] runtime._LostExternalCode runtime._ExternalCode\n"
+    "syscalls is=pseudo [context*switch]\n"
     "# grpcprof itself, by the prefixes of its sections\n"
     "[lang=native module=grpcprof*]\n"
     "profiler is=handler smp_on_* smp_*_sig\n"
@@ -21286,7 +21407,7 @@ static bool cat_is_kernel(struct slice module)
         "vmlinux*", "*.ko", "*.ko.*", "[k]" };
     static const char *const user[] = { "[vdso*", "[vsyscall]", "[vvar*",
         "[heap]", "[stack*", "[anon*", "[unknown]", "[JIT*", "[jit*",
-        "[uprobes]", "[inferred]", "[profiler]", "[unsampled]" };
+        "[uprobes]", "[inferred]", "[profiler]", "[unsampled]", "[context*" };
     for (size_t i = 0; i < sizeof kernel / sizeof *kernel; i++)
         if (cat_like(kernel[i], module))
             return true;
@@ -22087,6 +22208,7 @@ struct anl_trust {                      /* NAN: unknown */
     double unsampled;                   /* share of CPU time without samples */
     double timing;                      /* bound of the error of a share by the
                                          * timer; 0: none is known */
+    double switches, timer_late_ns;     /* as in fig */
 };
 
 struct anl_use {                        /* NAN: unknown */
@@ -23189,6 +23311,17 @@ static double anl_tick_clustered(const struct anl *a)
     return all > 0 ? clustered / all : NAN;
 }
 
+/* Return the bound of the error of a share by the timer: at each switch samples
+ * are missed, or moved from one side to the other, of a time that is part of
+ * what timers are late by.  0: none, or it is not known. */
+static double anl_timing(const struct anl *a)
+{
+    double ns = (double)a->view.total.value * a->ns_per_unit;
+    double part = a->trust.tick_driven ? ANL_LATE_TICK : ANL_LATE_PERF;
+    double bound = part * a->trust.timer_late_ns * a->trust.switches / ns;
+    return a->cpu_profile && bound > 0 ? fmin(bound, 1) : 0;
+}
+
 /* Compute how far the samples can be trusted. */
 static void anl_run_trust(struct anl *a)
 {
@@ -23212,6 +23345,9 @@ static void anl_run_trust(struct anl *a)
                      txt_equal(c->engine, txt_slice("thread"));
     t->tick_clustered = t->tick_driven && a->cpu_profile
         ? anl_tick_clustered(a) : NAN;
+    t->switches = c->switches;
+    t->timer_late_ns = c->timer_late_ns;
+    t->timing = anl_timing(a);
 }
 
 /* ---- verdict ---- */
@@ -23471,17 +23607,40 @@ static struct stat_share anl_share_of(const struct anl *a,
     return stat_share(&sum, &a->view.total);
 }
 
+/* Return s with its interval widened at both ends by the timer's error. */
+static struct stat_share anl_widened(const struct anl *a, struct stat_share s)
+{
+    s.low -= a->trust.timing;
+    s.high += a->trust.timing;
+    return s;
+}
+
+/* Return true if the intervals of x and y overlap by the timer's error alone,
+ * and add that to the reasons. */
+static bool anl_reason_timing(struct anl *a, const struct stat_share *x,
+                              const struct stat_share *y)
+{
+    if (stat_overlap(x, y))
+        return false;
+    anl_reason(a, "timing: each share may be wrong by %.1f points for code "
+               "beside a sleep, and more samples do not help", 100 *
+               a->trust.timing);
+    return true;
+}
+
 /* Set the verdict if no rule holds: name the two largest categories. */
 static void anl_judge_mixed(struct anl *a)
 {
     uint8_t i = a->by_share[0], k = a->by_share[1];
     const struct anl_finding *x = &a->finding[i], *y = &a->finding[k];
+    struct stat_share xs = anl_widened(a, x->share);
+    struct stat_share ys = anl_widened(a, y->share);
     const char *xn = cat_name[i], *yn = cat_name[k];
     a->verdict.kind = ANL_V_MIXED;
-    a->verdict.text = x->share.low > 0.5
+    a->verdict.text = xs.low > 0.5
         ? anl_text(a, "One category takes most of the CPU time: %s.", xn)
         : "Mixed: no category dominates the CPU time.";
-    if (!stat_overlap(&x->share, &y->share)) {
+    if (!stat_overlap(&xs, &ys)) {
         anl_reason(a, "the largest category is %s with %s, then %s with %.1f%%",
                    xn, anl_percent(a, &x->share), yn, 100 * y->share.share);
         return;
@@ -23489,6 +23648,8 @@ static void anl_judge_mixed(struct anl *a)
     anl_reason(a, "%s (%.1f%%) and %s (%.1f%%) do not differ significantly at "
                "%s samples", xn, 100 * x->share.share, yn, 100 * y->share.share,
                anl_count(a, a->trust.effective));
+    if (anl_reason_timing(a, &x->share, &y->share))
+        return;
     double gap = x->share.share - y->share.share;
     double spread = sqrt(x->share.share * (1 - x->share.share)) +
                     sqrt(y->share.share * (1 - y->share.share));
@@ -23509,7 +23670,7 @@ static void anl_judge_rules(struct anl *a)
     v->kind = ANL_V_MIXED;
     for (size_t i = 0; i < sizeof anl_verdicts / sizeof *anl_verdicts; i++) {
         struct stat_share s = anl_share_of(a, anl_verdicts[i].category);
-        if (!(s.low > anl_verdicts[i].least))
+        if (!(s.low - a->trust.timing > anl_verdicts[i].least))
             continue;
         if (s.share > most) {
             most = s.share;
@@ -48359,6 +48520,23 @@ static void doc_repaired(struct doc_doc *d, const struct pp *p)
         }
 }
 
+/* Append the bound of the timer's error, if it is known, and its causes. */
+static void doc_timing(struct doc_doc *d, const struct anl *a)
+{
+    const struct anl_trust *t = &a->trust;
+    struct buf *b = &d->cell;
+    double seconds = a->use.wall_ns / 1e9;
+    if (!(t->timing > 0))
+        return;
+    txt_putf(b, "up to +-%.1f points for code beside a sleep (",
+             100 * t->timing);
+    if (seconds > 0)
+        doc_count(b, "threads slept ", round(t->switches / seconds),
+                  " times a second, ");
+    doc_time(b, "timer late by ", t->timer_late_ns, ")");
+    doc_field(d, "Timing");
+}
+
 /* Append the part Trust: what limits the samples' accuracy. */
 static void doc_trust(struct doc_doc *d, const struct anl *a)
 {
@@ -48404,6 +48582,7 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
         txt_puts(b, " of the CPU time that the process used");
         doc_field(d, "CPU accounted for");
     }
+    doc_timing(d, a);
     if (t->stripped) {
         doc_count(b, "", (double)t->stripped,
                   " frames of profilers' own signal handlers removed");
@@ -49403,6 +49582,9 @@ static void doc_js_trust(struct js *j, const struct anl *a)
     js_field_bool(j, "tick_driven", t->tick_driven);
     js_field_num(j, "tick_clustered", t->tick_clustered);
     js_field_num(j, "unsampled", t->unsampled);
+    js_field_num(j, "timing", t->timing);
+    js_field_int(j, "switches", t->switches);
+    js_field_int(j, "timer_late_ns", t->timer_late_ns);
     js_field_open(j, "repaired", '[');
     for (size_t k = 0; k < PP_REPAIRS; k++)
         if (a->pp->repaired[k]) {
