@@ -513,8 +513,10 @@ enum {
     PP_FREED_BYTES = 4 << 20,   /* of samples that are read, freed at a time */
 
     /* Blocks of time of one profile.  A merged one that would have more has
-     * longer ones; a file that has more is read without them. */
+     * longer ones; a file that has more is read without them.  Less than
+     * PP_LEAST_BLOCKS say nothing, and are not made. */
     PP_MOST_BLOCKS = 128,
+    PP_LEAST_BLOCKS = 8,
 
     /* Sample types, and inflated bytes (80 MB seen); more are an error. */
     PP_MOST_TYPES = 64,
@@ -601,9 +603,8 @@ enum {
 
 /* ---- BUILD ---- */
 
-/* Blocks of time of a window that is long enough; a shorter one has fewer, and
- * less than BUILD_LEAST_BLOCKS say nothing. */
-enum { BUILD_MOST_BLOCKS = 60, BUILD_LEAST_BLOCKS = 8 };
+/* Blocks of time of a window that is long enough; a shorter one has fewer. */
+enum { BUILD_MOST_BLOCKS = 60 };
 static_assert((int)BUILD_MOST_BLOCKS <= (int)PP_MOST_BLOCKS, "read again");
 
 /* ---- VIEW ---- */
@@ -11720,30 +11721,65 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
     pb_put_message(&w->out, 2, &w->part);
 }
 
-/* Append when the samples were taken, if it is known. */
-static void pp_write_blocks(struct pp_writer *w)
+/* Append when the samples were taken, 2^shift blocks as one; false if that is
+ * not known, or if too few blocks would be left. */
+static bool pp_write_blocks(struct pp_writer *w, unsigned shift)
 {
     const struct pp_blocks *b = &w->p->blocks;
-    if (!b->n)
-        return;
-    pb_put_uint(&w->part, 1, b->n);
-    pb_put_uint(&w->part, 2, (uint64_t)b->ns);
-    for (size_t i = 0; i < w->p->nsamples; i++)
-        pb_put_varint(&w->sub, b->at[i + 1] - b->at[i]);
+    struct buf step = {0}, count = {0};
+    if (!b->n || (shift && b->n >> shift < PP_LEAST_BLOCKS))
+        return false;
+    pb_put_uint(&w->part, 1, ((b->n - 1) >> shift) + 1);
+    pb_put_uint(&w->part, 2, (uint64_t)b->ns << shift);
+    for (size_t i = 0; i < w->p->nsamples; i++) {
+        uint32_t rows = 0, last = 0, end = b->at[i + 1];
+        for (uint32_t k = b->at[i]; k < end; rows++) {
+            uint32_t block = b->v[k].block >> shift;
+            uint64_t n = 0;
+            for (; k < end && b->v[k].block >> shift == block; k++)
+                n += b->v[k].n;
+            pb_put_varint(&step, block - last);
+            pb_put_varint(&count, n < UINT32_MAX ? n : UINT32_MAX);
+            last = block;
+        }
+        pb_put_varint(&w->sub, rows);
+    }
     pb_put_message(&w->part, 3, &w->sub);
-    for (size_t i = 0; i < w->p->nsamples; i++)
-        for (uint32_t k = b->at[i]; k < b->at[i + 1]; k++)
-            pb_put_varint(&w->sub, b->v[k].block - (k == b->at[i] ? 0 :
-                                                    b->v[k - 1].block));
-    pb_put_message(&w->part, 4, &w->sub);
-    for (uint32_t k = 0; k < b->at[w->p->nsamples]; k++)
-        pb_put_varint(&w->sub, b->v[k].n);
-    pb_put_message(&w->part, 5, &w->sub);
+    pb_put_message(&w->part, 4, &step);
+    pb_put_message(&w->part, 5, &count);
     pb_put_message(&w->out, PP_BLOCKS_FIELD, &w->part);
+    mem_fini(&step);
+    mem_fini(&count);
+    return true;
+}
+
+/* Append w's profile to out, gzip'd, with its blocks as pp_write_blocks does.
+ * If these are more than half as large as the rest, set *large, and append
+ * nothing. */
+static int pp_pack(struct pp_writer *w, unsigned shift, struct buf *out,
+                   bool *large)
+{
+    enum { EMPTY_BYTES = 20 };          /* of nothing, gzip'd */
+    size_t bare = w->out.len, begin = out->len;
+    struct buf alone = {0};
+    bool timed = pp_write_blocks(w, shift);
+    int e = w->err || w->out.err || w->part.err || w->sub.err ? GP_ENOMEM :
+            gz_gzip_pack(w->out.data, w->out.len, out);
+    if (!e && timed)
+        e = gz_gzip_pack(w->out.data + bare, w->out.len - bare, &alone);
+    *large = !e && timed &&
+             3 * (alone.len - EMPTY_BYTES) > out->len - begin - EMPTY_BYTES;
+    if (e || *large)
+        out->len = begin;
+    w->out.len = bare;
+    mem_fini(&alone);
+    return e;
 }
 
 /* Append p to out as a gzip'd pprof profile with ids 1..N in order and the
- * strings last.  After GP_ENOMEM, or GP_ELIMIT past 2 GiB, out is unchanged. */
+ * strings and blocks last; it has fewer and longer blocks than p where these
+ * are large beside the rest.  After GP_ENOMEM, or GP_ELIMIT past 2 GiB, out is
+ * unchanged. */
 static int pp_write(const struct pp *p, struct buf *out)
 {
     struct pp_writer w = { .p = p };
@@ -11769,11 +11805,14 @@ static int pp_write(const struct pp *p, struct buf *out)
         if (w.sub.len)
             pb_put_message(&w.out, k, &w.sub);
     }
-    pp_write_blocks(&w);
     for (size_t i = 0; i < w.nstrings; i++)
         pb_put_bytes(&w.out, 6, w.string[i].p, w.string[i].n);
-    int e = w.err || w.out.err || w.part.err || w.sub.err ? GP_ENOMEM :
-            gz_gzip_pack(w.out.data, w.out.len, out);
+    int e;
+    bool large;
+    unsigned shift = 0;
+    do
+        e = pp_pack(&w, shift++, out, &large);
+    while (large);
     mem_fini(&w.out);
     mem_fini(&w.part);
     mem_fini(&w.sub);
@@ -17097,7 +17136,7 @@ static int build_blocks(struct build *b, int64_t window_ns)
     for (size_t i = 0; i < d->nwhen; i++)
         d->when[i].block = block[d->when[i].block];
     mem_free(block);
-    return n < BUILD_LEAST_BLOCKS ? GP_OK
+    return n < PP_LEAST_BLOCKS ? GP_OK
            : pp_set_blocks(b->p, n, window_ns / (int64_t)n, d->when, d->nwhen);
 }
 

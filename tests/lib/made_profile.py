@@ -1,6 +1,8 @@
 """Profiles of the tests' own making: stacks by name, encoded by protoc."""
 import subprocess
 
+import pb
+
 
 def quoted(text):
     return '"%s"' % ''.join('\\%03o' % b for b in text.encode('utf-8'))
@@ -15,7 +17,7 @@ class Profile:
     def __init__(self, types, period=None, seconds=0, main='/opt/app/server',
                  default=None, comments=()):
         self.strings, self.lines = {'': 0}, []
-        self.mappings, self.functions = {}, {}
+        self.mappings, self.functions, self.when = {}, {}, []
         for kind, unit in types:
             self.lines.append('sample_type { %s }' % self.type(kind, unit))
         if period:
@@ -63,15 +65,17 @@ class Profile:
                               'line: 7 } }' % (n, where, n))
         return self.functions[key]
 
-    def add(self, stack, values, labels=()):
-        """A row: its stack, leaf first, and a value of each type."""
+    def add(self, stack, values, labels=(), when=()):
+        """A row: its stack, leaf first, a value of each type, and when its
+        samples were taken, {block: samples}."""
+        self.when.append(dict(when))
         self.lines.append('sample { location_id: %s value: %s %s }' % (
             [self.location(f) for f in stack], list(values),
             ' '.join('label { key: %d str: %d }' % (self.text(k), self.text(v))
                      for k, v in dict(labels).items())))
         return self
 
-    def write(self, path):
+    def write(self, path, blocks=0, block_ns=10 ** 8):
         table = ['string_table: ' + quoted(s) for s in self.strings]
         encoded = subprocess.run(
             ['protoc', '-Iproto', '--encode=perftools.profiles.Profile',
@@ -79,3 +83,5 @@ class Profile:
             check=True, stdout=subprocess.PIPE).stdout
         with open(path, 'wb') as f:
             f.write(encoded)
+            if blocks:
+                f.write(pb.blocks(blocks, block_ns, self.when))

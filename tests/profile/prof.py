@@ -18,6 +18,7 @@
 DIR holds profile_pb2.py, made by protoc from proto/profile.proto.
 """
 import gzip
+import itertools
 import os
 import re
 import subprocess
@@ -160,6 +161,31 @@ def name_of(p, location):
     return p.string_table[p.function[location.line[-1].function_id - 1].name]
 
 
+def blocks(p):
+    """When the samples were taken: of each row all of them, unless they were
+    lost, in up to 60 blocks, which a window of a second and a half has."""
+    b, text = p.blocks, p.string_table
+    say('it has blocks of time', 8 <= b.number <= 60 or
+        p.duration_nanos < 1500000000, '%d' % b.number)
+    if not b.number:
+        return
+    say('they cover the window', abs(
+        b.number * b.length_nanos - p.duration_nanos) <= b.length_nanos,
+        '%d of %d ns, not %d' % (b.number, b.length_nanos, p.duration_nanos))
+    say('every row has them', len(b.rows) == len(p.sample) and
+        sum(b.rows) == len(b.step) == len(b.count), '%d' % len(b.rows))
+    lost = {x.id for x in p.location for y in x.line
+            if text[p.function[y.function_id - 1].name] == '[lost samples]'}
+    step, count, bad = iter(b.step), iter(b.count), []
+    for n, s in zip(b.rows, p.sample):
+        at = list(itertools.accumulate(itertools.islice(step, n)))
+        counts = list(itertools.islice(count, n))
+        if sorted(set(at)) != at or (at and at[-1] >= b.number) or \
+                (sum(counts) != s.value[0] and s.location_id[0] not in lost):
+            bad.append((at, counts, s.value))
+    none_of('its blocks are in order, and have its samples', bad)
+
+
 def build_id(program):
     text = subprocess.run(['readelf', '-n', program], capture_output=True,
                           text=True).stdout
@@ -257,6 +283,7 @@ def main():
     mode, p = sys.argv[2], load(sys.argv[3])
     if mode == 'check':
         tables(p)
+        blocks(p)
         samples(p)
         places(p)
         against_addr2line(p, sys.argv[4])

@@ -135,7 +135,9 @@ def make_small(path):
         function { id: 2 name: 10 }
         drop_frames: 14 keep_frames: 9 time_nanos: 1700000000000000000
         duration_nanos: 1000000000 period_type { type: 3 unit: 4 }
-        period: 1000000 comment: 13 comment: 15 default_sample_type: 3'''], path)
+        period: 1000000 comment: 13 comment: 15 default_sample_type: 3
+        blocks { number: 3 length_nanos: 333333333 rows: [2, 0, 1]
+                 step: [0, 2, 1] count: [1, 2, 2] }'''], path)
 
 
 def make_legacy(path):
