@@ -1180,11 +1180,23 @@ enum {
     /* Intervals of the series, 2.7 KiB each; past this their length doubles. */
     RES_INTERVALS = 512,
 
+    /* Blocks of time of a result, from which the intervals of its figures are
+     * computed: at most, some hundred bytes each in JSON; and at least, else
+     * calls are taken as independent. */
+    RES_BLOCKS = 128,
+    RES_BLOCKS_LEAST = 20,
+
+    /* Blocks that depend on each other are drawn in so many runs at least. */
+    RES_RUNS_LEAST = 6,
+
     /* Failures counted separately, and those that differ in text alone; then
      * one row counts the other texts, and one the other kinds.  The bytes of a
      * text are CLIENT_TEXT_BYTES at most. */
     RES_ERRORS = 64,
     RES_ERROR_TEXTS = 16,
+
+    /* Resamples of a result, from which intervals are computed. */
+    JUDGE_BOOTS = 2000,
 
     /* A percentile is shown if at least this many values lie beyond it. */
     RES_TAIL_SAMPLES = 10,
@@ -1195,7 +1207,6 @@ enum {
 
     RES_WHYS = 6,               /* lines of evidence of a verdict, at most */
     RES_JUDGED_CALLS = 100,     /* fewest calls of a run with a verdict */
-    RES_STALL_INTERVALS = 5,    /* of a series in which one stall is told */
     RES_LATE_SPELLS = 5,        /* times that calls began to be late: fewer may
                                  * be one stall of this machine */
 };
@@ -1203,6 +1214,13 @@ enum {
 /* Length of an interval: the default, and the longest that is read back. */
 #define RES_INTERVAL_NS      INT64_C(1000000000)
 #define RES_INTERVAL_MOST_NS UINT64_C(1000000000000000)
+
+/* A block of time is at least this long, and shorter than twice it at first. */
+#define RES_BLOCK_NS INT64_C(5000000)
+
+/* A percentile is bounded from above by so many events beyond it: with fewer
+ * none of them is seen in more than 2.5% of runs, exp(-3.69). */
+#define JUDGE_EVENTS 3.69
 
 #define RES_RATE_MOST 1e7       /* calls per second; no machine sends more */
 
@@ -1397,6 +1415,9 @@ enum {
 /* Shortest CPU time whose division into user and kernel time is shown: the
  * kernel divides it by its ticks, and this is 30 of them at 100 per second. */
 #define LOADDOC_SPLIT_NS 3e8
+
+/* Times as many calls as an assertion needs: beyond this none is advised. */
+#define LOADDOC_MOST_TIMES 1000
 
 /* ---- SAY ---- */
 enum { SAY_COLUMNS = 80 };      /* of a terminal that does not know its width */
@@ -22148,6 +22169,144 @@ static double stat_more_data(const struct stat_bound *b, double v, double low,
     return gap > 0 ? fmax(half * half / (gap * gap), 1) : (double)INFINITY;
 }
 
+/* ---- resamples of blocks of time ----
+ *
+ * Calls that follow each other are not independent: a stall or a queue hits
+ * many.  Blocks of time are drawn in runs of neighbours, of the length over
+ * which they depend on each other, and a figure is computed of each draw: the
+ * moving-block bootstrap [Kunsch 1989], circular [Politis and Romano 1992].
+ */
+
+/* Return the next number of a fixed sequence, splitmix64. */
+static uint64_t stat_random(uint64_t *state)
+{
+    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+/* Return a number from 0 to 1, without either. */
+static double stat_random_part(uint64_t *state)
+{
+    return ((double)(stat_random(state) >> 12) + 0.5) / 4503599627370496.0;
+}
+
+/* Return the autocovariance of v[n], whose mean is mean, at a distance. */
+static double stat_covariance(const double *v, size_t n, double mean,
+                              size_t distance)
+{
+    double sum = 0;
+    for (size_t i = distance; i < n; i++)
+        sum += (v[i] - mean) * (v[i - distance] - mean);
+    return sum / (double)n;
+}
+
+/* Return how many neighbours of v[n] to draw together for the variance of its
+ * mean: Politis and White 2004, section 3, with the correction of Patton,
+ * Politis and White 2009; at least the cube root of n.  Twice that, as it is
+ * the length of the least error of the variance, which is then too small. */
+static double stat_run_length(const double *v, size_t n)
+{
+    double mean = 0, size = (double)n, g = 0, G = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += v[i] / size;
+    double all = stat_covariance(v, n, mean, 0);
+    double limit = 2 * sqrt(log10(size) / size) * all;
+    size_t row = (size_t)fmax(5, ceil(sqrt(log10(size)))), m = 0, small = 0;
+    if (!(all > 0))
+        return 2 * cbrt(size);
+    while (small < row && m + small < n / 4) {
+        double c = stat_covariance(v, n, mean, m + small + 1);
+        m = fabs(c) < limit ? m : m + small + 1;
+        small = fabs(c) < limit ? small + 1 : 0;
+    }
+    for (size_t k = 1; k < 2 * m; k++) {        /* a flat-top window to 2 m */
+        double c = 2 * stat_covariance(v, n, mean, k);
+        double weight = fmin(1, 2 - (double)k / (double)m);
+        g += weight * c;
+        G += weight * c * (double)k;
+    }
+    g += all;
+    double length = g > 0 ? cbrt(1.5 * G * G / (g * g) * size) : 0;
+    return 2 * fmax(length, cbrt(size));
+}
+
+/* Set times[i] to how often a resample has block i of n, in runs of length
+ * neighbours.  Fewer runs are drawn than there are, so that the resamples
+ * scatter as Student's t of their number, not as the normal distribution. */
+static void stat_resample(uint64_t *state, size_t n, size_t length,
+                          uint32_t *times)
+{
+    double runs = (double)n / (double)length, t = stat_student(runs - 1);
+    double draw = (runs - 1) * STAT_Z * STAT_Z / (t * t);
+    memset(times, 0, n * sizeof *times);
+    for (draw += stat_random_part(state); draw >= 1; draw--) {
+        size_t at = (size_t)(stat_random_part(state) * (double)n);
+        for (size_t i = 0; i < length; i++)
+            times[(at + i) % n]++;
+    }
+}
+
+/* Return a Poisson number of this mean; past 50, of the normal distribution. */
+static double stat_random_count(uint64_t *state, double mean)
+{
+    double x = stat_random_part(state), term = exp(-mean), k = 0;
+    if (mean > 50)
+        return fmax(0, round(mean + sqrt(-2 * mean * log(x)) *
+                                    cos(2 * M_PI * stat_random_part(state))));
+    for (; x > term && k < 200; x -= term, term *= mean / k)
+        k++;
+    return k;
+}
+
+/* Set *low, *high to the 95% interval of the n figures of resamples, which it
+ * sorts; without NAN. */
+static void stat_resampled(double *v, size_t n, double *low, double *high)
+{
+    qsort(v, n, sizeof *v, stat_compare_numbers);
+    *low = v[(size_t)(0.025 * (double)n)];
+    *high = v[n - 1 - (size_t)(0.025 * (double)n)];
+}
+
+/* Return the change of a figure by the n differences of resamples, which it
+ * sorts: interval and p-value. */
+static struct stat_change stat_change_resampled(double delta, double *v,
+                                                size_t n)
+{
+    struct stat_change c = { .delta = delta };
+    size_t below = 0, above = 0;
+    stat_resampled(v, n, &c.low, &c.high);
+    for (size_t i = 0; i < n; i++) {
+        below += v[i] <= 0;
+        above += v[i] >= 0;
+    }
+    double least = (double)(below < above ? below : above) + 1;
+    c.p = fmin(1, 2 * least / ((double)n + 1));
+    return c;
+}
+
+/* Mark those of the n changes that are significant together, with an error of
+ * 5% for any of them [Holm 1979]; a p-value of NAN: not tested. */
+static void stat_mark(struct stat_change *c, size_t n)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++)
+        left += isnan(c[i].p) ? 0 : 1;
+    for (size_t i = 0; i < n; i++)
+        c[i].significant = false;
+    for (; left; left--) {
+        size_t least = n;
+        for (size_t i = 0; i < n; i++)
+            if (!isnan(c[i].p) && !c[i].significant &&
+                (least == n || c[i].p < c[least].p))
+                least = i;
+        if (c[least].p * (double)left > 0.05)
+            return;
+        c[least].significant = true;
+    }
+}
+
 /* ================================== 30 ANL ===================================
  * for     the analysis: shares by category, trust, utilisation, verdict, advice
  * uses    MEM, NUM, TXT, PP, FIG, VIEW, CAT, STAT
@@ -42843,7 +43002,8 @@ struct res {
     size_t   nmethod;                   /* of method; 0: there is one method */
     struct hdr handshake;               /* ns, the part of it that TLS took */
     struct tls_facts tls;               /* of the first connection */
-    struct res_intervals intervals;
+    struct res_intervals intervals;     /* --interval's series */
+    struct res_intervals blocks;        /* the same calls in shorter ones */
     int64_t  start_unix_ns, elapsed_ns; /* measuring, without the drain */
     struct res_drain drain;             /* of the counts above: after it */
     uint64_t bytes_in, bytes_out;       /* while measuring */
@@ -43072,6 +43232,51 @@ static bool res_intervals_merge(struct res_intervals *to,
     }
     to->n = from->n > to->n ? from->n : to->n;
     return true;
+}
+
+/* Append from's series, of a later run, to to's; both get the longer intervals
+ * of the two, and longer ones until there is room.  False: their lengths do not
+ * divide. */
+static bool res_intervals_append(struct res_intervals *to,
+                                 struct res_intervals *from)
+{
+    struct res_intervals *fine = to->ns < from->ns ? to : from;
+    int64_t ns = to->ns < from->ns ? from->ns : to->ns;
+    if (ns % fine->ns)
+        return false;
+    res_intervals_widen(fine, (size_t)(ns / fine->ns));
+    while (to->n + from->n > RES_INTERVALS) {
+        res_intervals_widen(to, 2);
+        res_intervals_widen(from, 2);
+    }
+    memcpy(to->v + to->n, from->v, from->n * sizeof *to->v);
+    to->n += from->n;
+    return true;
+}
+
+/* Set to, which is empty, to the series of from in intervals of ns, unless
+ * those of from are longer; then halve the number of from's until there are
+ * RES_BLOCKS of them. */
+static void res_intervals_split(struct res_intervals *to,
+                                struct res_intervals *from, int64_t ns)
+{
+    memcpy(to->v, from->v, from->n * sizeof *to->v);
+    to->n = from->n;
+    to->ns = from->ns;
+    if (ns > from->ns)
+        res_intervals_widen(to, (size_t)(ns / from->ns));
+    while (from->n > RES_BLOCKS)
+        res_intervals_widen(from, 2);
+}
+
+/* Return how long blocks are at first: the half, quarter and so on of an
+ * interval of the series, so that this can be made of them. */
+static int64_t res_block_ns(int64_t interval_ns)
+{
+    int64_t ns = interval_ns;
+    while (ns % 2 == 0 && ns / 2 >= RES_BLOCK_NS)
+        ns /= 2;
+    return ns;
 }
 
 /* Make t ready; GP_ENOMEM. */
@@ -43352,8 +43557,9 @@ static void res_merge(void *to, const void *from, enum res_group first,
 static int res_init(struct res *r, int64_t interval_ns)
 {
     *r = (struct res){ .peer_streams = UINT32_MAX };
-    int e = res_intervals_init(&r->intervals,
-                               interval_ns ? interval_ns : RES_INTERVAL_NS);
+    interval_ns = interval_ns ? interval_ns : RES_INTERVAL_NS;
+    int e = res_intervals_init(&r->intervals, interval_ns);
+    e |= res_intervals_init(&r->blocks, res_block_ns(interval_ns));
     for (const struct res_field *f = NULL;
          (f = res_next(f, RES_WINDOW, RES_TOP)); )
         if (f->type >= RES_TIMES)
@@ -43388,6 +43594,7 @@ static void res_fini(struct res *r)
     for (size_t i = 0; i < r->nerror; i++)
         mem_free((void *)(uintptr_t)r->error[i].text);
     mem_free(r->intervals.v);
+    mem_free(r->blocks.v);
     *r = (struct res){0};
 }
 
@@ -43535,6 +43742,257 @@ static double judge_percentile(const struct hdr *h, double percent)
 {
     return judge_percentile_ok(h->n, percent)
          ? (double)hdr_percentile(h, percent) : (double)NAN;
+}
+
+/* ---- resamples of a result ---- */
+
+struct judge_boot {                     /* resamples of a result's calls */
+    const struct res *r;                /* borrowed; NULL: there are none */
+    bool alone;                         /* too few blocks of time: of calls,
+                                         * which are taken as independent */
+    uint32_t from, n;                   /* coarse counts that have calls */
+    double *upto;                       /* owned, JUDGE_BOOTS rows of n: calls
+                                         * of a coarse count and those below */
+    double *rate, *failed, *mean;       /* owned, JUDGE_BOOTS each: parts of
+                                         * r's; share of calls; ns */
+    size_t length;                      /* neighbouring blocks drawn together */
+    bool slow;                          /* they depend on each other for longer
+                                         * than that */
+};
+
+/* Release b; a zero one is fine. */
+static void judge_boot_fini(struct judge_boot *b)
+{
+    mem_free(b->upto);
+    mem_free(b->rate);
+    *b = (struct judge_boot){0};
+}
+
+/* Return the number of values of h in coarse count k, of which those up to rank
+ * are in *value at most, in ns. */
+static double judge_coarse_of(const struct hdr *h, uint32_t k, double rank,
+                              double *value)
+{
+    int64_t low = k ? res_coarse_value(k - 1) + 1 : 0;
+    int64_t high = res_coarse_value(k), most = HDR_MOST_NS;
+    uint32_t i = hdr_index(low < most ? low : most);
+    uint32_t end = hdr_index(high < most ? high : most);
+    double sum = 0;
+    *value = (double)high;
+    for (bool found = false; h->count && i <= end; i++) {
+        sum += (double)h->count[i];
+        if (!found && sum >= rank && h->count[i]) {
+            *value = (double)hdr_value(i);
+            found = true;
+        }
+    }
+    *value = fmin(*value, (double)h->max);
+    return sum;
+}
+
+/* Return a percentile of resample i: within a coarse count, by all calls. */
+static double judge_boot_percentile(const struct judge_boot *b, size_t i,
+                                    double percent)
+{
+    const double *upto = b->upto + i * b->n;
+    double want = fmax(1, ceil(percent / 100 * upto[b->n - 1] - 1e-9)), value;
+    uint32_t low = 0, high = b->n - 1;
+    while (low < high) {
+        uint32_t k = (low + high) / 2;
+        if (upto[k] < want)
+            low = k + 1;
+        else
+            high = k;
+    }
+    double before = low ? upto[low - 1] : 0, has = upto[low] - before;
+    const struct hdr *h = &b->r->response;
+    double all = judge_coarse_of(h, b->from + low, 0, &value);
+    double rank = has > 0 ? ceil((want - before) / has * all - 1e-9) : 0;
+    (void)judge_coarse_of(h, b->from + low, rank, &value);
+    return value;
+}
+
+/* Return the time of r's measuring that block i covers. */
+static double judge_block_ns(const struct res *r, size_t i)
+{
+    double ns = (double)r->blocks.ns;
+    return fmin(ns, fmax(0, (double)r->elapsed_ns - ns * (double)i));
+}
+
+/* Return how many of r's blocks the rate, the mean and the shares of calls
+ * beyond percentiles need drawn together; mean[k] is that of coarse count k. */
+static double judge_run_length(const struct res *r, const double *mean)
+{
+    static const double percent[] = { 50, 90, 99, 99.9 };
+    enum { TAILS = sizeof percent / sizeof *percent, MEAN = TAILS, RATE };
+    const struct res_intervals *t = &r->blocks;
+    double v[RES_INTERVALS], base[RES_INTERVALS], longest = 1;
+    for (size_t f = 0; f <= RATE; f++) {
+        uint32_t from = f < TAILS
+            ? res_coarse(hdr_percentile(&r->response, percent[f])) : 0;
+        double all = 0, sum = 0;
+        for (size_t i = 0; i < t->n; i++) {
+            base[i] = f == RATE ? judge_block_ns(r, i) : 0;
+            v[i] = 0;
+            for (uint32_t k = 0; k < RES_COARSE; k++) {
+                double n = t->v[i].count[k];
+                base[i] += f == RATE ? 0 : n;
+                v[i] += f == MEAN ? n * mean[k] : k >= from ? n : 0;
+            }
+            all += base[i];
+            sum += v[i];
+        }
+        for (size_t i = 0; i < t->n; i++)
+            v[i] -= all > 0 ? sum / all * base[i] : 0;
+        longest = fmax(longest, stat_run_length(v, t->n));
+    }
+    return ceil(longest);
+}
+
+/* Set b's range to the coarse counts that r has, mean[k] to the mean of their
+ * latencies, and count[k] to their calls. */
+static void judge_boot_range(struct judge_boot *b, const struct res *r,
+                             double *mean, double *count)
+{
+    const struct hdr *h = &r->response;
+    double sum = 0;
+    for (uint32_t i = 0; h->count && i < HDR_COUNTS; i++) {
+        uint32_t k = res_coarse(hdr_value(i));
+        mean[k] += (double)h->count[i] * (double)hdr_value(i);
+        count[k] += (double)h->count[i];
+        sum += (double)h->count[i] * (double)hdr_value(i);
+    }
+    for (uint32_t k = RES_COARSE; k-- > 0; ) {
+        bool has = count[k] > 0;
+        for (size_t i = 0; i < r->blocks.n && !b->alone && !has; i++)
+            has = r->blocks.v[i].count[k] > 0;
+        mean[k] = count[k] > 0 ? mean[k] / count[k] * (h->sum / sum)
+                               : (double)res_coarse_value(k);
+        b->from = has ? k : b->from;
+        b->n = has && !b->n ? k + 1 : b->n;
+    }
+    b->n -= b->from;
+}
+
+/* Add r's blocks, each times[i] times, to row upto of b; *failed gets their
+ * failed calls.  Return their time. */
+static double judge_boot_draw(struct judge_boot *b, const uint32_t *times,
+                              double *upto, double *failed)
+{
+    const struct res *r = b->r;
+    double ns = 0;
+    for (size_t i = 0; i < r->blocks.n; i++) {
+        const struct res_interval *v = &r->blocks.v[i];
+        if (!times[i])
+            continue;
+        for (uint32_t k = 0; k < b->n; k++)
+            upto[k] += times[i] * v->count[b->from + k];
+        *failed += times[i] * (double)v->failed;
+        ns += times[i] * judge_block_ns(r, i);
+    }
+    return ns;
+}
+
+/* Fill all rows of b.  The first draw has each block once: rates are relative
+ * to its. */
+static void judge_boot_rows(struct judge_boot *b, const double *mean,
+                            const double *count)
+{
+    uint32_t times[RES_INTERVALS];
+    uint64_t state = 1;
+    double first = 0;
+    for (size_t i = 0; i < RES_INTERVALS; i++)
+        times[i] = 1;
+    for (size_t i = 0; i <= JUDGE_BOOTS; i++) {
+        size_t row = i ? i - 1 : 0;     /* the first row is written again */
+        double *upto = b->upto + row * b->n, sum = 0, time = 0, failed = 0;
+        double ns = 1;
+        memset(upto, 0, b->n * sizeof *upto);
+        if (i && !b->alone)
+            stat_resample(&state, b->r->blocks.n, b->length, times);
+        for (uint32_t k = 0; k < b->n && b->alone; k++)
+            upto[k] = i ? stat_random_count(&state, count[b->from + k])
+                        : count[b->from + k];
+        if (b->alone)
+            failed = stat_random_count(&state, (double)b->r->failed);
+        else
+            ns = judge_boot_draw(b, times, upto, &failed);
+        for (uint32_t k = 0; k < b->n; k++) {
+            time += upto[k] * mean[b->from + k];
+            upto[k] = sum += upto[k];
+        }
+        first = i ? first : sum / fmax(ns, 1);
+        b->rate[row] = first > 0 ? sum / fmax(ns, 1) / first : 1;
+        b->failed[row] = sum + failed > 0 ? failed / (sum + failed) : 0;
+        b->mean[row] = sum > 0 ? time / sum : 0;
+    }
+}
+
+/* Draw resamples of r into b, which is empty.  Without calls, or without
+ * memory, b has none. */
+static void judge_boot_init(struct judge_boot *b, const struct res *r)
+{
+    double mean[RES_COARSE] = {0}, count[RES_COARSE] = {0};
+    b->alone = r->blocks.n < RES_BLOCKS_LEAST;
+    if (!r->response.n)
+        return;
+    judge_boot_range(b, r, mean, count);
+    if (!b->alone) {
+        double length = judge_run_length(r, mean), n = (double)r->blocks.n;
+        b->slow = length > n / RES_RUNS_LEAST;
+        b->length = (size_t)(b->slow ? n / RES_RUNS_LEAST : length);
+    }
+    b->upto = mem_zalloc(JUDGE_BOOTS * b->n * sizeof *b->upto);
+    b->rate = mem_zalloc(3 * JUDGE_BOOTS * sizeof *b->rate);
+    if (!b->upto || !b->rate) {
+        judge_boot_fini(b);
+        return;
+    }
+    b->failed = b->rate + JUDGE_BOOTS;
+    b->mean = b->failed + JUDGE_BOOTS;
+    b->r = r;
+    judge_boot_rows(b, mean, count);
+}
+
+/* Return how many events the calls of b's result beyond the percentile value
+ * come to: calls of one stall are one [Kish 1965, effective sample size]. */
+static double judge_boot_events(const struct judge_boot *b, double percent,
+                                double value)
+{
+    const struct res_intervals *t = &b->r->blocks;
+    double beyond = (double)b->r->response.n * (1 - percent / 100);
+    double sum = 0, squares = 0, part = 0;
+    for (size_t i = 0; i < t->n && !b->alone; i++) {
+        for (uint32_t k = res_coarse((int64_t)value); k < RES_COARSE; k++)
+            part += t->v[i].count[k];
+        if ((i + 1) % b->length == 0 || i + 1 == t->n) {
+            sum += part;
+            squares += part * part;
+            part = 0;
+        }
+    }
+    return squares > 0 ? fmin(beyond, sum * sum / squares) : beyond;
+}
+
+/* Figures of a result that resamples have; a percentile is its own number. */
+enum { JUDGE_RATE = -1, JUDGE_MEAN = -2 };
+
+/* Set v to figure f of each of b's resamples, value being that of its result;
+ * false: there are none. */
+static bool judge_boot_values(const struct judge_boot *b, double f,
+                              double value, double v[JUDGE_BOOTS])
+{
+    for (size_t i = 0; i < JUDGE_BOOTS && b->r; i++)
+        v[i] = f >= 0 ? judge_boot_percentile(b, i, f)
+             : f > JUDGE_MEAN ? b->rate[i] * value : b->mean[i];
+    return b->r != NULL;
+}
+
+/* True if b's calls do not bound figure f of this value from above: too few are
+ * beyond it. */
+static bool judge_boot_open(const struct judge_boot *b, double f, double value)
+{
+    return f >= 0 && judge_boot_events(b, f, value) < JUDGE_EVENTS;
 }
 
 /* ---- what limited a run ---- */
@@ -44124,16 +44582,18 @@ enum judge_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
 
 struct judge_assert {
     const char *text;                   /* as given; borrowed */
-    enum judge_unit unit;                 /* of value; a share is 0 to 1 */
+    enum judge_unit unit;               /* of value; a share is 0 to 1 */
+    struct stat_bound bound;
     double      value;                  /* the figure; NAN: not known */
-    double      low, high;              /* 95% interval; NAN: not known */
+    double      low, high;              /* 95% interval; exact: both value; NAN:
+                                         * not known; INFINITY: too few calls
+                                         * beyond the figure */
     const char *lacks;                  /* static: why it may be unknown */
-    double      percent;                /* value is this one; NAN: none */
-    bool        few;                    /* percentile of too few values: n/a */
-    bool        open;                   /* it may hold or not: too few values */
-    bool        stall;                  /* percentile: see judge_one_stall */
     bool        delta;                  /* a change from an older result */
-    bool        pass;
+    enum stat_outcome outcome;
+    double      more;                   /* times as many calls may resolve it;
+                                         * INFINITY: none do; NAN: not known */
+    bool        runs;                   /* the interval is that of runs */
 };
 
 struct judge_profile {                  /* of the server, of the same window */
@@ -44206,6 +44666,8 @@ struct judge_report {                     /* a result, and what it means */
     const struct judge_profile *old_profile;      /* its profile; or NULL */
     const struct judge_spread *old_run; /* its runs */
     size_t old_nrun;                    /* 0: there was one run */
+    struct judge_boot old_boot, boot;   /* owned: resamples of old and result;
+                                         * none before judge_resample */
     int    exit;                        /* exit status of the program */
 };
 
@@ -44228,21 +44690,6 @@ static struct judge_profile judge_profile_of(const struct anl *a,
 static double judge_sampled_ns(const struct anl *a)
 {
     return (double)a->view.total.value * a->ns_per_unit / a->calls;
-}
-
-/* True if all latencies beyond the percentile fell into one of several
- * intervals of r: ten of them are one stall then, which may not come again. */
-static bool judge_one_stall(const struct res *r, double percent)
-{
-    uint32_t from = res_coarse(hdr_percentile(&r->response, percent)) + 1;
-    size_t with = 0;
-    for (size_t i = 0; i < r->intervals.n; i++) {
-        uint64_t beyond = 0;
-        for (uint32_t k = from; k < RES_COARSE; k++)
-            beyond += r->intervals.v[i].count[k];
-        with += beyond > 0;
-    }
-    return with == 1 && r->intervals.n >= RES_STALL_INTERVALS;
 }
 
 /* Return r's ok calls per second. */
@@ -44277,53 +44724,168 @@ static struct stat_change judge_run_change(const struct judge_report *t,
     return stat_change_runs(v[0], t->old_nrun, v[1], t->nrun);
 }
 
-/* Set the value and unit of a to t's figure of that name, NAN if not known, or
- * with share to its share of the whole.  False: there is no such figure. */
-static bool judge_figure(const struct judge_report *t, struct slice name,
-                         bool share, struct judge_assert *a)
+/* Draw resamples of t's results, for intervals; judge_release frees them. */
+static void judge_resample(struct judge_report *t)
 {
-    const struct res *r = t->result;
+    judge_boot_init(&t->boot, t->result);
+    if (t->old)
+        judge_boot_init(&t->old_boot, t->old);
+}
+
+/* Release what judge_resample drew; a zero t is fine. */
+static void judge_release(struct judge_report *t)
+{
+    judge_boot_fini(&t->boot);
+    judge_boot_fini(&t->old_boot);
+}
+
+/* A figure of a result, and how its interval is found. */
+struct judge_figure {
+    enum { JUDGE_EXACT, JUDGE_DRAWN, JUDGE_SAMPLED } by; /* a count; resamples;
+                                         * the server's profile */
+    double drawn;                       /* see judge_boot_values */
+    enum judge_unit unit;
+    double value;                       /* NAN: not known */
+    const char *lacks;                  /* static: why not, if so */
+};
+
+/* Set *f to the figure of that name of r, p being its server's profile, or with
+ * share to its share of the whole.  False: there is no such figure. */
+static bool judge_figure(const struct res *r, const struct judge_profile *p,
+                         struct slice name, bool share, struct judge_figure *f)
+{
     const struct hdr *h = &r->response;
     double none = NAN;
     double percent = name.n > 1 && *name.p == 'p' ?
         txt_finite((struct slice){ name.p + 1, name.n - 1 }) : none;
-    const struct { const char *name; double ns; } time[] = {
-        { "mean", res_ratio(h->sum, (double)h->n) },
-        { "min", h->n ? (double)h->min : none },
-        { "max", h->n ? (double)h->max : none },
-        { "cpu_per_call", t->profile ? t->profile->cpu_ns : none },
+    const struct { const char *name; int by; double drawn, ns; } time[] = {
+        { "mean", JUDGE_DRAWN, JUDGE_MEAN, res_ratio(h->sum, (double)h->n) },
+        { "min", JUDGE_EXACT, 0, h->n ? (double)h->min : none },
+        { "max", JUDGE_EXACT, 0, h->n ? (double)h->max : none },
+        { "cpu_per_call", JUDGE_SAMPLED, 0, p ? p->cpu_ns : none },
     };
     const struct { const char *name; uint64_t n, whole; } part[] = {
         { "errors", r->failed, r->ok + r->failed },
         { "not_sent", r->not_sent, r->planned },
         { "cut_off", r->cut_off, r->planned },
     };
-    a->percent = percent >= 0 && percent <= 100 ? percent : none;
-    a->few = percent >= 0 && h->n && !judge_percentile_ok(h->n, percent);
-    a->stall = percent >= 0 && percent <= 100 && judge_one_stall(r, percent);
-    a->lacks = h->n ? "no profile was taken" : "no call succeeded";
-    a->unit = RES_IN_NS;
-    a->value = h->n && percent >= 0 && percent <= 100
-               ? (double)hdr_percentile(h, percent) : none;
-    if (percent >= 0 && percent <= 100)
+    *f = (struct judge_figure){ JUDGE_DRAWN, percent, RES_IN_NS, none,
+        h->n ? "no profile was taken" : "no call succeeded" };
+    if (percent >= 0 && percent <= 100) {
+        f->by = percent > 0 && percent < 100 ? JUDGE_DRAWN : JUDGE_EXACT;
+        f->value = h->n ? (double)hdr_percentile(h, percent) : none;
         return true;
+    }
     for (size_t i = 0; i < sizeof time / sizeof *time; i++)
         if (txt_equal(name, txt_slice(time[i].name))) {
-            a->value = time[i].ns;
+            *f = (struct judge_figure){ time[i].by, time[i].drawn, RES_IN_NS,
+                                        time[i].ns, f->lacks };
             return true;
         }
-    a->lacks = "no call ended";
-    a->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
-    a->value = judge_rate(r);
+    *f = (struct judge_figure){ JUDGE_DRAWN, JUDGE_RATE, RES_IN_CALLS,
+                                judge_rate(r), "no call ended" };
     if (txt_equal(name, txt_slice("rps")) && !share)
         return true;
+    f->by = JUDGE_EXACT;
+    f->unit = share ? RES_IN_SHARE : RES_IN_CALLS;
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)
         if (txt_equal(name, txt_slice(part[i].name))) {
-            a->value = !share ? (double)part[i].n
+            f->value = !share ? (double)part[i].n
                      : (double)part[i].n / (double)part[i].whole;
             return true;
         }
     return false;
+}
+
+/* Return the row of the figure of runs of that name, or NULL. */
+static const struct judge_run_figure *judge_run_row(struct slice name)
+{
+    for (size_t i = 0; i < JUDGE_RUN_FIGURES; i++)
+        if (txt_equal(name, txt_slice(judge_run_figures[i].figure)))
+            return &judge_run_figures[i];
+    return NULL;
+}
+
+/* Set a's figure and interval to those of t's figure f of that name: with
+ * several runs the means of them. */
+static void judge_interval(const struct judge_report *t, struct slice name,
+                           const struct judge_figure *f, struct judge_assert *a)
+{
+    const struct judge_run_figure *row = judge_run_row(name);
+    double v[JUDGE_BOOTS], mean, half;
+    a->value = f->value;
+    a->low = a->high = f->by == JUDGE_EXACT ? f->value : (double)NAN;
+    if (row && f->by != JUDGE_EXACT && t->nrun > 1) {
+        judge_run_values(row, t->run, t->nrun, v);
+        mean = stat_mean(v, t->nrun, &half);
+        half = sqrt(half) * stat_student((double)t->nrun - 1);
+        a->runs = !isnan(mean);
+        a->value = a->runs ? mean : a->value;
+        a->low = mean - half;
+        a->high = mean + half;
+    }
+    if (f->by == JUDGE_SAMPLED && !a->runs && t->profile) {
+        a->low = t->profile->low_ns;
+        a->high = t->profile->high_ns;
+    }
+    if (f->by != JUDGE_DRAWN || a->runs ||
+        !judge_boot_values(&t->boot, f->drawn, f->value, v))
+        return;
+    stat_resampled(v, JUDGE_BOOTS, &a->low, &a->high);
+    a->low = fmin(a->low, f->value);
+    a->high = judge_boot_open(&t->boot, f->drawn, f->value)
+            ? (double)INFINITY : fmax(a->high, f->value);
+}
+
+/* Return the change of figure f of that name from t's older result to t; f[0]
+ * is that of the older.  The values, of several runs the means, go to v.  NAN
+ * for what is not known. */
+static struct stat_change judge_change(const struct judge_report *t,
+                                       struct slice name,
+                                       const struct judge_figure f[2],
+                                       double v[2])
+{
+    const struct judge_run_figure *row = judge_run_row(name);
+    const struct judge_profile *p = t->old_profile, *q = t->profile;
+    double old[JUDGE_BOOTS], now[JUDGE_BOOTS];
+    struct stat_change c = { NAN, NAN, NAN, NAN, false };
+    v[0] = f[0].value;
+    v[1] = f[1].value;
+    if (row && t->nrun > 1 && t->old_nrun > 1) {
+        c = judge_run_change(t, row, v);
+        return c;
+    }
+    double delta = v[1] - v[0];
+    if (f->by == JUDGE_EXACT)
+        c = (struct stat_change){ delta, delta, delta, NAN, false };
+    if (txt_equal(name, txt_slice("errors")) && t->boot.r && t->old_boot.r) {
+        for (size_t i = 0; i < JUDGE_BOOTS; i++)
+            now[i] = t->boot.failed[i] - t->old_boot.failed[i];
+        c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
+        return c;
+    }
+    if (f->by == JUDGE_SAMPLED && p && q) {
+        double down = hypot(q->cpu_ns - q->low_ns, p->high_ns - p->cpu_ns);
+        double up = hypot(q->high_ns - q->cpu_ns, p->cpu_ns - p->low_ns);
+        double half = delta > 0 ? down : up;
+        c = (struct stat_change){ delta, delta - down, delta + up,
+                                  stat_tail(STAT_Z * delta / half), false };
+    }
+    if (f->by != JUDGE_DRAWN || isnan(delta) ||
+        !judge_boot_values(&t->old_boot, f[0].drawn, v[0], old) ||
+        !judge_boot_values(&t->boot, f[1].drawn, v[1], now))
+        return c;
+    for (size_t i = 0; i < JUDGE_BOOTS; i++)
+        now[i] -= old[i];
+    c = stat_change_resampled(delta, now, JUDGE_BOOTS);
+    bool open[2] = { judge_boot_open(&t->old_boot, f[0].drawn, v[0]),
+                     judge_boot_open(&t->boot, f[1].drawn, v[1]) };
+    c.low = open[0] ? -(double)INFINITY : fmin(c.low, delta);
+    c.high = open[1] ? (double)INFINITY : fmax(c.high, delta);
+    if (open[delta < 0] || t->boot.slow || t->old_boot.slow)
+        c.p = NAN;                      /* the end that could be beyond 0 is not
+                                         * known */
+    return c;
 }
 
 /* Set a to the change of the figure in name, delta(FIGURE), from t's older
@@ -44333,31 +44895,28 @@ static bool judge_delta(const struct judge_report *t, struct slice name,
                         bool share, struct judge_assert *a)
 {
     struct slice inner = txt_after(name, sizeof "delta(" - 1);
-    struct judge_assert old = *a;
-    struct judge_report before = *t;
+    struct judge_figure f[2];
     inner.n -= inner.n > 0;             /* the ) */
-    before.result = t->old ? t->old : t->result;
-    before.profile = t->old ? t->old_profile : NULL;
-    bool part = share && judge_figure(t, inner, true, a) &&
-                a->unit == RES_IN_SHARE;
-    if (!txt_ends(name, ")") || !judge_figure(t, inner, part, a) ||
-        !judge_figure(&before, inner, part, &old))
+    bool part = share && judge_figure(t->result, t->profile, inner, true, &f[1])
+                && f[1].unit == RES_IN_SHARE;
+    if (!txt_ends(name, ")") ||
+        !judge_figure(t->result, t->profile, inner, part, &f[1]) ||
+        !judge_figure(t->old ? t->old : t->result, t->old_profile, inner, part,
+                      &f[0]))
         return false;
-    double v[2] = { t->old ? old.value : (double)NAN, a->value };
-    struct stat_change c = { .low = NAN, .high = NAN };
-    for (size_t i = 0; i < JUDGE_RUN_FIGURES && t->old && !part; i++)
-        if (txt_equal(inner, txt_slice(judge_run_figures[i].figure)))
-            c = judge_run_change(t, &judge_run_figures[i], v);
+    double v[2] = { NAN, NAN };
+    struct stat_change c = { NAN, NAN, NAN, NAN, false };
+    if (t->old)
+        c = judge_change(t, inner, f, v);
     double scale = share && !part ? (v[0] > 0 ? v[0] : (double)NAN) : 1;
     a->value = (v[1] - v[0]) / scale;
     a->low = c.low / scale;
     a->high = c.high / scale;
-    a->unit = share ? RES_IN_SHARE : a->unit;
-    a->few |= old.few;
+    a->unit = share ? RES_IN_SHARE : f[1].unit;
+    a->runs = judge_run_row(inner) && t->nrun > 1 && t->old_nrun > 1;
     a->delta = true;
-    if (isnan(v[0]) || v[0] <= 0)
-        a->lacks = t->old ? "the older figure is not known, or 0"
-                          : "there is no older result";
+    a->lacks = !(v[0] > 0) ? t->old ? "the older figure is not known, or 0"
+                                    : "there is no older result" : f[1].lacks;
     return true;
 }
 
@@ -44386,60 +44945,68 @@ static int judge_assert_refuse(const char *text, struct slice name,
                     "5ms, a number, or a share such as 1%%", text);
 }
 
-/* Decide whether a percentile of few values is below bound, by the number of
- * values that exceed it: binomial, as the values are taken to be independent.
- * Set pass or, if neither is certain to 97.5%, open. */
-static void judge_few(const struct hdr *h, double bound, bool less,
-                      struct judge_assert *a)
+/* Decide a, whose figure and interval are known.  A figure that is not known
+ * keeps no bound. */
+static void judge_decide(struct judge_assert *a, double calls)
 {
-    double n = (double)h->n, beyond = 1 - a->percent / 100, over = 0;
-    uint32_t at = hdr_index((int64_t)fmin(bound, (double)HDR_MOST_NS));
-    for (uint32_t i = at + 1; i < HDR_COUNTS; i++)
-        over += (double)h->count[i];
-    double term = exp(n * log1p(-beyond)), below = 0, upto = term;
-    for (double k = 1; k <= over && k <= 100 * RES_TAIL_SAMPLES; k++) {
-        below = upto;
-        term *= (n - k + 1) / k * beyond / (1 - beyond);
-        upto += term;
-    }
-    bool lower = upto < 0.025, higher = 1 - below < 0.025;
-    a->pass = less ? lower : higher;
-    a->open = !lower && !higher;
+    a->outcome = isnan(a->value) ? STAT_VIOLATED
+                                 : stat_outcome(&a->bound, a->low, a->high);
+    a->more = NAN;
+    if (a->outcome != STAT_UNRESOLVED || isnan(a->low) || isnan(a->high))
+        return;
+    a->more = isinf(a->low) || isinf(a->high)
+        ? fmax(2, JUDGE_EVENTS / fmax(calls, 1e-9))
+        : stat_more_data(&a->bound, a->value, a->low, a->high);
 }
 
-/* Evaluate a->text for t into a; an unknown figure does not pass.  GP_EUSAGE:
+/* Return how many calls of t lie beyond the percentile of that name, or of
+ * delta(); INFINITY: it is none. */
+static double judge_beyond(const struct judge_report *t, struct slice name)
+{
+    if (txt_starts(name, "delta("))
+        name = txt_after(name, sizeof "delta(" - 1);
+    name.n -= txt_ends(name, ")");
+    double percent = name.n > 1 && *name.p == 'p'
+        ? txt_finite(txt_after(name, 1)) : (double)NAN;
+    double n = (double)t->result->response.n * (1 - percent / 100);
+    return isnan(percent) ? (double)INFINITY : n;
+}
+
+/* Evaluate a->text for t into a; an unknown figure does not hold.  GP_EUSAGE:
  * a->text is no assertion. */
 static int judge_assert(const struct judge_report *t, struct judge_assert *a,
                         struct gp_why *why)
 {
     size_t n = strcspn(a->text, "<>"), op = n + strspn(a->text + n, "<>=");
-    bool less = a->text[n] == '<', same = op == n + 2;
     struct slice left = { a->text, n }, name = txt_next_word(&left);
     struct slice text = txt_slice(a->text + op + strspn(a->text + op, " "));
     bool share = text.n > 1 && text.p[text.n - 1] == '%';
+    struct judge_figure f = {0};
     int64_t ns;
-    a->low = a->high = NAN;
-    a->delta = false;
-    if (!a->text[n] || op - n > 2 || (same && a->text[n + 1] != '=') ||
-        txt_next_word(&left).n || strpbrk(text.p, "&|,;") ||
-        !(txt_starts(name, "delta(") ? judge_delta : judge_figure)(t, name,
-                                                               share, a))
+    *a = (struct judge_assert){ .text = a->text,
+        .bound = { .less = a->text[n] == '<', .equal = op == n + 2 } };
+    if (!a->text[n] || op - n > 2 || (op == n + 2 && a->text[n + 1] != '=') ||
+        txt_next_word(&left).n || strpbrk(text.p, "&|,;"))
         return judge_assert_refuse(a->text, name, why);
+    if (txt_starts(name, "delta(") ? !judge_delta(t, name, share, a)
+        : !judge_figure(t->result, t->profile, name, share, &f))
+        return judge_assert_refuse(a->text, name, why);
+    if (!a->delta) {
+        a->unit = f.unit;
+        a->lacks = f.lacks;
+        judge_interval(t, name, &f, a);
+    }
     bool time = a->unit == RES_IN_NS, less_than_0 = a->delta && *text.p == '-';
-    double bound = time
+    a->bound.value = time
         ? txt_duration(text.p + less_than_0, &ns) ? (double)NAN
         : less_than_0 ? -(double)ns : (double)ns
         : share ? txt_finite((struct slice){ text.p, text.n - 1 }) / 100
                 : txt_finite(text);
-    if (isnan(bound))
+    if (isnan(a->bound.value))
         return txt_fail(why, GP_EUSAGE, "'%s': '%s' is not %s", a->text, text.p,
                         time ? "a time with its unit, such as 5ms"
                              : "a number, or a share such as 1%");
-    a->pass = less ? a->value < bound : a->value > bound;
-    a->pass |= same && a->value >= bound && a->value <= bound;
-    a->open = false;
-    if (a->few && !a->delta)
-        judge_few(&t->result->response, bound, less, a);
+    judge_decide(a, judge_beyond(t, name));
     return GP_OK;
 }
 
@@ -44697,6 +45264,30 @@ static void lf_js_intervals(struct js *j, const struct res *r)
     js_close(j, ']');
 }
 
+/* Write the member blocks: a list for each, of its failed calls and, for each
+ * coarse count of its successful ones that is not 0, the steps from the one
+ * before and the count. */
+static void lf_js_blocks(struct js *j, const struct res_intervals *t)
+{
+    js_field_open(j, "blocks", '{');
+    js_field_count(j, "ns", (uint64_t)t->ns);
+    js_field_open(j, "each", '[');
+    for (size_t i = 0; i < t->n; i++) {
+        uint32_t last = 0;
+        js_open(j, '[');
+        js_put_int(j, (int64_t)t->v[i].failed);
+        for (uint32_t k = 0; k < RES_COARSE; k++)
+            if (t->v[i].count[k]) {
+                js_put_int(j, k - last);
+                js_put_int(j, t->v[i].count[k]);
+                last = k;
+            }
+        js_close(j, ']');
+    }
+    js_close(j, ']');
+    js_close(j, '}');
+}
+
 /* Write the members status and errors. */
 static void lf_js_errors(struct js *j, const struct judge_report *t)
 {
@@ -44796,8 +45387,10 @@ static void lf_js_verdict(struct js *j, const struct judge_report *t)
         js_field_num(j, "value", t->assert[i].value);
         js_field_num(j, "low", t->assert[i].low);
         js_field_num(j, "high", t->assert[i].high);
-        js_field_bool(j, "pass", t->assert[i].pass);
-        js_field_bool(j, "resolved", !t->assert[i].open);
+        js_field_text(j, "outcome", stat_outcome_name[t->assert[i].outcome]);
+        js_field_bool(j, "pass", t->assert[i].outcome == STAT_HOLDS);
+        js_field_bool(j, "resolved", t->assert[i].outcome != STAT_UNRESOLVED);
+        js_field_num(j, "more", t->assert[i].more);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -44885,53 +45478,63 @@ static void lf_js_profile(struct js *j, const struct judge_profile *p)
 }
 
 struct lf_change {                     /* a figure of two results */
-    const char *name;
+    char name[24];
     bool time;                          /* in ns */
-    double v[2];                        /* older, now; NAN: not known */
-    const struct judge_profile *interval[2];      /* that have v's; or NULL */
-    struct stat_change runs;            /* of the means of several runs, which
-                                         * are v; NAN: there is one run */
+    double v[2];                        /* older, now; NAN: not known; of
+                                         * several runs the means */
+    const struct judge_profile *interval[2];    /* that have v's; or NULL */
+    struct stat_change change;          /* NAN: not known */
 };
 
-/* Call put with the figure name of t->old and of t; if both have several runs,
- * the means of those and their change. */
-static void lf_change(const struct judge_report *t, void *arg,
-                      void (*put)(void *arg, const struct lf_change *c),
-                      struct lf_change c)
-{
-    c.runs = (struct stat_change){ NAN, NAN, NAN, NAN, false };
-    for (size_t i = 0; i < JUDGE_RUN_FIGURES; i++)
-        if (!strcmp(c.name, judge_run_figures[i].name))
-            c.runs = judge_run_change(t, &judge_run_figures[i], c.v);
-    put(arg, &c);
-}
+/* Figures that a comparison shows at most. */
+enum { LF_CHANGES = 64 };
 
-/* Call put for each figure of t and of t->old. */
-static void lf_changes(const struct judge_report *t, void *arg,
-                       void (*put)(void *arg, const struct lf_change *c))
+/* Set *c to the figure of t->old and of t, which text calls name; a percentile
+ * of too few calls is not known. */
+static void lf_change(const struct judge_report *t, const char *name,
+                      const char *figure, double percent, struct lf_change *c)
 {
-    const struct res *r = t->result, *old = t->old;
-    const struct judge_profile *p = t->profile, *q = t->old_profile;
-    char name[24];
-    lf_change(t, arg, put, (struct lf_change){ "req/s", .v = {
-        judge_rate(old), judge_rate(r) } });
-    lf_change(t, arg, put, (struct lf_change){ "failed", .v = {
-        (double)old->failed, (double)r->failed } });
-    for (size_t i = 0; i < t->npercent; i++) {
-        double percent = t->percent[i];
-        snprintf(name, sizeof name, "p%.10g", percent);
-        lf_change(t, arg, put, (struct lf_change){ name, true, .v = {
-            judge_percentile(&old->response, percent),
-            judge_percentile(&r->response, percent) } });
+    const struct res *r[2] = { t->old, t->result };
+    const struct judge_profile *p[2] = { t->old_profile, t->profile };
+    struct judge_figure f[2];
+    *c = (struct lf_change){ .name = "" };
+    snprintf(c->name, sizeof c->name, "%s", name);
+    for (int k = 0; k < 2; k++) {
+        (void)judge_figure(r[k], p[k], txt_slice(figure), false, &f[k]);
+        if (!isnan(percent) && !judge_percentile_ok(r[k]->response.n, percent))
+            f[k].value = NAN;
+        c->interval[k] = f[k].by == JUDGE_SAMPLED ? p[k] : NULL;
     }
-    if (p || q)                         /* named as in --assert */
-        lf_change(t, arg, put, (struct lf_change){ "cpu_per_call", true,
-            .v = { q ? q->cpu_ns : (double)NAN, p ? p->cpu_ns : (double)NAN },
-            .interval = { q, p } });
+    c->time = f->unit == RES_IN_NS;
+    c->change = judge_change(t, txt_slice(figure), f, c->v);
 }
 
-/* Write a member: a figure before and now. */
-static void lf_js_change(void *j, const struct lf_change *c)
+/* Set c[] to the figures of t->old and of t that a comparison shows, marked as
+ * significant among each other; return their number. */
+static size_t lf_changes(const struct judge_report *t,
+                         struct lf_change c[LF_CHANGES])
+{
+    struct stat_change all[LF_CHANGES];
+    char name[24];
+    size_t n = 0;
+    lf_change(t, "req/s", "rps", NAN, &c[n++]);
+    lf_change(t, "failed", "errors", NAN, &c[n++]);
+    for (size_t i = 0; i < t->npercent && n < LF_CHANGES - 1; i++) {
+        snprintf(name, sizeof name, "p%.10g", t->percent[i]);
+        lf_change(t, name, name, t->percent[i], &c[n++]);
+    }
+    if (t->profile || t->old_profile)   /* named as in --assert */
+        lf_change(t, "cpu_per_call", "cpu_per_call", NAN, &c[n++]);
+    for (size_t i = 0; i < n; i++)
+        all[i] = c[i].change;
+    stat_mark(all, n);
+    for (size_t i = 0; i < n; i++)
+        c[i].change.significant = all[i].significant;
+    return n;
+}
+
+/* Write a member: a figure before and now, and its change. */
+static void lf_js_change(struct js *j, const struct lf_change *c)
 {
     static const char *const key[2][3] = { { "old", "old_low", "old_high" },
                                            { "now", "now_low", "now_high" } };
@@ -44944,11 +45547,26 @@ static void lf_js_change(void *j, const struct lf_change *c)
             js_field_num(j, key[i][2], p->high_ns);
         }
     }
-    if (!isnan(c->runs.low)) {
-        js_field_num(j, "change", c->runs.delta);
-        js_field_num(j, "change_low", c->runs.low);
-        js_field_num(j, "change_high", c->runs.high);
+    js_field_num(j, "change", c->v[1] - c->v[0]);
+    js_field_num(j, "change_low", c->change.low);
+    js_field_num(j, "change_high", c->change.high);
+    js_field_bool(j, "significant", c->change.significant);
+    js_close(j, '}');
+}
+
+/* Write the member compare, or null. */
+static void lf_js_compare(struct js *j, const struct judge_report *t)
+{
+    struct lf_change c[LF_CHANGES];
+    js_key(j, "compare");
+    if (!t->old) {
+        js_put_null(j);
+        return;
     }
+    size_t n = lf_changes(t, c);
+    js_open(j, '{');
+    for (size_t i = 0; i < n; i++)
+        lf_js_change(j, &c[i]);
     js_close(j, '}');
 }
 
@@ -44964,6 +45582,7 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     lf_js_config(&j, t);
     lf_js_figures(&j, t);
     lf_js_intervals(&j, t->result);
+    lf_js_blocks(&j, &t->result->blocks);
     lf_js_methods(&j, t);
     lf_js_errors(&j, t);
     lf_js_client(&j, t);
@@ -44989,14 +45608,7 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
     }
     js_close(&j, ']');
     lf_js_profile(&j, t->profile);
-    js_key(&j, "compare");
-    if (t->old) {
-        js_open(&j, '{');
-        lf_changes(t, &j, lf_js_change);
-        js_close(&j, '}');
-    } else {
-        js_put_null(&j);
-    }
+    lf_js_compare(&j, t);
     js_field_int(&j, "exit", t->exit);
     js_close(&j, '}');
     mem_put_byte(b, '\n');
@@ -45233,6 +45845,48 @@ static int lf_read_intervals(struct lf_saved *s, const struct js_value *v,
     return GP_OK;
 }
 
+/* Read v, a list of lf_js_blocks, into to; false: it is none. */
+static bool lf_read_block(const struct js_value *v, struct res_interval *to)
+{
+    struct js_members m = js_members(v);
+    struct js_value x;
+    struct slice key;
+    uint64_t at = 0, figure[2] = {0};
+    size_t n = 0;
+    for (; v->kind == JS_ARRAY && js_next_member(&m, &key, &x); n++) {
+        figure[n % 2] = js_get_uint(&x);
+        if (n == 0) {
+            to->failed = figure[0];
+        } else if (n % 2 == 0) {
+            at += figure[1] < RES_COARSE ? figure[1] : RES_COARSE;
+            if (at >= RES_COARSE || figure[0] > UINT32_MAX)
+                return false;
+            to->count[at] += (uint32_t)figure[0];
+            to->ok += figure[0];
+        }
+    }
+    return n % 2 && to->failed < UINT64_C(1) << 56;
+}
+
+/* Read the member blocks of v, which results of older versions lack. */
+static int lf_read_blocks(struct lf_saved *s, const struct js_value *v,
+                          struct gp_why *why)
+{
+    struct js_value b = js_member(v, "blocks"), one;
+    struct js_members m = lf_list(&b, "each");
+    struct res_intervals *t = &s->result.blocks;
+    uint64_t ns = lf_read_count(&b, "ns");
+    struct slice key;
+    if (!ns || ns > RES_INTERVAL_MOST_NS || !m.rest.n)
+        return GP_OK;
+    t->ns = (int64_t)ns;
+    for (; t->n < RES_INTERVALS && js_next_member(&m, &key, &one); t->n++)
+        if (!lf_read_block(&one, &t->v[t->n]))
+            return txt_fail(why, GP_EFORMAT, "blocks.each[%zu]: not failed "
+                            "calls, then steps and counts", t->n);
+    return GP_OK;
+}
+
 /* Read the schedule of an open loop from c, the member config. */
 static void lf_read_schedule(struct lf_saved *s, const struct js_value *c)
 {
@@ -45446,6 +46100,7 @@ static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
     e = lf_read_result(s, &v, why);
     e = e ? e : lf_read_methods(s, &v, why);
     e = e ? e : lf_read_intervals(s, &v, why);
+    e = e ? e : lf_read_blocks(s, &v, why);
     if (!e)
         lf_read_errors(s, &v);
     return e;
@@ -45588,6 +46243,7 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
     int64_t apart = llabs(r->start_unix_ns - f->start_unix_ns);
     bool together = r->intervals.n && f->intervals.n &&
                     apart < r->intervals.ns / 4 && apart < f->intervals.ns / 4;
+    bool blocks = r->blocks.n && f->blocks.n && apart < r->elapsed_ns / 100;
     if (to->config.requests_per_client != from->config.requests_per_client) {
         to->config.total = res_planned(&to->config);
         to->config.requests_per_client = 0;
@@ -45619,6 +46275,8 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
                                                &from->result.intervals);
     if (!together)
         r->intervals.n = 0;             /* the series are not aligned */
+    if (!blocks || !res_intervals_merge(&r->blocks, &from->result.blocks))
+        r->blocks.n = 0;
 }
 
 /* Add f, one of several successive runs, to r, which is zero before the first;
@@ -45639,6 +46297,9 @@ static void lf_append(struct res *r, struct res *f)
         res_merge(&r->thread[i], &f->thread[i], RES_THREAD, RES_THREAD);
     res_add(r, f);
     r->intervals.n = 0;                 /* the series are not aligned */
+    if (!r->blocks.n || !f->blocks.n ||
+        !res_intervals_append(&r->blocks, &f->blocks))
+        r->blocks.n = 0;
     res_fini(f);
 }
 
@@ -45994,7 +46655,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
     if (load_call_late(w, k, r))
         r = &load_late;
     if (k->counted) {
-        struct res_interval *v = res_intervals_at(&w->sum.intervals,
+        struct res_interval *v = res_intervals_at(&w->sum.blocks,
                                       now_ns - w->start_ns, w->in_flight);
         struct res_calls *one = load_calls_of(w, k);
         w->last_ns = now_ns;
@@ -47726,7 +48387,7 @@ static int load_run_result(const struct load_run *r, struct res *to,
         w->sum.threads = 1;
         res_add(to, &w->sum);
         res_threads_add(to, &w->sum);
-        (void)res_intervals_merge(&to->intervals, &w->sum.intervals);
+        (void)res_intervals_merge(&to->blocks, &w->sum.blocks);
         if (w->measuring) {
             first = w->start_ns < first ? w->start_ns : first;
             last = w->last_ns > last ? w->last_ns : last;
@@ -47734,6 +48395,7 @@ static int load_run_result(const struct load_run *r, struct res *to,
                 close = w->close_ns;
         }
     }
+    res_intervals_split(&to->intervals, &to->blocks, to->intervals.ns);
     load_run_window(r, to, first, last, close);
     if (r->watch.done) {
         to->machine = r->watch.machine;
@@ -51750,18 +52412,6 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "note");
     }
     loaddoc_note_rate(d, t);
-    const char *gap = "";
-    for (size_t i = 0; i < t->npercent; i++)
-        if (judge_percentile_ok(r->response.n, t->percent[i]) &&
-            judge_one_stall(r, t->percent[i])) {
-            txt_putf(b, "%sp%.10g", gap, t->percent[i]);
-            gap = ", ";
-        }
-    if (*gap) {
-        txt_puts(b, ": all values beyond are of one stall; a longer run tells "
-                 "how often it comes");
-        doc_field(d, "note");
-    }
     uint64_t drained = r->drain.ok + r->drain.failed;
     if (res_whole_ns(r) > 1.01 * (double)r->elapsed_ns
         ? drained > 0 : drained > (r->ok + r->failed) / 100) {
@@ -51894,44 +52544,74 @@ static void loaddoc_put_asserted(struct buf *b, const struct judge_assert *a,
     }
 }
 
-/* Append the assertion a and the value measured, in its unit. */
-static void loaddoc_put_load_assert(struct buf *b, const struct judge_assert *a)
+/* Append an end of the interval of a, which may be open. */
+static void loaddoc_put_end(struct buf *b, const struct judge_assert *a,
+                            double v)
+{
+    if (isinf(v))
+        txt_puts(b, "not bounded");
+    else
+        loaddoc_put_asserted(b, a, v);
+}
+
+/* Append what would resolve a: more calls or, of a's kind, runs. */
+static void loaddoc_put_more(struct buf *b, const struct judge_report *t,
+                             const struct judge_assert *a)
+{
+    const struct res_config *k = t->config;
+    double times = ceil(10 * a->more) / 10;
+    if (isnan(a->more)) {
+        txt_puts(b, ".  Its interval is not known");
+    } else if (a->more > LOADDOC_MOST_TIMES) {
+        txt_puts(b, ".  The bound is too close for more calls to resolve it");
+    } else if (a->runs) {
+        doc_count(b, ".  To resolve it: about ",
+                  ceil(times * (double)t->nrun), " runs (--repeat)");
+    } else {
+        txt_putf(b, ".  To resolve it: about %.3g times as many calls", times);
+        if (k && k->duration_ns)
+            txt_putf(b, " (-d %.0fs)",
+                     ceil(times * (double)k->duration_ns / 1e9));
+        else if (k && k->requests_per_client)
+            txt_putf(b, " (-n %.0f)",
+                     ceil(times * (double)k->requests_per_client));
+        txt_puts(b, a->delta ? " in both results, or --repeat 5 for both"
+                             : ", or --repeat 5");
+    }
+}
+
+/* Append the assertion a of t, the value measured, in its unit, and how certain
+ * it is. */
+static void loaddoc_put_assert(struct buf *b, const struct judge_report *t,
+                               const struct judge_assert *a)
 {
     txt_put_clean(b, txt_slice(a->text));
     txt_puts(b, ": it is ");
     loaddoc_put_asserted(b, a, a->value);
-    if (isnan(a->value))
+    if (isnan(a->value)) {
         txt_putf(b, ": %s", a->lacks);
-    if (!isnan(a->low)) {
+        return;
+    }
+    if (a->low < a->high) {
         txt_puts(b, " (95% interval ");
-        loaddoc_put_asserted(b, a, a->low);
+        loaddoc_put_end(b, a, a->low);
         txt_puts(b, " to ");
-        loaddoc_put_asserted(b, a, a->high);
+        loaddoc_put_end(b, a, a->high);
         mem_put_byte(b, ')');
     }
-    double needs = ceil(100 * RES_TAIL_SAMPLES / (100 - a->percent) - 1e-6);
-    if (a->open)
-        doc_count(b, " (too few calls: it needs ", needs, ")");
-    else if (a->few)
-        txt_puts(b, " (fewer than 10 values lie beyond it)");
-    else if (a->stall)
-        txt_puts(b, " (all values beyond it are of one stall)");
+    if (a->outcome == STAT_UNRESOLVED)
+        loaddoc_put_more(b, t, a);
 }
 
-/* Return the outcome of a in a word. */
-static const char *loaddoc_assert_word(const struct judge_assert *a)
-{
-    return a->pass ? "holds" : a->open ? "not resolved" : "does not hold";
-}
-
-/* Append each assertion with its value and whether it holds. */
+/* Append each assertion with its value and its outcome. */
 static void loaddoc_asserts(struct doc_doc *d, const struct judge_report *t)
 {
     for (size_t i = 0; i < t->nassert; i++) {
         const struct judge_assert *a = &t->assert[i];
-        txt_putf(&d->cell, "%s  ", loaddoc_assert_word(a));
-        loaddoc_put_load_assert(&d->cell, a);
-        d->tone = a->pass ? DOC_GOOD : a->open ? DOC_WARN : DOC_BAD;
+        txt_putf(&d->cell, "%s  ", stat_outcome_name[a->outcome]);
+        loaddoc_put_assert(&d->cell, t, a);
+        d->tone = a->outcome == STAT_HOLDS ? DOC_GOOD
+                : a->outcome == STAT_UNRESOLVED ? DOC_WARN : DOC_BAD;
         doc_field(d, "assert");
     }
 }
@@ -51974,10 +52654,19 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
     loaddoc_asserts(d, t);
 }
 
-/* Append a row: a figure before and now, and its change. */
-static void loaddoc_change_row(void *arg, const struct lf_change *c)
+/* Append an end of the interval of a change, v of the older value, old. */
+static void loaddoc_put_change(struct buf *b, double v, double old)
 {
-    struct doc_doc *d = arg;
+    if (isinf(v))
+        txt_puts(b, "?");
+    else
+        txt_putf(b, "%+.1f%%", 100 * v / old);
+}
+
+/* Append a row: a figure before and now, and its change. */
+static void loaddoc_change_row(struct doc_doc *d, const struct lf_change *c)
+{
+    const struct stat_change *x = &c->change;
     if (isnan(c->v[0]) && isnan(c->v[1]))
         return;
     txt_puts(&d->cell, c->name);
@@ -51986,24 +52675,25 @@ static void loaddoc_change_row(void *arg, const struct lf_change *c)
         loaddoc_put_value(&d->cell, c->v[i], c->time);
         doc_cell(d);
     }
-    if (c->v[0] > 0 && !isnan(c->v[1]))
+    bool both = c->v[0] > 0 && !isnan(c->v[1]);
+    if (both)
         txt_putf(&d->cell, "%+.1f%%", 100 * (c->v[1] / c->v[0] - 1));
     doc_cell(d);
-    if (d->ncolumns == 4)
-        return;
-    bool runs = !isnan(c->runs.low) && c->v[0] > 0;
-    bool none = !c->interval[0] && !c->interval[1];
-    if (!runs && none && c->v[0] > 0 && !isnan(c->v[1]))
+    if (both && x->low < x->high) {
+        loaddoc_put_change(&d->cell, x->low, c->v[0]);
+        txt_puts(&d->cell, " to ");
+        loaddoc_put_change(&d->cell, x->high, c->v[0]);
+    } else if (both && isnan(x->low)) {
         txt_puts(&d->cell, "not known");
-    if (runs)
-        txt_putf(&d->cell, "%+.1f%% to %+.1f%%", 100 * c->runs.low / c->v[0],
-                 100 * c->runs.high / c->v[0]);
-    for (int i = 0; i < 2 && !runs; i++)
+    }
+    for (int i = 0; i < 2 && !both; i++)
         if (c->interval[i] && c->interval[i]->low_ns < c->v[i]) {
             doc_time(&d->cell, i ? "now " : "older ", c->interval[i]->low_ns,
                      " to ");
             doc_time(&d->cell, "", c->interval[i]->high_ns, i ? "" : ", ");
         }
+    doc_cell(d);
+    txt_puts(&d->cell, x->significant ? "significant" : "");
     doc_cell(d);
 }
 
@@ -52059,29 +52749,51 @@ static void loaddoc_compare_limits(struct doc_doc *d,
     }
 }
 
+/* Append how the intervals of a comparison are found, what marked is, and what
+ * is not in them. */
+static void loaddoc_compare_rule(struct doc_doc *d,
+                                 const struct judge_report *t, bool marked)
+{
+    struct buf b = {0};
+    bool slow = t->boot.slow || t->old_boot.slow;
+    bool alone = t->boot.alone || t->old_boot.alone;
+    txt_puts(&b, marked ? "Significant: among these figures at 5% (Holm). "
+                        : "No change is significant at 5% (Holm). ");
+    if (t->nrun > 1 && t->old_nrun > 1)
+        txt_putf(&b, "The figures are the means of %zu and %zu runs, the "
+                 "intervals those of their difference (Welch).", t->old_nrun,
+                 t->nrun);
+    else
+        txt_putf(&b, "The intervals are by %s. How much runs of an unchanged "
+                 "server differ is not in them: --repeat 5 for both tells.",
+                 alone ? "calls that are taken as independent, as a run is too "
+                 "short to see how they depend on each other"
+                 : "blocks of time (bootstrap)");
+    if (slow && !(t->nrun > 1 && t->old_nrun > 1))
+        txt_puts(&b, " The server changed over longer times than a run "
+                 "resolves, so that latency and rate are not tested.");
+    doc_paragraph(d, mem_string(&b));
+    mem_fini(&b);
+}
+
 /* Append how t differs from an older result, if it is compared with one. */
 static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
 {
     static const struct doc_column column[] = {
         { "compared", -12 }, { "older", 10 }, { "now", 10 }, { "change", 8 },
-        { "95% interval", 0 } };
+        { "95% interval", -18 }, { "", 0 } };
+    struct lf_change c[LF_CHANGES];
     if (!t->old)
         return;
     loaddoc_part(d, "Compared with the older result");
-    bool runs = t->nrun > 1 && t->old_nrun > 1;
-    doc_table(d, column, runs || t->profile || t->old_profile ? 5 : 4);
-    lf_changes(t, d, loaddoc_change_row);
+    doc_table(d, column, sizeof column / sizeof *column);
+    size_t n = lf_changes(t, c), marked = 0;
+    for (size_t i = 0; i < n; i++) {
+        loaddoc_change_row(d, &c[i]);
+        marked += c[i].change.significant;
+    }
     loaddoc_table_end(d);
-    char text[160];
-    if (runs)
-        snprintf(text, sizeof text, "means of %zu and %zu runs, and the 95%% "
-                 "interval of the change", t->old_nrun, t->nrun);
-    else
-        snprintf(text, sizeof text, "%zu run%s against %zu: how much runs of "
-                 "an unchanged server differ is not known; --repeat 5 for both "
-                 "tells", t->old_nrun ? t->old_nrun : 1,
-                 t->old_nrun > 1 ? "s" : "", t->nrun ? t->nrun : 1);
-    doc_paragraph(d, text);
+    loaddoc_compare_rule(d, t, marked > 0);
     loaddoc_compare_methods(d, t);
     loaddoc_compare_limits(d, t);
 }
@@ -58003,9 +58715,9 @@ static void msg_fini(struct msg *c)
 
 /* ================================ 68 LOADCMD =================================
  * for     the command load, and results of load in files
- * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, MERGE, FIG, ANL, PJSON, NET,
- *         TLS, CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE, LOADFILE, LOAD, DOC,
- *         LOADDOC, SAY, OPT, MSG
+ * uses    MEM, TXT, SYS, JS, HDR, SMP, PP, IMPORT, MERGE, FIG, STAT, ANL,
+ *         PJSON, NET, TLS, CLIENT, REFLECT, SCHEMA, FETCH, RES, JUDGE,
+ *         LOADFILE, LOAD, DOC, LOADDOC, SAY, OPT, MSG
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
@@ -58199,9 +58911,9 @@ static const struct opt loadcmd_options[] = {
     { 0, "compare", "OLD.json", NULL, "print the differences to an older "
       "result", OPT_TEXT, LOADCMD_AT(compare), 0, 0 },
     OPT_GROUP("For CI"),
-    { 0, "assert", "EXPR", NULL, "exit 4 if it does not hold: p99<5ms, "
+    { 0, "assert", "EXPR", NULL, "exit 4 if it is violated: p99<5ms, "
       "rps>1000, errors<1%, cpu_per_call<8us; with --compare also "
-      "delta(p99)<10%; repeatable",
+      "delta(p99)<10%; repeatable.  " OPT_ASSERT_RULE,
       OPT_LIST, LOADCMD_AT(assert), 0, 0 },
     { 0, "max-errors", "N|P%", "0", "failures tolerated before exit 3",
       OPT_TEXT, LOADCMD_AT(max_errors), 0, 0 },
@@ -58589,6 +59301,13 @@ struct loadcmd_result {
     struct lf_saved old;              /* of --compare */
 };
 
+/* Release to; a zero one is fine. */
+static void loadcmd_result_fini(struct loadcmd_result *to)
+{
+    judge_release(&to->report);
+    lf_saved_fini(&to->old);
+}
+
 /* Read --percentiles, --assert and --label into to. */
 static int loadcmd_result_init(struct loadcmd_result *to,
                                const struct loadcmd_args *c,
@@ -58695,7 +59414,8 @@ static int loadcmd_exit_status(const struct judge_report *t, bool strict)
     if (res_exceeds(t->config, t->result))
         return EXIT_ERRORS;
     for (size_t i = 0; i < t->nassert; i++)
-        if (!t->assert[i].pass && (strict || !t->assert[i].open))
+        if (t->assert[i].outcome == STAT_VIOLATED ||
+            (strict && t->assert[i].outcome == STAT_UNRESOLVED))
             return EXIT_ASSERT;
     return strict && (t->verdict.limit == RES_BY_CLIENT ||
                       t->verdict.limit == RES_BY_MACHINE) ? EXIT_INVALID
@@ -58826,6 +59546,8 @@ static int loadcmd_result_write(const struct loadcmd_args *c, size_t results,
     int signo = t->result->ended == RES_SIGNAL ? atomic_load(&loadcmd_signal)
                                                : 0;
     t->verdict = judge_run(t->config, t->result);
+    if (t->nassert || t->old)
+        judge_resample(t);
     for (size_t i = 0; i < t->nassert; i++)
         (void)judge_assert(t, &t->assert[i], &why);
     t->exit = signo ? EXIT_SIGNAL + signo : loadcmd_exit_status(t, c->strict);
@@ -58859,10 +59581,10 @@ static void loadcmd_result_end(const struct loadcmd_args *c,
         if (!say_to_file(c->parts.out[i].path))
             return;
     for (size_t i = 0; i < t->nassert; i++)
-        if (!t->assert[i].pass) {
+        if (t->assert[i].outcome != STAT_HOLDS) {
             struct buf text = {0};
-            loaddoc_put_load_assert(&text, &t->assert[i]);
-            say_violated(loaddoc_assert_word(&t->assert[i]), &text);
+            loaddoc_put_assert(&text, t, &t->assert[i]);
+            say_violated(stat_outcome_name[t->assert[i].outcome], &text);
         }
     if (!c->common.quiet)
         loadcmd_say_summary(t);
@@ -59301,7 +60023,7 @@ out:
     if (log.path && loadcmd_log_close(&log, plan.log_fd,
                                       !c->parts.log_failed) && !status)
         status = EXIT_FAILED;
-    lf_saved_fini(&to.old);
+    loadcmd_result_fini(&to);
     msg_fini(&c->msg);
     tls_context_free(c->parts.tls);
     mem_fini(&c->parts.reply.bytes);
@@ -60332,7 +61054,7 @@ static int report_of_results(const struct report_args *c,
         loadcmd_result_end(&as, &to.report);
     }
     lf_saved_fini(&all);
-    lf_saved_fini(&to.old);
+    loadcmd_result_fini(&to);
     return status;
 }
 
@@ -60615,14 +61337,13 @@ static const struct opt_command cli_commands[] = {
       "  grpcprof load -r 2000 -d 1m --assert 'p99<5ms' -o result.json\n"
       "  grpcprof load --tls --cacert ca.pem -d 10s api.example:443\n"
       "  grpcprof load -c 100 -d 30s --profile    with the server's profile",
-      "  0    every --assert holds, and no more than --max-errors failed\n"
+      "  0    no --assert is violated, and no more than --max-errors failed\n"
       "  1    it could not be done: connection refused, bad file, disk full\n"
       "  2    wrong use\n"
       "  3    more calls failed than --max-errors; this comes before 4.  To "
       "let\n       an assertion decide: --max-errors 100% --assert "
       "'errors<1%'\n"
-      "  4    an --assert does not hold; with --strict, or is not resolved: a\n"
-      "       percentile of too few calls\n"
+      "  4    an --assert is violated or, with --strict, not resolved\n"
       "  5    with --strict: the client, or CPUs that it shares, were the "
       "limit\n"
       "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"

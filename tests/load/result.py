@@ -66,6 +66,10 @@ def sums(d):
         return '%d latencies of %d calls' % (main['count'], c['ok'])
     if sum(i['ok'] for i in d['intervals']) != c['ok'] and d['intervals']:
         return 'the intervals do not add up'
+    each = d['blocks']['each']
+    if each and (sum(sum(b[2::2]) for b in each) != c['ok'] or
+                 sum(b[0] for b in each) != c['failed']):
+        return 'the blocks do not add up'
     return ''
 
 
@@ -94,7 +98,8 @@ def figures(d):
         short = group in ('window', 'counts', 'throughput')
         for key, v in of.items() if isinstance(of, dict) else ():
             if isinstance(v, (int, float)) and key != 'start_unix_ns' and \
-                    group not in ('tool', 'config', 'tls', 'verdict', 'reply'):
+                    group not in ('tool', 'config', 'tls', 'verdict', 'reply',
+                                  'blocks'):
                 want[key if short else group + '_' + key] = v
     want['errors_of_other_kinds'] = d['errors_of_other_kinds']
     return want

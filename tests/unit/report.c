@@ -1177,6 +1177,69 @@ static void test_report_memory(void)
  *   test_svg test_report_json test_report_top test_report_memory
  */
 
+/* Holm: the least p-value is held to 5% / n, the next to 5% / (n - 1). */
+static void test_stat_mark(void)
+{
+    static const struct { double p[4]; bool want[4]; } t[] = {
+        { { .01, .02, .03, .04 }, { true, false, false, false } },
+        { { .012, .016, .024, .05 }, { true, true, true, true } },
+        { { .013, .001, NAN, .5 }, { true, true, false, false } },
+        { { NAN, NAN, NAN, .05 }, { false, false, false, true } },
+        { { .0126, .9, .9, .9 }, { false, false, false, false } },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct stat_change c[4];
+        for (size_t k = 0; k < 4; k++)
+            c[k] = (struct stat_change){ .p = t[i].p[k], .significant = true };
+        stat_mark(c, 4);
+        for (size_t k = 0; k < 4; k++)
+            CHECK(c[k].significant == t[i].want[k]);
+    }
+}
+
+/* Resamples of blocks that depend on their neighbours (an autoregressive series
+ * of coefficient .6) have a mean with the true standard error, which is twice
+ * that of independent ones, and 95% intervals hold the truth; of independent
+ * ones the length is the cube root of their number. */
+static void test_stat_resample(void)
+{
+    enum { N = 120, SERIES = 150, DRAWS = 300 };
+    uint64_t state = 7;
+    double longest[2] = { 0 }, square[2] = { 0 };
+    int hold[2] = { 0 };
+    for (int s = 0; s < 2 * SERIES; s++) {
+        double v[N], means[DRAWS], part = s % 2 ? .6 : 0, x = 0;
+        for (int i = -20; i < N; i++) {
+            double u = 0;
+            for (int k = 0; k < 12; k++)
+                u += stat_random_part(&state) - .5;
+            x = part * x + u;
+            if (i >= 0)
+                v[i] = x;
+        }
+        double length = stat_run_length(v, N), low, high;
+        uint32_t times[N];
+        longest[s % 2] += length / SERIES;
+        for (int d = 0; d < DRAWS; d++) {
+            double sum = 0, n = 0;
+            stat_resample(&state, N, (size_t)fmin(ceil(length), N / 6), times);
+            for (size_t i = 0; i < N; i++) {
+                sum += times[i] * v[i];
+                n += times[i];
+            }
+            means[d] = n > 0 ? sum / n : 0;
+            square[s % 2] += means[d] * means[d] / DRAWS / SERIES;
+        }
+        stat_resampled(means, DRAWS, &low, &high);
+        hold[s % 2] += low <= 0 && high >= 0;
+    }
+    CHECK(longest[0] < 12 && longest[1] > 12);
+    CHECK(square[1] > 4 * square[0]);
+    CHECK((hold[0] >= .92 * SERIES && hold[1] >= .90 * SERIES) ||
+          (printf("lengths %.1f %.1f, hold %d %d of %d\n", longest[0],
+                  longest[1], hold[0], hold[1], SERIES), 0));
+}
+
 /* ---- intervals and comparisons against known truth ---- */
 
 enum { UNIT_FUNCTIONS = 12 };
