@@ -40355,8 +40355,13 @@ struct reflect {                        /* a server that is asked */
     struct tls_context *tls;            /* borrowed; NULL: without TLS */
     const struct reflect_header *header;        /* borrowed; of each question */
     size_t      nheader;
+    const char *const *next;            /* borrowed; targets to ask if that */
+    size_t      nnext;                  /* one does not answer */
+    struct tls_context *next_tls;       /* borrowed; of those that ask for it */
+    bool        all_tls;                /* all do */
     struct client_reply answer;         /* a ServerReflectionResponse */
     /* its own */
+    struct gp_why skipped;              /* why the first was not asked; or "" */
     const char *version;                /* that the server has; NULL: untried */
     struct net_loop net;
     struct client_conn conn;
@@ -40522,8 +40527,38 @@ static int reflect_send(struct reflect *m, const struct buf *message,
                                                    : reflect_fail(m, name, why);
 }
 
-/* Ask m's server, by reflection v1 or else v1alpha, with name in field number;
- * m->answer gets its answer, which may be an ErrorResponse. */
+/* Ask m's server with message, about name; with its first question, by
+ * reflection v1 or else v1alpha. */
+static int reflect_try(struct reflect *m, const struct buf *message,
+                       struct slice name, struct gp_why *why)
+{
+    bool first = !m->version;
+    m->version = first ? "v1" : m->version;
+    m->result.status = GP_STATUS_OK;
+    int e = reflect_send(m, message, name, why);
+    if (e && first && m->result.status == GP_STATUS_UNIMPLEMENTED) {
+        m->version = "v1alpha";
+        e = reflect_send(m, message, name, why);
+    }
+    return e;
+}
+
+/* Turn m to its next target, for why. */
+static void reflect_skip(struct reflect *m, const struct gp_why *why)
+{
+    if (!*m->skipped.text)
+        m->skipped = *why;
+    if (m->open)
+        h2_abort(&m->conn.h2);
+    m->target = *m->next++;
+    m->nnext--;
+    m->tls = m->all_tls || net_asks_tls(m->target) ? m->next_tls : NULL;
+    m->version = NULL;
+    m->ready = m->lost = m->ended = false;
+}
+
+/* Ask m's server, the first of its targets that answers, with name in field
+ * number; m->answer gets its answer, which may be an ErrorResponse. */
 static int reflect_ask(struct reflect *m, uint32_t number, struct slice name,
                        struct gp_why *why)
 {
@@ -40536,13 +40571,14 @@ static int reflect_ask(struct reflect *m, uint32_t number, struct slice name,
                         "questions; give the descriptors with --protoset FILE",
                         m->target, REFLECT_ASKED);
     pb_put_bytes(&message, number, name.p, name.n);
-    m->version = first ? "v1" : m->version;
-    m->result.status = GP_STATUS_OK;
-    int e = reflect_send(m, &message, name, why);
-    if (e && first && m->result.status == GP_STATUS_UNIMPLEMENTED) {
-        m->version = "v1alpha";
-        e = reflect_send(m, &message, name, why);
+    int e = reflect_try(m, &message, name, why);
+    while (e == GP_EIO && first && m->nnext) {
+        reflect_skip(m, why);
+        e = reflect_try(m, &message, name, why);
     }
+    if (e && *m->skipped.text && first)
+        txt_fail(why, e, "%s (nor does another target answer)",
+                 m->skipped.text);
     mem_fini(&message);
     return e;
 }
@@ -44269,17 +44305,24 @@ static void judge_queue(struct judge_verdict *v, const struct res_config *k,
 }
 
 /* Return the share of r's time without a connection, evidence if it is past
- * its threshold. */
+ * its threshold; 1 if in the end no client had one. */
 static double judge_down(struct judge_verdict *v, const struct res_config *k,
                          const struct res *r)
 {
     double whole = (double)r->elapsed_ns * (double)res_connections(k);
     double down = whole > 0 ? fmin(1, (double)r->down_ns / whole) : 0;
+    bool gone = r->gave_up && r->gave_up >= res_connections(k);
     if (down > RES_DOWN_SHARE)
         judge_because(v, "there was no connection %.0f%% of the time: %" PRIu64
                       " lost, %" PRIu64 " client%s gave up", 100 * down,
                       r->lost, r->gave_up, r->gave_up == 1 ? "" : "s");
-    return down;
+    if (!gone)
+        return down;
+    judge_because(v, "%sthe server ended, or takes no more connections%s",
+                  down > RES_DOWN_SHARE ? "" : "every connection was lost: ",
+                  down > RES_DOWN_SHARE ? ": the calls per second count the "
+                  "time without it" : "");
+    return 1;
 }
 
 /* Check whether streams or the network are the limit. */
@@ -49958,7 +50001,7 @@ static void doc_explain(struct doc_doc *d, const struct anl *a,
                         const struct doc_config *c)
 {
     static const struct doc_column column[] = {
-        { "samples", 9 }, { "category", -24 }, { "rule", -24 },
+        { "samples", 9 }, { "category", -24 }, { "rule", -22 },
         { "from", -9 }, { "function", 0 } };
     size_t rows = c->all ? a->nfunctions : c->top ? c->top : DOC_EXPLAINED_ROWS;
     doc_heading(d, "Why: the rule that decided each function's category");
@@ -52408,7 +52451,7 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
     }
     if (r->gave_up) {
         doc_plural(b, "", r->gave_up, "client");
-        txt_puts(b, " lost the connection and could not reconnect");
+        txt_puts(b, " lost the connection and got no other");
         doc_field(d, "note");
     }
     loaddoc_note_rate(d, t);
@@ -58210,6 +58253,14 @@ static int msg_open_schema(struct msg *c, const struct reflect *server)
     return e ? say_why(e, &why), EXIT_FAILED : EXIT_OK;
 }
 
+/* Print which target gave the descriptors, unless quiet or it is the first. */
+static void msg_note_server(const struct msg *c, bool quiet)
+{
+    const struct reflect *m = &c->schema.server;
+    SAY_NOTE(quiet || !*m->skipped.text, "%s; asked %s instead",
+             m->skipped.text, m->target);
+}
+
 /* True if call is one word, a method without its service. */
 static bool msg_is_word(const char *call)
 {
@@ -58684,6 +58735,7 @@ static int msg_init(struct msg *c, const struct opt_command *cmd,
     if (!status && c->interval_ns && most < 2 && !(c->stream_ns && uploads))
         status = opt_misuse(cmd, "--message-interval: no call sends two "
                             "messages");
+    msg_note_server(c, status || quiet);
     SAY_NOTE(status || !c->csv || tpl_uses_csv(&c->set) || quiet,
              "--csv %s is not used: no message or header has {{csv.COLUMN}}",
              c->csv);
@@ -59194,8 +59246,8 @@ static int loadcmd_tls(struct loadcmd_args *c, const struct opt_command *cmd)
          : say_why(tls_context_new(&c->parts.tls, k, &why), &why);
 }
 
-/* Read the headers, prepare TLS, and set *server to the first target, which may
- * be asked for descriptors. */
+/* Read the headers, prepare TLS, and set *server to the targets, the first of
+ * which that answers may be asked for descriptors. */
 static int loadcmd_server(struct loadcmd_args *c, const struct opt_command *cmd,
                           struct reflect *server)
 {
@@ -59204,6 +59256,8 @@ static int loadcmd_server(struct loadcmd_args *c, const struct opt_command *cmd,
     bool tls = c->tls || net_asks_tls(target);
     *server = (struct reflect){ .target = target,
         .tls = tls ? c->parts.tls : NULL,
+        .next = c->common.rest.text + 1, .nnext = c->common.rest.n - 1,
+        .next_tls = c->parts.tls, .all_tls = c->tls,
         .authority = c->authority ? c->authority : c->tls_config.name };
     return status ? status : msg_read_metadata(&c->msg, cmd);
 }
@@ -59971,6 +60025,7 @@ static int loadcmd_describe(struct loadcmd_args *c,
         status = say_why(c->list ? schema_list(s, json, &b, &why)
                          : schema_describe(s, c->describe, json, &b, &why),
                          &why);
+    msg_note_server(&c->msg, status || c->common.quiet);
     if (!status)
         status = say_result(out->path, &b, txt_slice(name), c->common.quiet);
     mem_fini(&b);

@@ -200,6 +200,8 @@ server_ends() {
     wait "$SPID" 2>/dev/null
     ended "$PID" 40
     same 'no client can connect again: status 3' "$ST" 3
+    has 'no client can connect again, said' "$T/early.json" \
+        'the server ended, or takes no more connections'
     holds 'no client can connect again: the run ends before its 60 s' \
         "$T/early.json" '0 < r["window"]["elapsed_ns"] < 60e9'
     start_server || return

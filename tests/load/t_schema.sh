@@ -70,6 +70,9 @@ by_reflection() {
     for mode in all alone nodep abort types; do
         sends "reflection, $mode" -H "mode: $mode"
     done
+    check 'a target that is down' 0 "$BIN" load --list 127.0.0.1:1 "$TO"
+    one_line 'a target that is down: the next one is asked' \
+        "connect 127.0.0.1:1: refused.*; asked $TO instead"
     refused 'reflection, no token' 1 'no token; give .* -H' -H 'mode: auth'
     sends 'reflection, a token' -H 'mode: auth' -H 'Authorization: Bearer t'
     refused 'reflection, another host' 1 'not at 127' -H 'mode: host'
