@@ -3,9 +3,9 @@
 
   work.py USED ROUNDS
 
-Server CPU time of a call at work 50,000, less what the server's own thread
-clock says that its handlers took (/metrics), beside that of a call at work 0:
-the difference is what a long handler costs the server elsewhere.  USED prints
+Server CPU time of a call at work 50,000, less what the server's own clock says
+that its handlers took (/metrics), beside that of a call at work 0: the
+difference is what a long handler costs the server elsewhere.  USED prints
 the CPU time of a process in ns.  Runs of the two take turns; medians, with
 their 95 % intervals by the sign test.
 """
