@@ -155,6 +155,9 @@ UNIT = $(wildcard tests/unit/*.[ch])
 .build/unit: $(UNIT) $(DEPS)
 	$(CC) $(FLAGS) -O0 -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/unit/unit.c $(LIBS)
+.build/sim: tests/truth/sim.c $(UNIT) $(DEPS)
+	$(CC) $(FLAGS) -O2 -Wno-missing-prototypes $(LINK) -o $@ \
+	  tests/truth/sim.c $(LIBS)
 .build/unit-asan: $(UNIT) $(DEPS)
 	$(CC) $(FLAGS) $(ASAN) -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/unit/unit.c $(LIBS)

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # truth.sh [PART] -- what `make truth` runs: long measurements and simulations
 # that hold figures of the program against what is known.  Without PART, all:
+#   sim      equal programs that move through phases, drawn: how often they are
+#            called different, how often intervals cover the truth: 10 s
 #   clock    handlers by samples beside the server's own clock: 90 s
 # Each part is a function here, with a limit of time.  Ends with status 1 if one
 # failed.  A busy machine makes the intervals wider.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-PARTS=${1:-clock} PY=/usr/bin/python3 failed=0
+PARTS=${1:-sim clock} PY=/usr/bin/python3 failed=0
 
+sim() { make -s .build/sim && timeout -k 5 600 .build/sim; }
 clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
 
 for part in $PARTS; do

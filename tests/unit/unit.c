@@ -19,6 +19,8 @@
 #include "net.c"
 #include "msgs.c"
 #include "cs.c"
+#include "make.c"
+#include "phases.c"
 #include "report.c"
 #include "re.c"
 #include "json.c"
