@@ -676,6 +676,7 @@ enum {
 #define STAT_LONG_BLOCKS 40.0
 #define STAT_CHANCE 2.8
 #define STAT_LONG_SUM 0.9
+#define STAT_LONG_BOTH 0.8              /* of this, in both of a pair */
 
 enum { STAT_BETA_TERMS = 200 };         /* of a continued fraction: with fewer
                                          * than 100,000 degrees of freedom its
@@ -17730,7 +17731,8 @@ struct view_times {
     size_t room;                        /* series that may still be made */
     bool full;                          /* too many sums, a difference or no
                                          * memory: no series is complete */
-    bool dependent;                     /* set by STAT: phases are too long */
+    double dependence;                  /* set by STAT: of the blocks on each
+                                         * other; 1: phases are too long */
     double effect;                      /* set by STAT: mean design effect */
 };
 
@@ -22018,8 +22020,9 @@ struct stat_share {
     double df;                          /* degrees of freedom of the interval;
                                          * INFINITY: it is not by blocks */
     size_t blocks;                      /* 0: sampling error alone is known */
-    bool   dependent;                   /* phases too long for the blocks: the
-                                         * interval is a lower bound */
+    double dependence;                  /* of the blocks on each other; above
+                                         * 1 the phases are too long for them:
+                                         * the interval is a lower bound */
     struct view_sum sum;                /* of the part */
 };
 
@@ -22096,10 +22099,11 @@ static size_t stat_residuals(const struct view_sum *part,
     return n;
 }
 
-/* Return how many waves a variance by n blocks is made of. */
-static size_t stat_waves(size_t n, bool dependent)
+/* Return how many waves a variance by n blocks is made of: fewer, which are
+ * longer, if the blocks depend on each other. */
+static size_t stat_waves(size_t n, double dependence)
 {
-    size_t most = dependent ? STAT_WAVES_LONG : STAT_WAVES;
+    size_t most = dependence > 1 ? STAT_WAVES_LONG : STAT_WAVES;
     return n / 2 < most ? n / 2 : most;
 }
 
@@ -22139,10 +22143,10 @@ static void stat_use_blocks(struct stat_share *s, const struct view_sum *all)
         return;
     const struct view_times *t = all->series->times;
     s->blocks = n;
-    s->dependent = t->dependent;
+    s->dependence = t->dependence;
     s->effect = fmax(t->effect, 1);
     if (equal > 0 && view_by_block(&s->sum)) {
-        size_t waves = stat_waves(n, t->dependent);
+        size_t waves = stat_waves(n, t->dependence);
         double variance = stat_variance(z, n, waves) / (total * total) +
                           (1 - 1 / stat_weight_factor(all)) * equal;
         s->effect = fmax(variance / equal, few ? 1 : STAT_LEAST_EFFECT);
@@ -22178,10 +22182,10 @@ static struct stat_share stat_share(const struct view_sum *part,
     return s;
 }
 
-/* Set, once for a profile, whether the phases of v's program are too long for
- * its blocks, and the mean design effect of its functions.  All functions count
- * together, by their variance: each has its chance of a false alarm, a profile
- * is to have one. */
+/* Set, once for a profile, how near the phases of v's program are to too long
+ * for its blocks, by their autocorrelation, and the mean design effect of its
+ * functions.  All functions count together, by their variance: a test of each
+ * would give every profile several chances of a false alarm. */
 static void stat_watch(struct view *v)
 {
     const struct view_sum *all = &v->total;
@@ -22203,7 +22207,7 @@ static void stat_watch(struct view *v)
                 lag[k] += z[b] * z[b - k];
         if (few)
             continue;
-        real += stat_variance(z, n, stat_waves(n, false));
+        real += stat_variance(z, n, stat_waves(n, 0));
         equal += p * (1 - p) / view_effective(all) * total * total;
     }
     if (!lags)
@@ -22211,9 +22215,10 @@ static void stat_watch(struct view *v)
     struct view_times *t = all->series->times;
     for (size_t k = 1; k <= lags; k++)
         sum += lag[k];
-    t->dependent = lag[1] > lag[0] * fmax(exp(-STAT_LONG_BLOCKS / blocks),
-                                          STAT_CHANCE / sqrt(blocks)) ||
-                   sum > lag[0] * STAT_LONG_SUM;
+    double most = fmax(exp(-STAT_LONG_BLOCKS / blocks),
+                       STAT_CHANCE / sqrt(blocks));
+    t->dependence = lag[0] > 0 ? fmax(lag[1] / most, sum / STAT_LONG_SUM) /
+                                 lag[0] : 0;
     t->effect = equal > 0 ? real / equal : 1;
 }
 
@@ -22299,13 +22304,21 @@ static double stat_welch(const double e[2], const double df[2])
     return part > 0 ? both * both / part : (double)INFINITY;
 }
 
+/* True if phases are too long in one of the profiles of s, or nearly so in both
+ * (then one of them may have escaped by chance). */
+static bool stat_dependent(const struct stat_share s[2])
+{
+    return fmax(s[0].dependence, s[1].dependence) > 1 ||
+           s[0].dependence + s[1].dependence > 2 * STAT_LONG_BOTH;
+}
+
 /* Return the change of a share from s[0] of base to s[1] of now: Newcombe's
  * interval; the p-value is Welch's where both variances are by blocks. */
 static struct stat_change stat_change_share(const struct stat_share s[2])
 {
     const struct stat_share *a = &s[0], *b = &s[1];
     struct stat_change c = { .delta = b->share - a->share, .p = NAN,
-                             .dependent = a->dependent || b->dependent };
+                             .dependent = stat_dependent(s) };
     double low[2] = { a->low, b->low }, high[2] = { a->high, b->high };
     bool known = !isnan(a->low) && !isnan(b->low);
     bool welch = known && !isinf(a->df) && !isinf(b->df);
@@ -22342,7 +22355,7 @@ static struct stat_change stat_change_time(const struct stat_share s[2],
     struct stat_change c = {
         .delta = (double)s[1].sum.value * ns[1] -
                  (double)s[0].sum.value * ns[0],
-        .dependent = s[0].dependent || s[1].dependent };
+        .dependent = stat_dependent(s) };
     c.low = c.delta - half;
     c.high = c.delta + half;
     c.p = n < STAT_LEAST_COMPARED || c.dependent ? (double)NAN
@@ -22699,6 +22712,12 @@ struct anl_trust {                      /* NAN: unknown */
     bool tick_driven;                   /* the timer fires at kernel ticks */
     double tick_clustered;              /* CPU share synchronised with ticks */
     double unsampled;                   /* share of CPU time without samples */
+    size_t blocks;                      /* of time, that intervals come from; 0:
+                                         * sampling error alone */
+    double block_ns;                    /* length of each */
+    double design_effect;               /* mean, included in effective */
+    bool dependent;                     /* phases are too long for the blocks */
+    bool crowded;                       /* too many sums for blocks */
     double timing;                      /* bound of the error of a share by the
                                          * timer; 0: none is known */
     double switches, timer_late_ns;     /* as in fig */
@@ -23746,8 +23765,10 @@ static void anl_run_calls(struct anl *a)
         return;
     if (!clock)
         squares = fmax(0, view_row_squares(&a->view.total) - squares);
-    double error = STAT_Z * unit *
-                   sqrt(squares * stat_weight_factor(&a->view.total));
+    const struct stat_share of = a->finding[CAT_PROFILER].share;
+    double error = stat_student(of.df) * unit *
+                   sqrt(squares * stat_weight_factor(&a->view.total) *
+                        of.effect);
     if (!a->cpu_profile) {              /* its samples are of no CPU time */
         out = 0;
         error = clock ? 0 : (double)NAN;
@@ -23819,6 +23840,24 @@ static double anl_timing(const struct anl *a)
     return a->cpu_profile && bound > 0 ? fmin(bound, 1) : 0;
 }
 
+/* Note what the intervals of a come from. */
+static void anl_trust_blocks(struct anl *a)
+{
+    static const struct view_sum none = {0};
+    struct anl_trust *t = &a->trust;
+    const struct view_series *y = a->view.total.series;
+    struct stat_share s = stat_share(&none, &a->view.total);
+    t->design_effect = NAN;
+    t->crowded = y && y->times->full && !a->view.negative;
+    if (!s.blocks)
+        return;
+    t->blocks = s.blocks;
+    t->block_ns = (double)y->times->ns;
+    t->design_effect = y->times->effect;
+    t->dependent = s.dependence > 1;
+    t->effective /= s.effect;
+}
+
 /* Compute how far the samples can be trusted. */
 static void anl_run_trust(struct anl *a)
 {
@@ -23827,6 +23866,7 @@ static void anl_run_trust(struct anl *a)
     double period = anl_period_ns(a->pp);
     t->samples = (double)a->view.counted;
     t->effective = view_effective(&a->kept);
+    anl_trust_blocks(a);
     t->hz_asked = anl_known_or(c->hz_asked, period > 0 ? 1e9 / period : NAN);
     t->hz_delivered = anl_known_or(c->hz_delivered, a->use.cpu_ns > 0 ?
                              t->samples / a->use.cpu_ns * 1e9 : NAN);
@@ -24692,6 +24732,10 @@ struct compare_diff {
     size_t shared;                      /* rows in both */
     double known[2];                    /* their part of base's and now's self
                                          * time; NAN: there is none */
+    bool   dependent;                   /* nothing was tested: phases are too
+                                         * long for the windows */
+    bool   sampling;                    /* one of them has no blocks of time:
+                                         * sampling error alone */
     bool   unrelated;                   /* hardly a function is in both; not
                                          * with --by: addresses change */
 };
@@ -24761,6 +24805,9 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
         return;                         /* no sample, or nothing in sum */
     c->self = compare_test(d, c->flat, d->per_call);
     c->total = compare_test(d, c->cum, d->per_call);
+    d->dependent |= c->self.dependent || c->total.dependent;
+    for (int i = 0; i < 2; i++)
+        d->sampling |= c->cum[i].n > 0 && !c->cum[i].blocks;
     if (!anl_table(d->now).by)
         compare_classify(c, d);
     d->n++;
@@ -24944,6 +24991,8 @@ struct compare_assert {
                                          * profile where they are more */
     bool   sampling;                    /* the interval is of the sampling error
                                          * alone */
+    bool   dependent;                   /* phases are too long for a window: not
+                                         * resolved */
     bool   judged;                      /* value is known, and re matches */
     enum stat_outcome outcome;          /* if so */
 };
@@ -25061,7 +25110,8 @@ static void compare_assert_share(struct compare_assert *t, const struct anl *a,
     t->low = exact ? s->share : s->low;
     t->high = exact ? s->share : s->high;
     t->timing = exact ? 0 : a->trust.timing;
-    t->sampling = !exact && !a->pp->blocks.n;
+    t->sampling = !exact && !s->blocks;
+    t->dependent = s->dependence > 1;
 }
 
 /* Set t's figure to the change from s[0] of base to s[1] of a. */
@@ -25079,7 +25129,8 @@ static void compare_assert_delta(struct compare_assert *t, const struct anl *a,
         t->timing += of[i]->trust.timing *
                      (t->ns ? (double)of[i]->view.total.value *
                               of[i]->ns_per_unit / of[i]->calls : 1);
-    t->sampling = !a->pp->blocks.n || !base->pp->blocks.n;
+    t->sampling = !s[0].blocks || !s[1].blocks;
+    t->dependent = c.dependent;
 }
 
 /* Measure t on functions of a and base; base->pp is NULL without one. */
@@ -25117,8 +25168,10 @@ static void compare_assert_decide(struct compare_assert *t, const struct anl *a)
     double low = t->low, high = t->high, gap = fabs(near.value - t->value);
     t->low -= t->timing;
     t->high += t->timing;
-    t->outcome = stat_outcome(&t->bound, t->low, t->high);
-    if (t->outcome != STAT_UNRESOLVED || isnan(t->low) || isnan(t->high))
+    t->outcome = t->dependent ? STAT_UNRESOLVED
+               : stat_outcome(&t->bound, t->low, t->high);
+    if (t->outcome != STAT_UNRESOLVED || t->dependent || isnan(t->low) ||
+        isnan(t->high))
         return;
     near.value += near.value > t->value ? -t->timing : t->timing;
     t->more = gap > t->timing ? stat_more_data(&near, t->value, low, high)
@@ -25174,7 +25227,10 @@ static void compare_put_figure(struct buf *b, const struct compare_assert *t,
 /* Append what would resolve t: more samples, runs, or nothing. */
 static void compare_put_more(struct buf *b, const struct compare_assert *t)
 {
-    if (isnan(t->more)) {
+    if (t->dependent) {
+        txt_puts(b, ".  The program's phases are too long for this window: "
+                    "take several (--runs, --base repeated)");
+    } else if (isnan(t->more)) {
         txt_puts(b, ".  Its interval is not known");
     } else if (t->more > COMPARE_MOST_TIMES) {
         txt_puts(b, t->timing > 0 ? ".  More samples do not resolve it: the "
@@ -45192,7 +45248,7 @@ static struct stat_change judge_change(const struct judge_report *t,
     const struct judge_run_figure *row = judge_run_row(name);
     const struct judge_profile *p = t->old_profile, *q = t->profile;
     double old[JUDGE_BOOTS], now[JUDGE_BOOTS];
-    struct stat_change c = { NAN, NAN, NAN, NAN, false };
+    struct stat_change c = { .delta = NAN, .low = NAN, .high = NAN, .p = NAN };
     v[0] = f[0].value;
     v[1] = f[1].value;
     if (row && t->nrun > 1 && t->old_nrun > 1) {
@@ -45201,7 +45257,8 @@ static struct stat_change judge_change(const struct judge_report *t,
     }
     double delta = v[1] - v[0];
     if (f->by == JUDGE_EXACT)
-        c = (struct stat_change){ delta, delta, delta, NAN, false };
+        c = (struct stat_change){ .delta = delta, .low = delta, .high = delta,
+                                  .p = NAN };
     if (txt_equal(name, txt_slice("errors")) && t->boot.r && t->old_boot.r) {
         for (size_t i = 0; i < JUDGE_BOOTS; i++)
             now[i] = t->boot.failed[i] - t->old_boot.failed[i];
@@ -45212,8 +45269,8 @@ static struct stat_change judge_change(const struct judge_report *t,
         double down = hypot(q->cpu_ns - q->low_ns, p->high_ns - p->cpu_ns);
         double up = hypot(q->high_ns - q->cpu_ns, p->cpu_ns - p->low_ns);
         double half = delta > 0 ? down : up;
-        c = (struct stat_change){ delta, delta - down, delta + up,
-                                  stat_tail(STAT_Z * delta / half), false };
+        c = (struct stat_change){ .delta = delta, .low = delta - down,
+            .high = delta + up, .p = stat_tail(STAT_Z * delta / half) };
     }
     if (f->by != JUDGE_DRAWN || isnan(delta) ||
         !judge_boot_values(&t->old_boot, f[0].drawn, v[0], old) ||
@@ -45249,7 +45306,7 @@ static bool judge_delta(const struct judge_report *t, struct slice name,
                       &f[0]))
         return false;
     double v[2] = { NAN, NAN };
-    struct stat_change c = { NAN, NAN, NAN, NAN, false };
+    struct stat_change c = { .delta = NAN, .low = NAN, .high = NAN, .p = NAN };
     if (t->old)
         c = judge_change(t, inner, f, v);
     double scale = share && !part ? (v[0] > 0 ? v[0] : (double)NAN) : 1;
@@ -49582,6 +49639,32 @@ static void doc_timing(struct doc_doc *d, const struct anl *a)
     doc_field(d, "Timing");
 }
 
+/* Append what the intervals come from. */
+static void doc_intervals(struct doc_doc *d, const struct anl *a)
+{
+    const struct anl_trust *t = &a->trust;
+    struct buf *b = &d->cell;
+    if (!(t->effective > 0))
+        return;                         /* there are none */
+    if (!t->blocks) {
+        txt_puts(b, t->crowded ? "sampling error alone: too many functions to "
+                                 "sum up by time"
+                    : "sampling error alone: the profile does not say when its "
+                      "samples were taken");
+    } else {
+        doc_count(b, "by ", (double)t->blocks, " blocks of ");
+        doc_time(b, "", t->block_ns, "");
+        txt_putf(b, " (design effect %.2g)", t->design_effect);
+    }
+    if (t->dependent) {
+        d->tone = DOC_WARN;
+        txt_puts(b, ".  The program's phases are longer than this window "
+                    "resolves: intervals are lower bounds.  Compare several "
+                    "runs: --runs, and --base repeated");
+    }
+    doc_field(d, "Intervals");
+}
+
 /* Append the part Trust: what limits the samples' accuracy. */
 static void doc_trust(struct doc_doc *d, const struct anl *a)
 {
@@ -49592,6 +49675,7 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     if (t->effective > 0 && t->effective < 0.99 * t->samples)
         doc_count(b, " (effective number of samples ", t->effective, ")");
     doc_field(d, "Samples");
+    doc_intervals(d, a);
     if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
         if (!isnan(t->hz_asked))
             doc_count(b, "", t->hz_asked, " Hz requested");
@@ -50286,9 +50370,14 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     doc_count(b, "", (double)x->tested, c->by ? " rows" : " functions");
     txt_puts(b, " differ by more than chance, in total or self "
              "(Benjamini-Yekutieli, false discovery rate 5%)");
-    if (x->n > x->tested)
+    if (x->n > x->tested && !x->dependent)
         doc_count(b, "; ", (double)(x->n - x->tested),
                   " more have too few samples to tell");
+    txt_puts(b, x->dependent ? ".  Not tested: the program's phases are longer "
+                "than one window resolves.  Compare several runs: --runs, and "
+                "--base repeated"
+              : x->sampling ? ".  Intervals are of the sampling error alone: "
+                "differences between runs are not in them" : "");
     doc_field(d, "Significant");
     if (x->ntotal)
         doc_changes(d, x, c, true);
@@ -50615,6 +50704,9 @@ static void doc_js_trust(struct js *j, const struct anl *a)
     js_field_open(j, "trust", '{');
     js_field_int(j, "samples", t->samples);
     js_field_num(j, "effective", t->effective);
+    js_field_int(j, "blocks", (double)t->blocks);
+    js_field_num(j, "design_effect", t->design_effect);
+    js_field_bool(j, "dependence", t->dependent);
     js_field_int(j, "hz_asked", t->hz_asked);
     js_field_num(j, "hz_delivered", t->hz_delivered);
     js_field_num(j, "coverage", t->coverage);
@@ -50915,6 +51007,8 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
     js_field_num(j, "base_shared_share", d->known[0]);
     js_field_num(j, "shared_share", d->known[1]);
     js_field_bool(j, "unrelated", d->unrelated);
+    js_field_bool(j, "dependence", d->dependent);
+    js_field_bool(j, "sampling_error_alone", d->sampling);
     js_field_int(j, "tested", (double)d->tested);
     js_field_int(j, "significant", (double)d->significant);
     js_field_open(j, "functions", '[');

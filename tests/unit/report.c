@@ -104,6 +104,118 @@ static void test_kish(void)
     CHECK(isnan(s.share) && isnan(s.low));
 }
 
+/* Make part and all sums of x and y by n blocks, as of samples of 1. */
+static void unit_series(struct view_times *t, struct view_sum *part,
+                        const float *x, struct view_sum *all, const float *y)
+{
+    for (size_t b = 0; b < t->n; b++) {
+        view_sum_add(part, (int64_t)x[b], (int64_t)x[b]);
+        view_sum_add(all, (int64_t)y[b], (int64_t)y[b]);
+    }
+    part->series = view_series(t);
+    all->series = view_series(t);
+    memcpy(part->series->sum, x, t->n * sizeof *x);
+    memcpy(all->series->sum, y, t->n * sizeof *y);
+}
+
+/* Two shares by 20 blocks: variance and design effect worked by hand, Welch's
+ * test of their difference.  Blocks that do not help are not used. */
+static void test_stat_blocks(void)
+{
+    static const float x[][20] = {
+        { 20, 19, 30, 21, 21, 26, 23, 14, 22, 19, 11, 22, 13, 21, 11, 27, 14,
+          18, 24, 43 },
+        { 36, 18, 16, 11, 19, 23, 20, 23, 42, 16, 20, 30, 34, 22, 33, 27, 21,
+          19, 18, 21 } };
+    static const float y[][20] = {
+        { 99, 104, 104, 96, 100, 101, 101, 104, 101, 97, 96, 98, 102, 106, 96,
+          101, 99, 95, 97, 103 },
+        { 99, 96, 94, 97, 98, 103, 98, 106, 96, 105, 98, 98, 100, 95, 105, 97,
+          104, 94, 99, 97 } };
+    struct arena arena = {0};
+    struct view_times t = { .arena = &arena, .n = 20, .each = 1, .ns = 1,
+                            .room = 100, .effect = 2 };
+    struct view_sum part[3] = {{0}}, all[3] = {{0}};
+    struct stat_share s[2];
+    for (int i = 0; i < 2; i++) {
+        unit_series(&t, &part[i], x[i], &all[i], y[i]);
+        s[i] = stat_share(&part[i], &all[i]);
+        CHECK(s[i].blocks == 20 && s[i].df > 9.9 && s[i].df < 10.1);
+    }
+    CHECK(fabs(s[0].share - 0.2095) < 1e-9);
+    CHECK(fabs(s[0].effect - 3.74307) < 0.001);
+    CHECK(fabs(s[1].effect - 3.90782) < 0.001);
+    CHECK(fabs(s[0].n * s[0].effect - 2000) < 1e-6);
+    struct stat_change c = stat_change_share(s);
+    CHECK(fabs(c.delta - 0.02749) < 1e-5);
+    CHECK(fabs(c.p - stat_tail_student(1.06435, 19.9007)) < 1e-4);
+    CHECK(c.low < 0 && c.high > 0 && c.low > -0.05 && c.high < 0.11);
+    CHECK(!c.dependent);
+    /* None of it: as much design effect as the profile's mean. */
+    s[0] = stat_share(&(struct view_sum){0}, &all[0]);
+    CHECK(s[0].blocks == 20 && isinf(s[0].df));
+    CHECK(fabs(s[0].n - 1000) < 1e-6 && s[0].low <= 0);
+    CHECK(fabs(s[0].high - 3.8415 / 1003.8) < 1e-4);
+    /* In three blocks: never less than by chance. */
+    float few[20] = { [3] = 4, [4] = 3, [11] = 4 };
+    unit_series(&t, &part[2], few, &all[2], y[0]);
+    s[0] = stat_share(&part[2], &all[2]);
+    CHECK(isinf(s[0].df) && s[0].effect >= 1);
+    /* An idle process: fewer blocks than needed. */
+    float idle[20] = { 50, 60, 40, 55, 1 }, some[20] = { 20, 10, 15, 5 };
+    struct view_sum in = {0}, of = {0};
+    unit_series(&t, &in, some, &of, idle);
+    s[0] = stat_share(&in, &of);
+    CHECK(!s[0].blocks && isinf(s[0].df) && s[0].effect <= 1);
+    CHECK(fabs(s[0].n - 206) < 1e-9);
+    /* Phases too long in one: nothing is tested. */
+    t.dependence = 1.1;
+    s[0] = stat_share(&part[0], &all[0]);
+    s[1] = stat_share(&part[1], &all[1]);
+    CHECK(s[0].df < 4.1);
+    c = stat_change_share(s);
+    CHECK(c.dependent && isnan(c.p) && !isnan(c.low));
+    t.full = true;                      /* no memory */
+    s[0] = stat_share(&part[0], &all[0]);
+    CHECK(!s[0].blocks && s[0].effect <= 1);
+    mem_arena_fini(&arena);
+}
+
+/* Programs in phases, drawn: equal ones do not differ, intervals cover the
+ * truth, longer phases are recognised; make truth T=sim draws more. */
+static void test_stat_phases(void)
+{
+    static const struct phases two = { "", 2, { { 1, 0 }, { 0, 1 } }, 0.5,
+                                       false };
+    static const struct phases more = { "", 2, { { 1, 0 }, { 0, 1 } }, 0.6,
+                                        false };
+    static const struct phases many = { "", 8,
+        { { .40, .20, .10, .10, .08, .06, .04, .02 },
+          { .20, .10, .20, .15, .10, .10, .10, .05 } }, 0.5, false };
+    struct phases_count n[5] = {{0}};
+    struct cat_rules rules;
+    uint64_t seed = 20230101;
+    CHECK(!cat_rules_init(&rules, (struct slice){0}, "", NULL));
+    for (int i = 0; i < 40; i++) {
+        phases_pair(&two, &two, 10, 10000, 50, &seed, &rules, &n[0]);
+        phases_pair(&many, &many, 50, 10000, 50, &seed, &rules, &n[1]);
+    }
+    for (int i = 0; i < 10; i++) {
+        phases_pair(&two, &two, 1000, 10000, 50, &seed, &rules, &n[2]);
+        phases_pair(&two, &more, 10, 10000, 50, &seed, &rules, &n[3]);
+        phases_pair(&two, &two, 200, 10000, 0, &seed, &rules, &n[4]);
+    }
+    for (int i = 0; i < 2; i++) {       /* of 40: 6% and 2.5 of its errors */
+        CHECK(n[i].different <= 6 && n[i].refused_pairs <= 2);
+        CHECK(n[i].covered >= 0.9 * n[i].rows);
+        CHECK(n[i].covered < n[i].rows);
+    }
+    CHECK(n[2].refused_pairs >= 9 && n[2].different == 0);
+    CHECK(n[3].different >= 7);
+    CHECK(n[4].different >= 5);         /* without blocks: they seem to */
+    cat_rules_fini(&rules);
+}
+
 /* The category of a function called name in a program, by the built-in rules.
  * hint is another function of the program, which tells its language; module and
  * file of the function may be "". */
