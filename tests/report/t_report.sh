@@ -6,7 +6,8 @@
 
 # ageless FILE: its sum, without what the clock changes.
 ageless() {
-    sed -E 's/"age_ns": ?[0-9]+//; s/[0-9]+ (s|min|h|days) old//' "$1" | cksum
+    sed -E '/^[ *-]+Age\W/d; s/"age_ns": ?([0-9]+|null)//
+        s/[0-9]+ (s|min|h|days) old//' "$1" | cksum
 }
 
 formats() {

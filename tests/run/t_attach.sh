@@ -19,12 +19,12 @@ attached() {
     address=$(sed -n 's/^listening on //p' "$T/$file.lines" | head -n 1)
     [ -n "$address" ] ||
         { fail "$name: starts" "$(tail_of "$T/$file.err")"; return; }
-    timeout 60 "$BIN" load -q -c 4 -d 8s -f json -o "$T/$file.json" \
+    timeout 60 "$BIN" load -q -c 4 -d 5s -f json -o "$T/$file.json" \
         "$address" >/dev/null 2>&1 </dev/null &
     load=$!
     STARTED+=("$load")
     wait_for 20 grep -Eq '^calls [1-9]' "$T/$file.lines"
-    check "$name: attach" 0 "$BIN" attach -d 3s --hz 500 -o "$T/$file.pb" \
+    check "$name: attach" 0 "$BIN" attach -d 2s --hz 500 -o "$T/$file.pb" \
         --svg "$T/$file.svg" "$PID"
     has "$name: the short report" "$ERR" "$file\\.pb"
     wait "$load"

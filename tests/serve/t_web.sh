@@ -80,16 +80,21 @@ fetched() {
         -H 'Host: evil.example' "$url/status"
 }
 
-# All of it, beside calls that go on.
+# Calls that go on beside all that: few, each with much work, so that a second
+# has samples of svc_work and the CPU is left to what is asked.
+WORK='-w 200000' CALLS='-r 1000'
+
 asked() {
-    web_server --debug 127.0.0.1:0 || return
+    # shellcheck disable=SC2086 # options
+    web_server --debug 127.0.0.1:0 $WORK || return
     at_once first curl -sSf -o "$T/first.pb" \
         "http://127.0.0.1:$WEB/debug/pprof/profile?seconds=1"
     wait_for 10 waiting_one
     check 'calls to be counted' 0 "$BIN" load -c 2 -n 1000 "127.0.0.1:$PORT"
     came first >/dev/null
     web metrics 2000
-    at_once load "$BIN" load -c 2 -d 300s "127.0.0.1:$PORT"
+    # shellcheck disable=SC2086
+    at_once load "$BIN" load -c 2 $CALLS -d 300s "127.0.0.1:$PORT"
     at_once slow "$PY" tests/serve/web.py "$WEB" "$T" slow
     fetched
     web http "$SPID" "127.0.0.1:$PORT"
@@ -109,14 +114,19 @@ hundreds() {
     printf '#!/bin/sh\nPATH=/var/empty exec "%s" "$@"\n' "$BIN" >"$T/bare"
     chmod +x "$T/bare"
     local BIN=$T/bare
-    web_server --debug 127.0.0.1:0 || return
-    at_once load "$BIN" load -c 1 -d 4s "127.0.0.1:$PORT"
+    # shellcheck disable=SC2086
+    web_server --debug 127.0.0.1:0 $WORK || return
+    # shellcheck disable=SC2086
+    at_once load "$BIN" load -c 1 $CALLS -d 4s "127.0.0.1:$PORT"
     web windows 200
     check 'calls beside windows by the hundred' 0 came load
     stop_server 'ends with status 0 after windows by the hundred'
 
-    web_server --debug 127.0.0.1:0 --profile 60s --hz 500 --svg none || return
-    at_once load "$BIN" load -c 1 -d 2s "127.0.0.1:$PORT"
+    # shellcheck disable=SC2086
+    web_server --debug 127.0.0.1:0 --profile 60s --hz 500 --svg none $WORK ||
+        return
+    # shellcheck disable=SC2086
+    at_once load "$BIN" load -c 1 $CALLS -d 2s "127.0.0.1:$PORT"
     web signals "$SPID" 30
     check 'calls beside SIGUSR1' 0 came load
     stop_server 'ends with status 0 after SIGUSR1'
