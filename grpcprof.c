@@ -29114,7 +29114,7 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  * that is left out has none, and no comparison but != holds.  The same is so
  * for the fields of a reply without messages.
  *
- * Invariant  a reply's bytes are hostile: each step reads a message once, so
+ * Invariant  a reply's bytes are hostile: each step reads each byte once, so
  *            that a check takes time linear in the reply, and no memory.
  */
 
@@ -29195,6 +29195,15 @@ static struct check_value check_read(const struct pb_field *f)
                                  .bytes = pb_slice(f) };
 }
 
+/* True if what has wire's type can be f's value, or several packed; protobuf's
+ * parsers take anything else for an unknown field. */
+static bool check_fits(const struct dsc_field *f, enum pb_type wire)
+{
+    enum pb_type own = dsc_types[f->type].wire;
+    return wire == own || (f->repeated && wire == PB_BYTES &&
+                           dsc_types[f->type].form < DSC_TEXT);
+}
+
 /* True if the entry of a map has x's key; set *v to its value. */
 static bool check_entry(const struct check_step *x, struct slice entry,
                         struct check_value *v)
@@ -29205,9 +29214,9 @@ static bool check_entry(const struct check_step *x, struct slice entry,
     enum dsc_type type = x->key_field.type;
     *v = (struct check_value){ .there = true, .sent = true };
     while (pb_get_field(&in, &f) > 0)
-        if (f.number == 1)
+        if (f.number == 1 && check_fits(&x->key_field, f.type))
             key = check_read(&f);
-        else if (f.number == 2)
+        else if (f.number == 2 && check_fits(&x->value, f.type))
             *v = check_read(&f);
     return type == DSC_STRING ? txt_equal(key.bytes, x->key)
          : dsc_integer(type, key.bits) == x->at;
@@ -29232,31 +29241,44 @@ static struct check_value check_packed(const struct check_step *x,
     return v;
 }
 
-/* Return what x gives of the message m. */
-static struct check_value check_step(const struct check_step *x, struct slice m)
+/* Set *v to what c's steps from i on give of the message m; n counts the
+ * elements that each step has passed.  A message in several parts is walked
+ * part by part: what a later one has counts, and lists go on. */
+static void check_walk(const struct check *c, size_t i, struct slice m,
+                       uint64_t *n, struct check_value *v)
 {
+    const struct check_step *x = &c->step[i];
     struct pb_in in = pb_of(m);
     struct pb_field f;
-    struct check_value v = {0}, entry;
     enum dsc_form form = dsc_types[x->f.type].form;
-    uint64_t n = 0;
-    while (pb_get_field(&in, &f) > 0) {
-        if (f.number != x->f.number)
+    bool last = i + 1 == c->n;
+    v->there |= last && x->pick == CHECK_ONE && !x->f.repeated &&
+                form != DSC_NESTED;
+    while ((x->pick != CHECK_AT || n[i] <= x->at) &&
+           pb_get_field(&in, &f) > 0) {
+        struct check_value part;
+        if (f.number != x->f.number || !check_fits(&x->f, f.type))
             continue;
-        if (x->f.repeated && f.type == PB_BYTES && form < DSC_TEXT) {
-            entry = check_packed(x, &f, &n);
-            v = entry.there ? entry : v;
-        } else if (x->pick == CHECK_KEY) {
-            if (check_entry(x, pb_slice(&f), &entry))
-                v = entry;              /* the last one counts */
-        } else if (x->pick == CHECK_ONE || n++ == x->at) {
-            v = check_read(&f);
+        if (f.type == PB_BYTES && form < DSC_TEXT) {
+            part = check_packed(x, &f, &n[i]);
+            *v = part.there ? part : *v;
+            continue;
         }
-        if (x->pick == CHECK_AT && v.there)
-            break;
+        if (x->pick == CHECK_KEY) {     /* the last entry of a key counts */
+            if (!check_entry(x, pb_slice(&f), &part))
+                continue;
+            memset(&n[i + 1], 0, (c->n - i - 1) * sizeof *n);
+            *v = (struct check_value){0};
+        } else {
+            if (x->pick == CHECK_AT && n[i]++ != x->at)
+                continue;
+            part = check_read(&f);
+        }
+        if (last)
+            *v = part;
+        else
+            check_walk(c, i + 1, part.bytes, n, v);
     }
-    v.there |= x->pick == CHECK_ONE && !x->f.repeated && form != DSC_NESTED;
-    return v;
 }
 
 /* True if v, of field f, is not 0, empty or left out. */
@@ -29323,11 +29345,11 @@ static void check_say(const struct dsc *d, const struct dsc_field *f,
  * expression and what was found. */
 static bool check_holds(const struct check *c, struct slice m, struct buf *b)
 {
-    struct check_value v = { .there = true, .bytes = m };
+    struct check_value v = {0};
+    uint64_t n[CHECK_STEPS_MOST] = {0};
     if (c->count)
         return true;                    /* see check_ends */
-    for (size_t i = 0; i < c->n && v.there; i++)
-        v = check_step(&c->step[i], v.bytes);
+    check_walk(c, 0, m, n, &v);
     const struct check_step *last = &c->step[c->n - 1];
     struct dsc_field f = *check_field(last);
     if (check_compare(c, &f, &v))

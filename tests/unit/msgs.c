@@ -226,6 +226,24 @@ static void test_check(void)
         { "!username", true, true }, { "username == a", false, true },
         { "oauth_scope == \"\"", false, true }, { "username != a", true, true },
     };
+    /* payload (1) in two parts; fields of another wire type, which are not
+     * there: username (2) a varint, payload.type (1) bytes */
+    static const struct { const char *text, *reply; char holds; } parts[] = {
+        { "payload.body == YWJj", "\x0a\x05\x12\x03" "abc\x0a\x02\x08\x01",
+          'y' },
+        { "payload.type == 1", "\x0a\x05\x12\x03" "abc\x0a\x02\x08\x01", 'y' },
+        { "payload.type == 1", "\x0a\x02\x08\x01\x0a\x05\x12\x03" "abc",
+          'y' },
+        { "payload.body == YWJj", "\x0a\x03\x12\x01x\x0a\x05\x12\x03" "abc",
+          'y' },
+        { "payload.body == eA==", "\x0a\x03\x12\x01x\x0a\x05\x12\x03" "abc",
+          'n' },
+        { "username", "\x10\x01", 'n' }, { "!username", "\x10\x01", 'y' },
+        { "username == a", "\x12\x01" "a\x10\x01", 'y' },
+        { "payload.type", "\x0a\x03\x0a\x01\x01", 'n' },
+        { "payload", "\x08\x01", 'n' },
+        { "payload.type == 0", "\x08\x01", 'n' },
+    };
     static const char reply[] = "\x0a\x05\x12\x03" "abc\x12\x05" "tea\xc3\xa9";
     struct slice protos = { (const char *)svc_protos, sizeof svc_protos };
     struct slice m = { reply, sizeof reply - 1 };
@@ -246,6 +264,15 @@ static void test_check(void)
         CHECK((b.len != 0) == (t[i].holds == 'n'));
         for (size_t n = 0; n < m.n; n++)        /* truncated: no crash */
             (void)check_holds(&c, (struct slice){ reply, n }, &b);
+        mem_fini(&b);
+        check_fini(&c);
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        struct check c;
+        struct buf b = {0};
+        CHECK(!check_init(&c, &d, s, parts[i].text, &why));
+        CHECK(check_holds(&c, txt_slice(parts[i].reply), &b) ==
+              (parts[i].holds == 'y'));
         mem_fini(&b);
         check_fini(&c);
     }
