@@ -579,6 +579,10 @@ enum {
 
     REC_LAG_TICKS = 2,          /* see rec_lag_ns */
 
+    /* Samples of a thread between two random periods of its counter.  A change
+     * costs half a sample, and interrupts the CPU that the thread is on. */
+    REC_SAME_SAMPLES = 32,
+
     /* Most CPU time that a switch takes from a thread: 24 us where an idle CPU
      * of a virtual machine is woken. */
     REC_SWITCH_NS = 50000,
@@ -10415,6 +10419,22 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
     return armed ? GP_OK : GP_EIO;
 }
 
+/* perf: start the counter's period again, now of ns. */
+static void smp_perf_vary(const struct smp_timer *t, int64_t ns)
+{
+    uint64_t period = (uint64_t)ns;
+    ioctl(t->fd, PERF_EVENT_IOC_PERIOD, &period);
+}
+
+/* Return a period of 3/4 to 5/4 of that of hz, on average that, by a number at
+ * random: work that repeats itself in a period, or in a part or a few of them,
+ * would be sampled at the same place for long [McCanne and Torek 1993]. */
+static int64_t smp_random_period(unsigned hz, uint32_t random)
+{
+    int64_t period = 1000000000 / hz;
+    return period - period / 4 + random % (period / 4 * 2 + 1);
+}
+
 struct smp_engine {
     const char *name;
     bool ticks;                         /* driven by the kernel's tick */
@@ -10423,16 +10443,18 @@ struct smp_engine {
     int (*set)(unsigned hz, struct gp_why *why);
     int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz);
     void (*disarm)(struct smp_timer *t);
+    /* Let a thread's timer fire every ns from now on; or NULL. */
+    void (*vary)(const struct smp_timer *t, int64_t ns);
 };
 
 static const struct smp_engine smp_itimer = {
-    "itimer", true, false, smp_itimer_set, NULL, NULL };
+    "itimer", true, false, smp_itimer_set, NULL, NULL, NULL };
 static const struct smp_engine smp_thread = {
-    "thread", true, false, NULL, smp_thread_arm, smp_timer_disarm };
+    "thread", true, false, NULL, smp_thread_arm, smp_timer_disarm, NULL };
 static const struct smp_engine smp_perf = {
-    "perf", false, false, NULL, smp_perf_arm, smp_perf_disarm };
+    "perf", false, false, NULL, smp_perf_arm, smp_perf_disarm, smp_perf_vary };
 static const struct smp_engine smp_wall = {
-    "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm };
+    "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm, NULL };
 
 /* Return the samples per second of its clock that engine delivers at hz. */
 static unsigned smp_expected_hz(const struct smp_engine *engine, unsigned hz)
@@ -15750,6 +15772,8 @@ struct rec_thread {
     int64_t  beyond_ns;                 /* time between samples beyond the
                                          * period, so far; at most 0 */
     uint32_t switches;                  /* at its last sample */
+    int64_t  period_ns;                 /* of its timer; 0: as asked for */
+    unsigned same;                      /* samples at this period */
     struct smp_timer timer;             /* armed while the thread lives */
     bool     over;                      /* it said that it ends */
     uint32_t scan;                      /* the last scan that saw it */
@@ -16208,8 +16232,10 @@ static void rec_charge_switches(struct rec_thread *t,
 {
     int64_t period, longest = rec_longest_gap(&period);
     int64_t now = s->cpu_ns, beyond = 0;
+    period = t->period_ns ? t->period_ns : period;
     int32_t n = (int32_t)(s->switches - t->switches);
-    if (t->sample_ns && s->switches && now - t->sample_ns <= longest)
+    bool known = t->same++ && t->sample_ns && s->switches;
+    if (known && now - t->sample_ns <= longest)
         beyond = t->beyond_ns + now - t->sample_ns - period;
     t->beyond_ns = beyond > 0 ? 0 : beyond > -period ? beyond : -period;
     if (n * (int64_t)REC_SWITCH_NS < beyond)
@@ -16307,7 +16333,25 @@ static void rec_arm(struct rec_thread *t)
         t->tid == rec_one.drain_tid)
         return;
     t->timer.armed = !e->arm(&t->timer, t->tid, rec_one.want.hz);
+    t->period_ns = 0;
+    t->same = 0;
     rec_data.total.unarmed += !t->timer.armed;
+}
+
+/* Give another period to timers that have had REC_SAME_SAMPLES at one, if the
+ * engine can.  Each change costs half a period: the timer starts again. */
+static void rec_vary_periods(void)
+{
+    for (size_t i = 0; rec_one.engine->vary && i < rec_data.nthreads; i++) {
+        struct rec_thread *t = &rec_data.thread[i];
+        uint32_t random;
+        if (!t->timer.armed || t->same < REC_SAME_SAMPLES ||
+            getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+            continue;
+        t->period_ns = smp_random_period(rec_one.want.hz, random);
+        t->same = 0;
+        rec_one.engine->vary(&t->timer, t->period_ns);
+    }
 }
 
 /* Disarm t's timer, if it has one. */
@@ -16472,6 +16516,7 @@ static void *rec_drain(void *arg)
     while (!rec_one.stop) {
         struct timespec until;
         rec_drain_ring();
+        rec_vary_periods();
         if (!rec_one.target)
             rec_scan_threads(false, false);
         rec_end_block(REC_BLOCK_MS * 1000000);

@@ -4,14 +4,20 @@
 #   sim      equal programs that move through phases, drawn: how often they are
 #            called different, how often intervals cover the truth: 10 s
 #   clock    handlers by samples beside the server's own clock: 90 s
+#   grid     bursts between sleeps, by perf and by thread: 5 minutes
 # Each part is a function here, with a limit of time.  Ends with status 1 if one
 # failed.  A busy machine makes the intervals wider.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-PARTS=${1:-sim clock} PY=/usr/bin/python3 failed=0
+PARTS=${1:-sim clock grid} PY=/usr/bin/python3 failed=0
 
 sim() { make -s .build/sim && timeout -k 5 600 .build/sim; }
 clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
+
+grid() {
+    make -s .build/sleeper &&
+        timeout -k 5 600 "$PY" tests/truth/grid.py ./grpcprof .build/sleeper
+}
 
 for part in $PARTS; do
     declare -F "$part" >/dev/null ||

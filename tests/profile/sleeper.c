@@ -4,18 +4,22 @@
  *   sleeper TIMER HZ SECONDS BURST_US BURSTS SLEEP_US OUT.pb
  *
  * TIMER none: take no profile.  A burst is burn_f() for 3/5 of its length, some
- * system calls, and burn_g() for 2/5.  After BURSTS of them the thread waits for
- * a byte from another process, which sleeps SLEEP_US first.
+ * system calls, and burn_g() for 2/5; the length is random, up to a third more
+ * or less.  After BURSTS of them the thread waits for a byte from another
+ * process, which sleeps SLEEP_US first.
  *
- * A burst's length is read from the monotonic clock, which costs 25 ns; that of
- * CPU time would cost more than a system call.  Bursts in which the thread lost
- * its CPU are told by their length and count as the mean of the others.
+ * Long bursts are timed by the thread's CPU time.  Reading that takes 200 ns:
+ * those of less than 100 us are timed by the monotonic clock, at 25 ns, and such
+ * in which the thread lost its CPU, by their length, count as the mean of the
+ * others.
  *
  * Prints "truth burn_f SHARE" and "truth burn_g SHARE" of the process's CPU
  * time, and "sleeps N" a second. */
 #define _GNU_SOURCE
 #include "grpcprof.h"
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +37,9 @@ struct kind {                           /* of a burst's half */
     double usual_ns;                    /* its length, undisturbed */
     double sum_ns, counted, n;          /* of those that kept the CPU; all */
 };
+
+static bool cpu_clock;                  /* bursts are timed by CPU time */
+static uint64_t dice = 88172645463325252;
 
 static double now_ns(clockid_t id)
 {
@@ -84,14 +91,20 @@ static void calibrate(struct kind *k, double want_ns)
     k->usual_ns = measure(k);
 }
 
-/* Run k once.  A sample within takes up to 60 us. */
+/* Run k once, of 2/3 to 4/3 of its length.  A sample in it takes up to 60 us. */
 static void run(struct kind *k)
 {
-    double from = now_ns(CLOCK_MONOTONIC);
-    k->burn(k->steps);
-    double ns = now_ns(CLOCK_MONOTONIC) - from;
+    clockid_t id = cpu_clock ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    long steps = k->steps * 2 / 3 +
+                 (long)(dice % (uint64_t)(k->steps * 2 / 3 + 1));
+    double from = now_ns(id);
+    k->burn(steps);
+    double ns = now_ns(id) - from;
     k->n++;
-    if (ns < 1.5 * k->usual_ns + 60000) {
+    if (cpu_clock || ns < 1.5 * k->usual_ns + 60000) {
         k->sum_ns += ns;
         k->counted++;
     }
@@ -125,6 +138,7 @@ int main(int argc, char **argv)
         return 2;
     double seconds = atof(argv[3]), burst_ns = atof(argv[4]) * 1e3, turns = 0;
     long bursts = atol(argv[5]);
+    cpu_clock = burst_ns >= 100e3;
     pid_t child = fork();
     if (!child) {
         close(to[1]);

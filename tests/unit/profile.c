@@ -847,6 +847,83 @@ static void test_rec_blocks_of_a_window(void)
     rec_user_drop();
 }
 
+/* Have a sample of t at now_ns, after switches in all; return what is charged to
+ * the kernel's switching. */
+static int64_t unit_switch_ns(struct rec_thread *t, int64_t now_ns,
+                              uint32_t switches)
+{
+    struct ring_slot s = { .cpu_ns = now_ns, .switches = switches };
+    int64_t from = t->ns;
+    rec_charge_switches(t, &s);
+    int64_t charged = t->ns - from;
+    rec_count_switches(t, switches);
+    t->ns = t->sample_ns = now_ns;
+    return charged;
+}
+
+/* Time beyond a period is the kernel's switching: of as many switches as there
+ * were, less what another sample was early; not of a long call, nor of many
+ * periods without a sample. */
+static void test_rec_time_of_switches(void)
+{
+    const int64_t period = 1000000000, us = 1000;
+    int64_t now = period;
+    CHECK(!rec_user_add(&unit_1, NULL));
+    pthread_mutex_lock(&rec_one.lock);
+    struct rec_thread *t = rec_find_thread(0, INT_MAX, 0, 0, true);
+    CHECK(t && unit_switch_ns(t, now, 1) == 0);     /* the first */
+    CHECK(unit_switch_ns(t, now += period + 20 * us, 5) == 20 * us);
+    CHECK(unit_switch_ns(t, now += period + 700 * us, 7) == 2 * REC_SWITCH_NS);
+    CHECK(unit_switch_ns(t, now += period, 9) == 0);
+    CHECK(unit_switch_ns(t, now += 3 * period, 9) == 0);
+    CHECK(unit_switch_ns(t, now += period - 30 * us, 11) == 0);
+    CHECK(unit_switch_ns(t, now += period + 40 * us, 12) == 10 * us);
+    CHECK(unit_switch_ns(t, now += 20 * period, 900) == 0);
+    CHECK(unit_switch_ns(t, now += period + 9 * us, 901) == 9 * us);
+    t->period_ns = period / 2;
+    CHECK(unit_switch_ns(t, now += period / 2 + us, 903) == us);
+    pthread_mutex_unlock(&rec_one.lock);
+    rec_user_drop();
+}
+
+/* A profile says how often threads left their CPU and how late a timer is. */
+static void test_rec_counts_switches(void)
+{
+    struct rec_mark from, to;
+    struct timespec t = { 0, 100000 };
+    struct fig f;
+    struct pp p;
+    CHECK(!rec_user_add(&unit_1, NULL));
+    CHECK(!rec_mark(&from, &unit_source, NULL));
+    for (int i = 0; i < 10; i++)
+        nanosleep(&t, NULL);
+    CHECK(!rec_mark(&to, &unit_source, NULL));
+    CHECK(!build_profile(&from, &to, &unit_source, &p, NULL));
+    CHECK(!fig_read(&f, &p));
+    CHECK(f.switches >= 10 && f.timer_late_ns > 0);
+    fig_fini(&f);
+    pp_fini(&p);
+    rec_mark_fini(&from);
+    rec_mark_fini(&to);
+    rec_user_drop();
+}
+
+/* Random periods are of 3/4 to 5/4 of the one asked for, on average that. */
+static void test_smp_random_period(void)
+{
+    static const unsigned hz[] = { 1, 99, 1000, SMP_MOST_HZ };
+    for (size_t i = 0; i < sizeof hz / sizeof *hz; i++) {
+        int64_t period = 1000000000 / hz[i];
+        double sum = 0, n = 0;
+        for (uint64_t r = 0; r <= UINT32_MAX; r += 99991, n++) {
+            int64_t ns = smp_random_period(hz[i], (uint32_t)r);
+            CHECK(ns >= period - period / 4 && ns <= period + period / 4);
+            sum += (double)ns;
+        }
+        CHECK(fabs(sum / n / (double)period - 1) < 0.01);
+    }
+}
+
 /* The log of a recorder that runs for long: few blocks, the later the shorter,
  * with every sample in one of them. */
 static void test_rec_log_is_bounded(void)

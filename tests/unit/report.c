@@ -708,6 +708,63 @@ static void test_call_cpu(void)
     }
 }
 
+/* The bound of the timer's error: part of its lateness at each switch, in the
+ * CPU time; and a category that leads by less is not called the leader. */
+static void test_timing_bound(void)
+{
+    static const struct { const char *engine; int switches, late; double bound; }
+    row[] = {
+        { "perf", 50000, 6000, ANL_LATE_PERF * 0.03 },  /* 300 ms of 10 s */
+        { "thread", 50000, 6000, ANL_LATE_TICK * 0.03 },
+        { "itimer", 50000, 6000, ANL_LATE_TICK * 0.03 },
+        { "perf", 2000000, 20000, 1 }, { "perf", 0, 6000, 0 },
+        { "perf", 800000, 12500, 0.25 }, { "perf", -1, 6000, 0 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p;
+        struct anl a;
+        struct buf b = {0};
+        struct anl_config c = {0};
+        struct doc_config o = { .age_ns = -1 };
+        unit_run(&p, 10000, 10);
+        pp_add_comment(&p, "engine=%s", row[i].engine);
+        if (row[i].switches >= 0)
+            pp_add_comment(&p, "switches=%d", row[i].switches);
+        pp_add_comment(&p, "timer_late_ns=%d", row[i].late);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(fabs(a.trust.timing - row[i].bound) < 1e-9);
+        CHECK((a.verdict.kind == ANL_V_APPLICATION) == (row[i].bound < 0.19));
+        doc_report_text(&b, &a, &o, false);
+        CHECK(unit_has(&b, "points for code beside a sleep (threads\n") ==
+              (row[i].bound > 0));
+        CHECK(unit_has(&b, "- timing: each share") == (row[i].bound > 0.2));
+        b.len = 0;
+        doc_report_json(&b, &a, &o);
+        CHECK(unit_has(&b, "\"switches\":null") == (row[i].switches < 0));
+        mem_fini(&b);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
+/* Merged profiles have all switches, and the latest timer. */
+static void test_timing_merged(void)
+{
+    struct pp to, p[2];
+    for (int i = 0; i < 2; i++) {
+        unit_profile(&p[i]);
+        pp_add_comment(&p[i], "switches=%d", 100 + i);
+        pp_add_comment(&p[i], "timer_late_ns=%d", i ? 700 : 20000);
+    }
+    unit_profile(&to);
+    CHECK(!fig_merge(&to, p, 2));
+    CHECK(txt_equal(pp_comment(&to, "switches"), txt_slice("201")));
+    CHECK(txt_equal(pp_comment(&to, "timer_late_ns"), txt_slice("20000")));
+    pp_fini(&to);
+    pp_fini(&p[0]);
+    pp_fini(&p[1]);
+}
+
 /* 110 samples in 30 s: no verdict, the reason, the command that helps, and
  * nothing about input and output. */
 static void test_verdict_withheld(void)
