@@ -15774,6 +15774,7 @@ struct rec_thread {
     uint32_t switches;                  /* at its last sample */
     int64_t  period_ns;                 /* of its timer; 0: as asked for */
     unsigned same;                      /* samples at this period */
+    bool     paired;                    /* it is the second one of a pair */
     struct smp_timer timer;             /* armed while the thread lives */
     bool     over;                      /* it said that it ends */
     uint32_t scan;                      /* the last scan that saw it */
@@ -16339,16 +16340,21 @@ static void rec_arm(struct rec_thread *t)
 }
 
 /* Give another period to timers that have had REC_SAME_SAMPLES at one, if the
- * engine can.  Each change costs half a period: the timer starts again. */
+ * engine can: a random one, then one by which both are on average as asked for.
+ * Each change costs half a period, as the timer starts again. */
 static void rec_vary_periods(void)
 {
+    int64_t usual;
+    (void)rec_longest_gap(&usual);
     for (size_t i = 0; rec_one.engine->vary && i < rec_data.nthreads; i++) {
         struct rec_thread *t = &rec_data.thread[i];
         uint32_t random;
         if (!t->timer.armed || t->same < REC_SAME_SAMPLES ||
             getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
             continue;
-        t->period_ns = smp_random_period(rec_one.want.hz, random);
+        t->paired = t->period_ns && !t->paired;
+        t->period_ns = t->paired ? 2 * usual - t->period_ns
+                     : smp_random_period(rec_one.want.hz, random);
         t->same = 0;
         rec_one.engine->vary(&t->timer, t->period_ns);
     }
