@@ -15259,7 +15259,8 @@ static size_t merge_count_blocks(struct merge *g, const struct pp *p, size_t n,
     }
     g->divisor = (all + PP_MOST_BLOCKS - 1) / PP_MOST_BLOCKS;
     all = (all + g->divisor - 1) / g->divisor;
-    *ns = llround(fmin(sum / (double)all, 9e18));
+    *ns = (int64_t)fmin(sum / (double)all,
+                        (double)(INT64_MAX / PP_MOST_BLOCKS / 2));
     return all;
 }
 
