@@ -101,6 +101,7 @@ churn() {
 H2SPEC_RUNS=5 bash test.sh h2spec || exit 1
 HONEST_SECONDS=60 bash test.sh honest || exit 1
 WINDOWS=500 bash test.sh busy || exit 1
+EXECS=10 bash test.sh signal || exit 1
 MEMORY_CALLS=10000000 EXACT=1 bash test.sh result || exit 1
 EXACT=1 bash test.sh open || exit 1
 COUNTS='-d 60s' bash test.sh counts || exit 1

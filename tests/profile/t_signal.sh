@@ -147,7 +147,7 @@ print(json.load(sys.stdin)["profile"]["samples"])')
 }
 
 # Programs that replace a profiled one, or are started by it: no signal of the
-# sampler reaches them.
+# sampler reaches them.  EXECS=10, which `make soak` sets, tries each way so often.
 execs() {
     local timer
     if ! make -s .build/execs 2>"$ERR"; then
@@ -155,7 +155,7 @@ execs() {
         return
     fi
     for timer in perf thread itimer wall; do
-        tally "execs, $timer" .build/execs $timer 2
+        tally "execs, $timer" .build/execs $timer "${EXECS:-1}"
     done
 }
 

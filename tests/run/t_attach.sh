@@ -19,7 +19,7 @@ attached() {
     address=$(sed -n 's/^listening on //p' "$T/$file.lines" | head -n 1)
     [ -n "$address" ] ||
         { fail "$name: starts" "$(tail_of "$T/$file.err")"; return; }
-    timeout 60 "$BIN" load -q -c 4 -d 5s -f json -o "$T/$file.json" \
+    timeout 60 "$BIN" load -q -c 4 -d 4s -f json -o "$T/$file.json" \
         "$address" >/dev/null 2>&1 </dev/null &
     load=$!
     STARTED+=("$load")

@@ -20,7 +20,7 @@ parents() {
                 "$EDGE" $mode
         done
     done
-    bg "$BIN" run --debug 127.0.0.1:0 -- "$EDGE" forkstorm 3000
+    bg "$BIN" run --debug 127.0.0.1:0 -- "$EDGE" forkstorm 1500
     wait_for 20 grep -q 'endpoint on' "$T/bg.err"
     url=$(sed -n 's|.*endpoint on \(http://[^/]*\)/.*|\1|p' "$T/bg.err")
     for i in 1 2 3; do
@@ -37,9 +37,10 @@ parents() {
     wait "$PID"
     check 'and has what was recorded' 0 "$BIN" report -q --assert \
         'samples>=50' "$T/cut.pb"
-    bg "$EDGE" burn 4
+    bg "$EDGE" burn 30
     check 'no race: attach' 0 "$BIN" attach -q -d 1s -o "$T/race.pb" \
         --svg none "$PID"
+    kill "$PID"
     wait
 }
 
