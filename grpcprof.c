@@ -22050,11 +22050,23 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
  * for     intervals of shares, effective sample sizes, tests of differences
  * uses    MEM, NUM, VIEW
  * owns    nothing
- * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size), Newcombe
- *         1998 (interval of a difference), Welch 1947 (means of runs),
+ * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size), Cochran
+ *         1977 (ratios), Muller 2007 (variance by waves), Newcombe 1998
+ *         (interval of a difference), Welch 1947 (means of runs),
  *         Benjamini and Yekutieli 2001 (many tests at once)
  * prefix  stat_
  * runs    any thread
+ *
+ * Neighbouring samples are alike, because a program moves through phases: n
+ * samples tell less than n independent ones.  Where a profile says when its
+ * samples were taken, variances come from the blocks of its window instead: how
+ * much does a share vary in waves that are much longer than a block?  Each of
+ * the 10 longest waves (cosines of half a period, one, one and a half ... in
+ * the window) is one estimate of the variance, so that their mean has Student's
+ * t with 10 degrees of freedom, however samples depend on each other over up to
+ * about a fortieth of the window.  Phases that are longer show in the
+ * correlation of neighbouring blocks: then intervals are lower bounds and
+ * nothing is tested; only several runs can tell.
  *
  * Invariant  every share carries its samples and its interval; what is unknown
  *            is NAN, never a number.
@@ -22169,9 +22181,10 @@ static double stat_variance(const double *z, size_t n, size_t waves)
     for (size_t j = 1; j <= waves; j++) {
         double step = M_PI * (double)j / (double)n, a = 0;
         double c = cos(step / 2), before = c;   /* cos(-step / 2) */
+        double twice = 2 * cos(step);
         for (size_t b = 0; b < n; b++) {
-            a += z[b] * c;
-            double next = 2 * cos(step) * c - before;
+            a += z[b] * c;              /* c: cos((b + 1/2) step) */
+            double next = twice * c - before;
             before = c;
             c = next;
         }
@@ -22197,7 +22210,8 @@ static void stat_use_blocks(struct stat_share *s, const struct view_sum *all)
     s->blocks = n;
     s->dependence = t->dependence;
     s->effect = fmax(t->effect, 1);
-    if (equal > 0 && view_by_block(&s->sum)) {
+    if (equal > 0 && view_by_block(&s->sum) &&
+        s->sum.samples >= STAT_HIT_BLOCKS) {
         size_t waves = stat_waves(n, t->dependence);
         double variance = stat_variance(z, n, waves) / (total * total) +
                           (1 - 1 / stat_weight_factor(all)) * equal;
@@ -22248,8 +22262,8 @@ static void stat_watch(struct view *v)
     for (size_t i = 0; i < v->nnodes && view_effective(all) > 0; i++) {
         const struct view_sum *x = &v->node[i].cum;
         double p = (double)x->value / total;
-        size_t n = p > 0 && p < 1 && view_by_block(x)
-                 ? stat_residuals(x, all, p, z, &few) : 0;
+        size_t n = p > 0 && p < 1 && x->samples >= STAT_HIT_BLOCKS &&
+                   view_by_block(x) ? stat_residuals(x, all, p, z, &few) : 0;
         if (n < STAT_LEAST_BLOCKS)
             continue;
         lags = (n + 5) / 10;

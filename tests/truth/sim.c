@@ -1,7 +1,7 @@
 /* sim.c -- how often are equal programs called different, and how often do
  * intervals cover the truth?  Profiles of programs in phases are drawn, read by
  * the functions that report uses, and counted; the limits are those that report
- * promises.  sim [PAIRS [SEED]] prints a table; exits 1 if a limit is broken. */
+ * promises.  sim [PAIRS [SEED]] prints a table; exits 1 if one is broken. */
 #define main grpcprof_main
 #include "../../grpcprof.c"
 #undef main

@@ -1,5 +1,5 @@
 /* phases.c -- profiles of programs that move through phases: one thread, one
- * sample a millisecond.  Neighbouring samples are alike, as in real profiles. */
+ * sample a millisecond.  Neighbouring samples are alike, as in real ones. */
 
 enum { PHASES_FUNCTIONS = 8, PHASES_BLOCKS = 50 };
 
@@ -40,8 +40,8 @@ static void phases_profile(struct pp *p, const struct phases *c,
                            double dwell_ms, int ms, size_t blocks,
                            uint64_t *seed)
 {
-    static const char *const name[PHASES_FUNCTIONS] = { "f0", "f1", "f2", "f3",
-                                                        "f4", "f5", "f6", "f7" };
+    static const char *const name[PHASES_FUNCTIONS] = {
+        "f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7" };
     double mean[2] = { 2 * dwell_ms * c->first, 2 * dwell_ms * (1 - c->first) };
     int phase = phases_random(seed) >= c->first;
     double end = phases_length(c, mean[phase], seed);

@@ -216,6 +216,43 @@ static void test_stat_phases(void)
     cat_rules_fini(&rules);
 }
 
+/* What report says of the blocks: of one profile, of two as one, whose blocks
+ * are then longer, and of one that does not say when it sampled. */
+static void test_stat_trust(void)
+{
+    static const struct phases two = { "", 2, { { 1, 0 }, { 0, 1 } }, 0.5,
+                                       false };
+    static const struct { size_t blocks, of, seen; double ms; } row[] = {
+        { 50, 1, 50, 200 }, { 50, 2, 50, 400 }, { 0, 1, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p[2] = {{ .type = NULL }}, both = { .type = NULL };
+        const char *const name[] = { "a", "b" };
+        struct anl a;
+        uint64_t seed = 5;
+        for (size_t k = 0; k < row[i].of; k++)
+            phases_profile(&p[k], &two, 50, 10000, row[i].blocks, &seed);
+        if (row[i].of > 1)
+            CHECK(!merge_profiles(&both, p, 2, name, NULL));
+        CHECK(!anl_run(row[i].of > 1 ? &both : &p[0],
+                       &(struct anl_config){ .calls = 0 }, &a, NULL));
+        CHECK(a.trust.blocks == row[i].seen && !a.trust.dependent);
+        CHECK(fabs(a.trust.block_ns - row[i].ms * 1e6) < 1);
+        if (row[i].seen) {
+            double worth = a.trust.samples / a.trust.effective;
+            CHECK(worth > 10 && worth < 150);   /* true: 50 */
+            CHECK(fabs(worth - a.trust.design_effect) < 0.01 * worth);
+        } else {
+            CHECK(isnan(a.trust.design_effect));
+            CHECK(fabs(a.trust.samples - a.trust.effective) < 1e-6);
+        }
+        anl_fini(&a);
+        pp_fini(&p[0]);
+        pp_fini(&p[1]);
+        pp_fini(&both);
+    }
+}
+
 /* The category of a function called name in a program, by the built-in rules.
  * hint is another function of the program, which tells its language; module and
  * file of the function may be "". */
