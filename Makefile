@@ -191,9 +191,9 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) $(ASAN) $(LINK) -I. -o $@ $^ $(LIBS)
 .build/refuse: tests/profile/refuse.c .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/profile/refuse.c
-.build/stall: tests/load/stall.c .build/flags
+.build/stall: tests/load/stall.c tests/load/accept.h .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/load/stall.c $(LIBS)
-.build/record: tests/load/record.c .build/flags
+.build/record: tests/load/record.c tests/load/accept.h .build/flags
 	$(CC) $(FLAGS) $(LINK) -o $@ tests/load/record.c $(LIBS)
 .build/alone: tests/load/alone.c .build/lib.o
 	$(CC) $(FLAGS) $(LINK) -I. -o $@ $^ $(LIBS)

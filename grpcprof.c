@@ -49064,7 +49064,9 @@ struct doc_doc {
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
-    uint32_t hidden;                    /* bits of columns without room */
+    bool hides;                         /* tables lack columns of doc_less where
+                                         * the width has no room for them */
+    uint32_t hidden;                    /* bits of those */
     size_t row;                         /* columns of text in the open row */
     size_t name;                        /* bytes of cell: a function's name */
     const char *key;                    /* html: data-key of the next cell, its
@@ -49326,7 +49328,7 @@ static void doc_hide(struct doc_doc *d)
     d->hidden = 0;
     for (size_t i = 0; i < n; i++)
         row += (size_t)abs(d->column[i].width) + 2;
-    if (!d->width || d->column[n].width)
+    if (!d->hides)
         return;
     for (size_t k = 0; k < sizeof doc_less / sizeof *doc_less; k++)
         for (size_t i = 0; i < n && row + DOC_ROOM_COLUMNS > d->width; i++)
@@ -49413,7 +49415,7 @@ static void doc_cell(struct doc_doc *d)
         txt_puts(d->b, last ? " |\n" : " ");
     } else {
         bool wraps = last && d->wraps;
-        if (last && !wraps && d->width && at + have > d->width) {
+        if (last && !wraps && d->hides && at + have > d->width) {
             doc_line_end(d->b);
             txt_puts(d->b, "  ");
         }
@@ -50563,7 +50565,8 @@ static void doc_report_text(struct buf *b, const struct anl *a,
                             const struct doc_config *c, bool md)
 {
     struct doc_doc d = { .b = b, .md = md, .color = c->color,
-                         .width = md ? 0 : c->width };
+                         .width = md ? 0 : c->width,
+                         .hides = !md && c->width };
     doc_report(&d, a, c, (struct slice){0});
 }
 
@@ -58548,7 +58551,11 @@ static int runcmd_attach(const struct opt_command *cmd)
  * runs    main thread
  */
 
-enum { MSG_FROM_BYTES = 1024 };         /* of what an error begins with */
+enum {
+    MSG_FROM_BYTES = 1024,              /* of what an error begins with */
+    MSG_REPEATED_BYTES = 256 << 20,     /* of the messages of --messages, each
+                                         * of which is in memory */
+};
 
 #define MSG_CALL "helloworld.Greeter/SayHello"  /* without --call */
 
@@ -58996,6 +59003,18 @@ static int msg_read_raw(struct msg *c, struct msg_method *m)
 /* Repeat the messages of each call of m until it has n. */
 static int msg_repeat(struct msg_method *m, uint64_t n)
 {
+    double most = 0;
+    for (size_t i = 0; i < m->npayload; i++)
+        if (m->payload[i].n && !m->fill[i].n)
+            most += (double)m->payload[i].frames.len *
+                    fmax(1, (double)n / m->payload[i].n);
+    if (most > MSG_REPEATED_BYTES) {
+        say_error("--messages %" PRIu64 ": the messages take %.0f MiB of "
+                  "memory, more than %d; send fewer or smaller ones, or repeat "
+                  "them for a time: --stream-for DUR", n, most / (1 << 20),
+                  MSG_REPEATED_BYTES >> 20);
+        return EXIT_USAGE;
+    }
     for (size_t i = 0; i < m->npayload; i++) {
         struct client_payload *p = &m->payload[i];
         size_t from = 0;

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accept.h"
+
 static const char reply[] = "\0\0\0\0\x04\n\x02ok";
 static unsigned long calls, ok, failed, refused, reset, lost, streams = 1;
 static volatile sig_atomic_t over;
@@ -151,19 +153,10 @@ static int turn(struct conn *c)
 
 static void welcome(int ep, int listener, nghttp2_session_callbacks *cb)
 {
-    nghttp2_settings_entry most = { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                    1000 };
     struct conn *c = calloc(1, sizeof *c);
-    struct epoll_event e = { EPOLLIN, { .ptr = c } };
-    int one = 1;
-    if (!c || (c->fd = accept(listener, NULL, NULL)) < 0 ||
-        nghttp2_session_server_new(&c->session, cb, c) ||
-        nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, &most, 1) ||
-        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) ||
-        epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e)) {
-        perror("record: accept");
+    if (!c)
         exit(1);
-    }
+    c->fd = accept_h2(ep, listener, &c->session, cb, 1000, c);
     c->next = conns;
     conns = c;
     if (flush(c))

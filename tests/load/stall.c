@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accept.h"
+
 static const char reply[] = "\0\0\0\0\x04\n\x02ok";
 static uint8_t in[65536];               /* of the connection whose turn it is */
 static int64_t service, begins = -1, lasts = 1000000000, every = 10000000000;
@@ -179,19 +181,10 @@ static int turn(struct conn *c)
 
 static void welcome(int ep, int listener, nghttp2_session_callbacks *cb)
 {
-    nghttp2_settings_entry most = { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                    CALLS };
     struct conn *c = calloc(1, sizeof *c);
-    struct epoll_event e = { EPOLLIN, { .ptr = c } };
-    int one = 1;
-    if (!c || (c->fd = accept(listener, NULL, NULL)) < 0 ||
-        nghttp2_session_server_new(&c->session, cb, c) ||
-        nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, &most, 1) ||
-        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) ||
-        epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e)) {
-        perror("stall: accept");
+    if (!c)
         exit(1);
-    }
+    c->fd = accept_h2(ep, listener, &c->session, cb, CALLS, c);
 }
 
 /* The timer goes off when the next call ends. */

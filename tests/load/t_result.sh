@@ -596,6 +596,14 @@ several() {
     check 'over --compare' 2 "$BIN" load -n 1 --compare "$T/old.json" \
         -o "$T/old.json" "$to"
     has 'over --compare, said' "$ERR" 'overwritten, and --compare reads it'
+    check '--compare with no result' 1 "$BIN" load -n 1 --compare "$T/s.md" \
+        "$to"
+    one_line '--compare with no result, said' 's\.md: .*not JSON'
+    check '--messages that fill the memory' 2 "$BIN" load -n 1 \
+        --call helloworld.Greeter/SayHelloBidiStream --messages 1000000 \
+        --payload-size 10000 "$to"
+    one_line '--messages that fill the memory, said' \
+        'MiB of memory, more than 256; .*--stream-for DUR'
     echo '{"name":"a"}' >"$T/in.txt"
     check 'over --data' 2 "$BIN" load -n 1 --data "@$T/in.txt" \
         -o "$T/in.txt" "$to"
