@@ -5835,7 +5835,8 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
         uint64_t unique = (uint64_t)(sys_clock_ns(CLOCK_REALTIME) + tries);
         unique = mem_hash(&unique, sizeof unique);
         snprintf(tmp + n, size - n, ".grpcprof-%08x", (unsigned)unique);
-        fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                  st.st_mode ? 0600 : 0666);    /* never more than path's */
         if (fd < 0 && errno != EEXIST)
             break;
     }
@@ -5843,7 +5844,7 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
         return txt_fail(why, GP_EIO, "%s: cannot create a file beside it: %s",
                         path, strerror(errno));
     if (st.st_mode)
-        (void)!fchmod(fd, st.st_mode & 07777);
+        (void)!fchmod(fd, st.st_mode & 0777);   /* data are not setuid */
     return fd;
 }
 
