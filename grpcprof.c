@@ -658,6 +658,8 @@ enum {
 enum { STAT_LEAST_COMPARED = 10 };
 
 #define STAT_Z 1.959963984540054        /* of a two-sided 95% interval */
+#define STAT_LEAST_FACTOR 0.01          /* variance of runs over that within */
+#define STAT_LEAST_ROWS 4               /* that say how much runs differ */
 #define STAT_FALSE_SHARE 0.05           /* false discovery rate, differences */
 
 /* Intervals by blocks of time; STAT's banner says how they are made.  Simulated
@@ -22053,7 +22055,7 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
  * owns    nothing
  * spec    Wilson 1927 (intervals), Kish 1965 (effective sample size), Cochran
  *         1977 (ratios), Muller 2007 (variance by waves), Newcombe 1998
- *         (interval of a difference), Welch 1947 (means of runs),
+ *         (interval of a difference), Welch 1947 and Smyth 2004 (runs),
  *         Benjamini and Yekutieli 2001 (many tests at once)
  * prefix  stat_
  * runs    any thread
@@ -22497,6 +22499,127 @@ static int stat_significant(const double *p, size_t n, double *limit)
             *limit = sorted[i];
     mem_free(sorted);
     return GP_OK;
+}
+
+/* ---- runs of the same program ---- */
+
+struct stat_runs {                      /* a figure of each run of a side */
+    const double *v;                    /* borrowed, as is: */
+    const double *within;               /* square of its standard error, by the
+                                         * samples of its run */
+    size_t n;
+};
+
+struct stat_prior {                     /* of the factor by which the variance
+                                         * of runs exceeds that within them */
+    double factor;                      /* a typical row's; at least 0 */
+    double df;                          /* degrees of freedom that it is worth;
+                                         * 0: nothing is known */
+};
+
+/* Return the degrees of freedom of the variance of r's two sides, one of which
+ * may be empty. */
+static double stat_runs_df(const struct stat_runs r[2])
+{
+    double df = 0;
+    for (int s = 0; s < 2; s++)
+        df += r[s].n > 1 ? (double)r[s].n - 1 : 0;
+    return df;
+}
+
+/* Return the mean of x[n]; 0 of none. */
+static double stat_average(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return n ? sum / (double)n : 0;
+}
+
+/* Return the variance of the runs of r about the means of their sides, over the
+ * mean variance within them.  NAN: that, or a figure, is not known. */
+static double stat_runs_factor(const struct stat_runs r[2])
+{
+    double squares = 0, within = 0;
+    for (int s = 0; s < 2; s++) {
+        double mean = stat_average(r[s].v, r[s].n);
+        for (size_t i = 0; i < r[s].n; i++) {
+            squares += (r[s].v[i] - mean) * (r[s].v[i] - mean);
+            within += r[s].within[i];
+        }
+    }
+    within /= (double)(r[0].n + r[1].n);
+    return within > 0 ? squares / stat_runs_df(r) / within : (double)NAN;
+}
+
+/* Return the digamma function of x > 0, or if prime its derivative: recurrence
+ * up to 6, then Stirling's series (NIST DLMF 5.11.2). */
+static double stat_digamma(double x, bool prime)
+{
+    double r = 0;
+    for (; x < 6; x++)
+        r += prime ? 1 / (x * x) : -1 / x;
+    double y = 1 / (x * x);
+    return prime ? r + 1 / x + y / 2 + y / x * (1 / 6.0 - y * (1 / 30.0 - y /
+                                                               42))
+                 : r + log(x) - 1 / (2 * x) - y * (1 / 12.0 - y * (1 / 120.0 -
+                                                                   y / 252));
+}
+
+/* Return what the factors of n rows, each with df degrees of freedom, say of
+ * any row's, by fitting the F distribution to their logarithms (Smyth 2004,
+ * section 6.2).  NAN: left out.  A factor of hardly 0 would outweigh all
+ * others, and rows of one profile depend on each other: so factors are taken as
+ * STAT_LEAST_FACTOR at least, and n rows as worth n df at most. */
+static struct stat_prior stat_runs_prior(const double *factor, size_t n,
+                                         double df)
+{
+    double sum = 0, squares = 0, m = 0, low = 1e-2, high = 1e6;
+    double center = stat_digamma(df / 2, false) - log(df / 2);
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(factor[i])) {
+            double e = log(fmax(factor[i], STAT_LEAST_FACTOR)) - center;
+            sum += e;
+            squares += e * e;
+            m++;
+        }
+    if (m < STAT_LEAST_ROWS)
+        return (struct stat_prior){ 0, 0 };
+    double mean = sum / m, rest = (squares - sum * mean) / (m - 1) -
+                                  stat_digamma(df / 2, true);
+    while (high > 1.001 * low) {        /* half the df of that variance */
+        double x = sqrt(low * high);
+        if (stat_digamma(x, true) > rest)
+            low = x;
+        else
+            high = x;
+    }
+    return (struct stat_prior){
+        exp(mean + stat_digamma(low, false) - log(low)),
+        fmin(2 * low, m * df) };
+}
+
+/* Return the change of means from the runs r[0] to r[1], the first of which may
+ * be empty: Student's t with the variance within the runs times a factor, the
+ * mean of this row's and the prior's by their degrees of freedom, and at least
+ * 1: runs differ by no less than their samples do (Smyth 2004).  Without a
+ * variance within, Welch's. */
+static struct stat_change stat_change_of_runs(const struct stat_runs r[2],
+                                              const struct stat_prior *prior)
+{
+    double df = stat_runs_df(r), factor = stat_runs_factor(r), variance = 0;
+    if (isnan(factor) || !(df > 0))
+        return stat_change_runs(r[0].v, r[0].n, r[1].v, r[1].n);
+    factor = (prior->df * prior->factor + df * factor) / (prior->df + df);
+    for (int s = 0; s < 2; s++)
+        if (r[s].n)
+            variance += stat_average(r[s].within, r[s].n) / (double)r[s].n;
+    double error = sqrt(fmax(factor, 1) * variance);
+    double delta = stat_average(r[1].v, r[1].n) - stat_average(r[0].v, r[0].n);
+    double half = stat_student(prior->df + df) * error;
+    double p = stat_tail_student(delta / error, prior->df + df);
+    return (struct stat_change){ .delta = delta, .low = delta - half,
+        .high = delta + half, .p = p, .significant = half < fabs(delta) };
 }
 
 /* ---- assertions ---- */
@@ -24617,7 +24740,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
 
 /* ================================ 31 COMPARE =================================
  * for     two profiles beside each other; assertions on one or on both
- * uses    MEM, TXT, RE, PP, VIEW, CAT, STAT, ANL
+ * uses    MEM, NUM, TXT, RE, PP, VIEW, CAT, STAT, ANL
  * owns    struct compare_diff, struct compare_assert
  * spec    none
  * prefix  compare_
@@ -24775,18 +24898,29 @@ static int compare_pair(const struct compare_side *base,
 
 /* ---- two profiles beside each other ---- */
 
+struct compare_runs {                   /* base's and now's: 2 or more each */
+    const struct anl *run[2];           /* borrowed */
+    size_t n[2];
+};
+
 struct compare_change {                 /* a function in both */
     uint32_t now, base;                 /* nodes of their tables, or MEM_NONE */
     bool application;                   /* but no thread's start */
     bool leaf;                          /* calls nothing: total is self */
     bool passes;                        /* most of its total's change is that of
                                          * the application's below it */
+    uint32_t row;                       /* of the figures of runs */
     struct stat_share flat[2], cum[2];  /* base, now */
     struct stat_change self, total;     /* of share or ns per call */
 };
 
 struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
+    struct compare_runs runs;           /* n is 0: now and base are compared;
+                                         * else they are the sums of these */
+    double *figure;                     /* owned: of the runs, compare_figures;
+                                         * NULL without */
+    struct stat_prior prior;            /* of the variance between runs */
     bool   per_call;                    /* compares CPU per call, else shares */
     double scale;                       /* of base, for equal totals; else 1 */
     struct compare_change *change;      /* owned; in compare_order of self */
@@ -24812,6 +24946,7 @@ static void compare_fini(struct compare_diff *d)
 {
     mem_free(d->change);
     mem_free(d->by_total);
+    mem_free(d->figure);
     *d = (struct compare_diff){0};
 }
 
@@ -24859,7 +24994,8 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
                                 anl_table(d->now).view };
     uint32_t node[2] = { base, now };
     assert(now != MEM_NONE || base != MEM_NONE);
-    *c = (struct compare_change){ .now = now, .base = base, .leaf = true };
+    *c = (struct compare_change){ .now = now, .base = base, .leaf = true,
+                                  .row = (uint32_t)d->n };
     for (int i = 0; i < 2; i++) {
         const struct view_node *n = node[i] == MEM_NONE ? NULL
                                     : &v[i]->node[node[i]];
@@ -24883,14 +25019,20 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
         d->known[i] += (double)c->flat[i].sum.value;
 }
 
+/* Return a's functions, or what --by names, to be paired. */
+static struct compare_side compare_side(const struct anl *a)
+{
+    return (struct compare_side){ anl_table(a).view,
+                                  cat_module_name(&a->view, a->main), NULL };
+}
+
 /* Make the rows of d: the functions with a value in at least one profile. */
 static int compare_rows(struct compare_diff *d)
 {
     const struct view *now = anl_table(d->now).view;
     const struct view *base = anl_table(d->base).view;
-    const struct compare_side side[2] = {
-        { base, cat_module_name(&d->base->view, d->base->main), NULL },
-        { now, cat_module_name(&d->now->view, d->now->main), NULL } };
+    const struct compare_side side[2] = { compare_side(d->base),
+                                          compare_side(d->now) };
     uint32_t *base_of = mem_zalloc(now->nnodes * sizeof *base_of);
     bool *paired = mem_zalloc(base->nnodes);
     int e = base_of && paired ? compare_pair(&side[0], &side[1], base_of)
@@ -24906,6 +25048,129 @@ static int compare_rows(struct compare_diff *d)
     mem_free(base_of);
     mem_free(paired);
     return e;
+}
+
+/* Set *v to run a's share s or, with ns, to its time per call, and *within to
+ * the square of its standard error; NAN: not known. */
+static void compare_figure(const struct anl *a, const struct stat_share *s,
+                           bool ns, double *v, double *within)
+{
+    const struct compare_diff d = { .now = a, .base = a };
+    const struct stat_share from_0[2] = { { .n = s->n, .df = INFINITY }, *s };
+    struct stat_change c = compare_test(&d, from_0, ns);
+    double error = (c.high - c.low) / (2 * stat_student(s->df));
+    *v = c.delta;
+    *within = error * error;
+}
+
+/* Return where row's figures of d's runs begin, base's first, total's or self's
+ * values or their variances within. */
+static double *compare_figures(const struct compare_diff *d, uint32_t row,
+                               bool total, bool within)
+{
+    size_t n = d->runs.n[0] + d->runs.n[1];
+    return d->figure + (((size_t)row * 2 + total) * 2 + within) * n;
+}
+
+/* Set the figures of run i of now's runs, or base's, in all rows.  GP_ENOMEM.
+ */
+static int compare_read_run(struct compare_diff *d, bool of_now, size_t i)
+{
+    const struct anl *run = &d->runs.run[of_now][i];
+    const struct compare_side side[2] = {
+        compare_side(run), compare_side(of_now ? d->now : d->base) };
+    uint32_t *node_of = mem_zalloc(side[1].view->nnodes * sizeof *node_of);
+    int e = node_of ? compare_pair(&side[0], &side[1], node_of) : GP_ENOMEM;
+    for (uint32_t k = 0; k < d->n && !e; k++) {
+        static const struct view_sum none = {0};
+        uint32_t node = of_now ? d->change[k].now : d->change[k].base;
+        node = node == MEM_NONE ? node : node_of[node];
+        const struct view_node *n = node == MEM_NONE ? NULL
+                                    : &side[0].view->node[node];
+        for (int total = 0; total < 2; total++) {
+            struct stat_share s = stat_share(!n ? &none : total ? &n->cum
+                                             : &n->flat, &run->view.total);
+            size_t at = of_now ? d->runs.n[0] + i : i;
+            compare_figure(run, &s, d->per_call,
+                           compare_figures(d, k, total, false) + at,
+                           compare_figures(d, k, total, true) + at);
+        }
+    }
+    mem_free(node_of);
+    return e;
+}
+
+/* Set r to the figures of d's runs in v and within, base's first. */
+static void compare_sides(const struct compare_diff *d, const double *v,
+                          const double *within, struct stat_runs r[2])
+{
+    size_t n = d->runs.n[0];
+    r[0] = (struct stat_runs){ v, within, n };
+    r[1] = (struct stat_runs){ v + n, within + n, d->runs.n[1] };
+}
+
+/* Set r to the figures of the runs in d's row. */
+static void compare_row_runs(const struct compare_diff *d, uint32_t row,
+                             bool total, struct stat_runs r[2])
+{
+    compare_sides(d, compare_figures(d, row, total, false),
+                  compare_figures(d, row, total, true), r);
+}
+
+/* True if a function has too few samples in base and now to be tested. */
+static bool compare_has_few(const struct stat_share s[2])
+{
+    return num_add_sat(s[0].sum.samples, s[1].sum.samples) <
+           STAT_LEAST_COMPARED;
+}
+
+/* Test the rows of d by its runs: those of which all runs together have enough
+ * samples.  GP_ENOMEM. */
+static int compare_by_runs(struct compare_diff *d)
+{
+    size_t n = d->runs.n[0] + d->runs.n[1];
+    double *factor = mem_zalloc(d->n * sizeof *factor);
+    d->figure = mem_zalloc((d->n + 1) * n * 4 * sizeof *d->figure);
+    int e = factor && d->figure ? GP_OK : GP_ENOMEM;
+    struct stat_runs r[2];
+    for (size_t i = 0; i < n && !e; i++)
+        e = compare_read_run(d, i >= d->runs.n[0],
+                             i < d->runs.n[0] ? i : i - d->runs.n[0]);
+    for (uint32_t i = 0; i < d->n && !e; i++) {
+        compare_row_runs(d, i, false, r);
+        factor[i] = compare_has_few(d->change[i].flat) ? (double)NAN
+                                                       : stat_runs_factor(r);
+    }
+    if (!e)
+        d->prior = stat_runs_prior(factor, d->n, stat_runs_df(r));
+    for (uint32_t i = 0; i < d->n && !e; i++)
+        for (int total = 0; total < 2; total++) {
+            struct compare_change *x = &d->change[i];
+            struct stat_change *c = total ? &x->total : &x->self;
+            compare_row_runs(d, i, total, r);
+            *c = stat_change_of_runs(r, &d->prior);
+            if (compare_has_few(total ? x->cum : x->flat))
+                c->p = NAN;
+        }
+    d->dependent = d->sampling = false;     /* within a run, not between */
+    mem_free(factor);
+    return e;
+}
+
+/* Return c's total or self figure in base or now: a share, or ns per call. */
+static double compare_value(const struct compare_diff *d,
+                            const struct compare_change *c, bool total,
+                            bool of_now)
+{
+    const struct anl *a = of_now ? d->now : d->base;
+    const struct stat_share *s = &(total ? c->cum : c->flat)[of_now];
+    if (d->figure) {
+        struct stat_runs r[2];
+        compare_row_runs(d, c->row, total, r);
+        return stat_average(r[of_now].v, r[of_now].n);
+    }
+    return d->per_call ? (double)s->sum.value * a->ns_per_unit / a->calls
+                       : s->share;
 }
 
 /* Mark the significant changes of self and total: one family of tests, so that
@@ -24991,19 +25256,25 @@ static void compare_sort(struct compare_diff *d)
 }
 
 /* Compare now with base, both outliving d: shares or, with per_call, CPU time
- * per call.  normalize: scale base's values to now's total.  GP_ENOMEM. */
+ * per call.  runs: those whose sums they are; or NULL.  normalize: scale base's
+ * values to now's total.  GP_ENOMEM. */
 static int compare_run(struct compare_diff *d, const struct anl *now,
-                       const struct anl *base, bool per_call, bool normalize)
+                       const struct anl *base, const struct compare_runs *runs,
+                       bool per_call, bool normalize)
 {
     size_t n = anl_table(now).view->nnodes + anl_table(base).view->nnodes;
     *d = (struct compare_diff){ .now = now, .base = base, .per_call = per_call,
                                 .scale = 1, .limit = -1 };
+    if (runs)
+        d->runs = *runs;
     if (normalize && base->kept.value)
         d->scale = (double)now->kept.value / (double)base->kept.value;
     d->change = mem_zalloc((n + 1) * sizeof *d->change);
     d->by_total = mem_zalloc(n * sizeof *d->by_total);
     int e = d->change && d->by_total ? compare_rows(d) : GP_ENOMEM;
     assert(d->n <= n);                  /* a node is in one row */
+    if (runs && d->n && !e)
+        e = compare_by_runs(d);
     e = e ? e : compare_mark(d);
     if (e)
         compare_fini(d);
@@ -25054,6 +25325,7 @@ struct compare_assert {
     double more;                        /* times as much data may resolve it;
                                          * INFINITY: none can; or NAN */
     double more_ns;                     /* that much longer; NAN: unknown */
+    bool   runs;                        /* value is of several: more of them */
     size_t matched;                     /* functions that re matches, in the
                                          * profile where they are more */
     bool   sampling;                    /* the interval is of the sampling error
@@ -25181,50 +25453,106 @@ static void compare_assert_share(struct compare_assert *t, const struct anl *a,
     t->dependent = s->dependence > 1;
 }
 
-/* Set t's figure to the change from s[0] of base to s[1] of a. */
-static void compare_assert_delta(struct compare_assert *t, const struct anl *a,
-                                 const struct anl *base,
-                                 const struct stat_share s[2])
+/* Return the bound of the timer's error in a's shares or, with ns, in its times
+ * per call. */
+static double compare_timing(const struct anl *a, bool ns)
 {
-    const struct compare_diff d = { .now = a, .base = base };
-    const struct anl *of[2] = { base, a };
-    struct stat_change c = compare_test(&d, s, t->ns);
-    t->value = c.delta;
-    t->low = c.low;
-    t->high = c.high;
-    for (int i = 0; i < 2; i++)
-        t->timing += of[i]->trust.timing *
-                     (t->ns ? (double)of[i]->view.total.value *
-                              of[i]->ns_per_unit / of[i]->calls : 1);
-    t->sampling = !s[0].blocks || !s[1].blocks;
-    t->dependent = c.dependent;
+    return a->trust.timing * (ns ? (double)a->view.total.value *
+                                   a->ns_per_unit / a->calls : 1);
 }
 
-/* Measure t on functions of a and base; base->pp is NULL without one. */
-static int compare_assert_functions(struct compare_assert *t,
-                                    const struct anl *a,
-                                    const struct anl *base, struct gp_why *why)
+/* Set t's figure to the change c of d. */
+static void compare_assert_change(struct compare_assert *t,
+                                  const struct compare_diff *d,
+                                  const struct stat_change *c)
 {
-    struct stat_share s[2];             /* base, a */
+    t->value = c->delta;
+    t->low = c->low;
+    t->high = c->high;
+    t->timing = compare_timing(d->base, t->ns) + compare_timing(d->now, t->ns);
+    t->sampling = !d->runs.n[0] && d->sampling;
+    t->dependent = c->dependent;
+}
+
+/* Set *v to what t measures in run a, and *within to the square of its error;
+ * both NAN: not known.  GP_ENOMEM. */
+static int compare_assert_run(struct compare_assert *t, const struct anl *a,
+                              double *v, double *within)
+{
+    struct stat_share s;
+    if (t->measure == COMPARE_CPU_PER_CALL) {
+        double error = (a->cpu_high_ns_per_call - a->cpu_low_ns_per_call) /
+                       (2 * STAT_Z);
+        *v = a->cpu_ns_per_call;
+        *within = error * error;
+        return GP_OK;
+    }
+    int e = compare_matching_share(a, &t->re, t->measure == COMPARE_SELF, &s,
+                                   &t->matched);
+    if (!e)
+        compare_figure(a, &s, t->ns, v, within);
+    return e;
+}
+
+/* Measure t in each of d's runs: the mean of now's or, of a delta, its change
+ * from base's. */
+static int compare_assert_runs(struct compare_assert *t,
+                               const struct compare_diff *d, struct gp_why *why)
+{
+    size_t n = d->runs.n[0] + d->runs.n[1];
+    double *v = mem_zalloc(2 * n * sizeof *v);
+    int e = v ? GP_OK : GP_ENOMEM;
+    struct stat_runs r[2];
+    for (size_t i = 0; i < n && !e; i++)
+        e = compare_assert_run(t, i < d->runs.n[0] ? &d->runs.run[0][i]
+                                  : &d->runs.run[1][i - d->runs.n[0]],
+                               &v[i], &v[n + i]);
+    if (!e) {
+        bool same = t->measure <= COMPARE_DELTA && t->ns == d->per_call;
+        compare_sides(d, v, v + n, r);
+        r[0].n = t->measure == COMPARE_DELTA ? r[0].n : 0;
+        struct stat_change c = stat_change_of_runs(
+            r, same ? &d->prior : &(struct stat_prior){ 0, 0 });
+        compare_assert_change(t, d, &c);
+        if (t->measure != COMPARE_DELTA)
+            t->timing = t->measure == COMPARE_CPU_PER_CALL ? 0
+                      : compare_timing(d->now, false);
+        t->runs = true;
+    }
+    mem_free(v);
+    return e ? txt_fail(why, e, "out of memory") : GP_OK;
+}
+
+/* Measure t on functions of d's profiles; base has none: pp is NULL. */
+static int compare_assert_functions(struct compare_assert *t,
+                                    const struct compare_diff *d,
+                                    struct gp_why *why)
+{
+    struct stat_share s[2];             /* base, now */
     bool leaf = t->measure == COMPARE_SELF;
-    int e = compare_matching_share(a, &t->re, leaf, &s[1], &t->matched);
-    if (!e && base->pp)                 /* names of functions that are gone are
+    int e = compare_matching_share(d->now, &t->re, leaf, &s[1], &t->matched);
+    if (!e && d->base->pp)              /* names of functions that are gone are
                                          * not mistyped */
-        e = compare_matching_share(base, &t->re, leaf, &s[0], &t->matched);
+        e = compare_matching_share(d->base, &t->re, leaf, &s[0], &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
-    if (re_gave_up(&t->re))
-        return txt_fail(why, GP_EUSAGE, "--assert: matching its expression "
-                        "takes too long; use a simpler one");
-    if (t->measure == COMPARE_DELTA)
-        compare_assert_delta(t, a, base, s);
-    else
-        compare_assert_share(t, a, &s[1]);
-    if (t->ns && isnan(t->value))
-        return txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls is "
-                        "unknown for one of the profiles; set both with "
-                        "--per-call=NEW,BASE", t->text);
-    return GP_OK;
+    if (d->runs.n[0]) {
+        e = compare_assert_runs(t, d, why);
+    } else if (t->measure == COMPARE_DELTA) {
+        struct stat_change c = compare_test(d, s, t->ns);
+        compare_assert_change(t, d, &c);
+    } else {
+        compare_assert_share(t, d->now, &s[1]);
+    }
+    if (!e && re_gave_up(&t->re))
+        e = txt_fail(why, GP_EUSAGE, "--assert: matching its expression takes "
+                     "too long; use a simpler one");
+    if (!e && t->ns && isnan(t->value))
+        e = txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls is "
+                     "unknown for one of the profiles; %s", t->text,
+                     t->runs ? "a bound in percent compares shares"
+                             : "set both with --per-call=NEW,BASE");
+    return e;
 }
 
 /* Decide t, whose figure and 95% interval are known: the timer's error, which
@@ -25243,26 +25571,29 @@ static void compare_assert_decide(struct compare_assert *t, const struct anl *a)
     near.value += near.value > t->value ? -t->timing : t->timing;
     t->more = gap > t->timing ? stat_more_data(&near, t->value, low, high)
                               : (double)INFINITY;
-    t->more_ns = (t->more - 1) * a->use.wall_ns;
+    t->more_ns = t->runs ? (double)NAN : (t->more - 1) * a->use.wall_ns;
 }
 
-/* Test t on a and base; base->pp is NULL without one.  GP_EUSAGE: the number of
- * calls that t needs is unknown. */
-static int compare_assert_test(struct compare_assert *t, const struct anl *a,
-                               const struct anl *base, struct gp_why *why)
+/* Test t on d's profiles; base has none: its pp is NULL, and d is not run.
+ * GP_EUSAGE: the number of calls that t needs is unknown. */
+static int compare_assert_test(struct compare_assert *t,
+                               const struct compare_diff *d, struct gp_why *why)
 {
+    const struct anl *a = d->now;
     int e = GP_OK;
-    assert(t->measure != COMPARE_DELTA || base->pp);
+    assert(t->measure != COMPARE_DELTA || d->base->pp);
     t->value = t->low = t->high = t->more = t->more_ns = NAN;
-    if (t->measure == COMPARE_CPU_PER_CALL) {
+    if (t->measure == COMPARE_SAMPLES) {
+        t->value = t->low = t->high = a->trust.samples;
+    } else if (t->measure <= COMPARE_DELTA) {
+        e = compare_assert_functions(t, d, why);
+    } else if (d->runs.n[0]) {
+        e = compare_assert_runs(t, d, why);
+    } else {
         t->value = a->cpu_ns_per_call;
         t->low = a->cpu_low_ns_per_call;
         t->high = a->cpu_high_ns_per_call;
         t->sampling = !(t->low >= t->high) && !a->pp->blocks.n;
-    } else if (t->measure == COMPARE_SAMPLES) {
-        t->value = t->low = t->high = a->trust.samples;
-    } else {
-        e = compare_assert_functions(t, a, base, why);
     }
     t->judged = !isnan(t->value) && (t->measure > COMPARE_DELTA || t->matched);
     if (!e && t->judged)
@@ -25305,14 +25636,18 @@ static void compare_put_more(struct buf *b, const struct compare_assert *t)
                                   : ".  The bound is too close for samples to "
                                     "resolve it");
     } else {
-        txt_putf(b, ".  To resolve it: about %.2g times as many samples",
-                 ceil(10 * t->more) / 10);
+        txt_putf(b, ".  To resolve it: about %.*f times as many %s",
+                 t->more < 10, t->more < 10 ? ceil(10 * t->more) / 10
+                                            : ceil(t->more),
+                 t->runs ? "runs" : "samples");
         if (t->more_ns > 0) {
             txt_puts(b, " (another ");
             txt_put_time(b, t->more_ns);
             txt_puts(b, ")");
         }
-        txt_puts(b, t->measure == COMPARE_DELTA ? ", in both profiles" : "");
+        txt_puts(b, t->measure != COMPARE_DELTA ? ""
+                 : t->runs ? " on both sides"
+                 : " in both profiles, or several runs: --runs");
     }
 }
 
@@ -25331,7 +25666,8 @@ static void compare_put_assert(struct buf *b, const struct compare_assert *t)
         compare_put_figure(b, t, t->low);
         txt_puts(b, " to ");
         compare_put_figure(b, t, t->high);
-        txt_puts(b, t->sampling ? ", sampling error alone" : "");
+        txt_puts(b, t->runs ? ", of the mean of the runs"
+                 : t->sampling ? ", sampling error alone" : "");
         if (t->timing > 0) {
             txt_puts(b, t->ns ? ", of which +-" : ", timer +-");
             compare_put_figure(b, t, t->timing);
@@ -26206,6 +26542,43 @@ static bool svg_is_whole(const struct svg *g, uint32_t i)
            (g->tree.reverse && c->depth == 1);
 }
 
+/* Mark the calls whose function differs between the runs, in its total or, at a
+ * leaf of a tree that starts there, itself, if they changed as it did. */
+static int svg_mark_by_runs(const struct svg *g, bool *mark)
+{
+    const struct compare_diff *d = g->diff;
+    const struct view_tree *t = &g->tree;
+    uint32_t *row = mem_zalloc(g->view.nnodes * sizeof *row);   /* + 1; or 0 */
+    int e = row ? GP_OK : GP_ENOMEM;
+    for (int s = 0; s < 2 && !e; s++) {
+        const struct compare_side of = compare_side(s ? d->now : d->base);
+        const struct compare_side here = { &g->view, of.main, NULL };
+        uint32_t *here_of = mem_zalloc(of.view->nnodes * sizeof *here_of);
+        e = here_of ? compare_pair(&here, &of, here_of) : GP_ENOMEM;
+        for (uint32_t i = 0; i < d->n && !e; i++) {
+            uint32_t node = s ? d->change[i].now : d->change[i].base;
+            if (node != MEM_NONE && here_of[node] != MEM_NONE)
+                row[here_of[node]] = i + 1;
+        }
+        mem_free(here_of);
+    }
+    for (uint32_t i = 1; i < t->n && !e; i++) {
+        uint32_t at = row[t->call[i].node];
+        if (!at)
+            continue;
+        const struct compare_change *x = &d->change[at - 1];
+        const struct stat_change *c = t->reverse && t->call[i].depth == 1
+                                    ? &x->self : &x->total;
+        double now = svg_share(g, i, 0).share * (d->per_call ?
+                                                 svg_call_ns(g, 0) : 1);
+        double base = svg_share(g, i, 1).share * (d->per_call ?
+                                                  svg_call_ns(g, 1) : 1);
+        mark[i] = c->significant && (now > base) == (c->delta > 0);
+    }
+    mem_free(row);
+    return e;
+}
+
 /* Fill g->change: test each call for a significant change. */
 static int svg_test_changes(struct svg *g)
 {
@@ -26214,7 +26587,13 @@ static int svg_test_changes(struct svg *g)
     bool *mark = mem_zalloc(t->n);
     g->change = mem_zalloc(t->n);
     int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
+    if (g->diff->figure && !e)
+        e = svg_mark_by_runs(g, mark);
     for (uint32_t i = 0; i < t->n && !e; i++) {
+        if (g->diff->figure) {
+            p[i] = NAN;
+            continue;
+        }
         const struct stat_share s[2] = { svg_share(g, i, 1),
                                          svg_share(g, i, 0) };
         double one = i ? compare_test(g->diff, s, g->diff->per_call).p
@@ -50332,12 +50711,11 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     const struct stat_change *t = total ? &c->total : &c->self;
     struct buf *b = &d->cell;
     for (int i = 0; i < 2; i++) {
-        const struct anl *side = i ? x->now : x->base;
+        double figure = compare_value(x, c, total, i);
         if (x->per_call)
-            doc_time(b, "", (double)s[i].sum.value * side->ns_per_unit /
-                            side->calls, "");
+            doc_time(b, "", figure, "");
         else
-            doc_share(b, s[i].share);
+            doc_share(b, figure);
         doc_cell(d);
     }
     doc_signed(b, t->delta, x->per_call);
@@ -50431,6 +50809,28 @@ static void doc_changes(struct doc_doc *d, const struct compare_diff *x,
     }
 }
 
+/* Append how many runs there are, and what a difference shows. */
+static void doc_runs(struct doc_doc *d, const struct compare_diff *x,
+                     const struct doc_config *c)
+{
+    struct buf *b = &d->cell;
+    if (x->runs.n[0])
+        txt_putf(b, "%zu runs of the base, %zu now: the run is the unit.  "
+                 "Student's t of the means, 95%% intervals; how much runs "
+                 "differ is taken from the runs of a row and, as they are few, "
+                 "from those of the other rows (Smyth 2004)", x->runs.n[0],
+                 x->runs.n[1]);
+    else if (c->nbases > 1 || c->nfiles > 1)
+        txt_putf(b, "%zu of the base and %zu now are added up: this shows that "
+                 "they differ, not that the change did it; for that each needs "
+                 "two or more, and --runs", c->nbases, c->nfiles);
+    else
+        txt_puts(b, "one run a side: this shows that these two runs differ, "
+                    "not that the change did it; give two or more with --base "
+                    "A --base B --runs C D");
+    doc_field(d, "Runs");
+}
+
 /* Append the comparison with --base. */
 static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
@@ -50440,6 +50840,7 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                 ? "Compared with the base, by CPU time per call"
                 : "Compared with the base, by shares");
     doc_base(d, x, c);
+    doc_runs(d, x, c);
     doc_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
     doc_value(b, x->now, x->now->kept.value);
@@ -51078,6 +51479,24 @@ static void doc_js_change(struct js *j, const char *pre,
     js_field_bool(j, key, t->significant);
 }
 
+/* Write the member key of c: the figures of base's runs, and of now's. */
+static void doc_js_runs(struct js *j, const char *key,
+                        const struct compare_diff *d,
+                        const struct compare_change *c, bool total)
+{
+    struct stat_runs r[2];
+    js_field_open(j, key, '[');
+    if (d->figure)
+        compare_row_runs(d, c->row, total, r);
+    for (int s = 0; s < 2 && d->figure; s++) {
+        js_open(j, '[');
+        for (size_t i = 0; i < r[s].n; i++)
+            js_put_num(j, r[s].v[i]);
+        js_close(j, ']');
+    }
+    js_close(j, ']');
+}
+
 /* Write the member diff: what differs from --base, or null. */
 static void doc_js_diff(struct js *j, const struct doc_config *c)
 {
@@ -51101,6 +51520,10 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
     js_field_bool(j, "unrelated", d->unrelated);
     js_field_bool(j, "dependence", d->dependent);
     js_field_bool(j, "sampling_error_alone", d->sampling);
+    js_field_open(j, "runs", '[');
+    js_put_int(j, (int64_t)(d->figure ? d->runs.n[0] : 1));
+    js_put_int(j, (int64_t)(d->figure ? d->runs.n[1] : 1));
+    js_close(j, ']');
     js_field_int(j, "tested", (double)d->tested);
     js_field_int(j, "significant", (double)d->significant);
     js_field_open(j, "functions", '[');
@@ -51120,11 +51543,13 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
         js_field_int(j, "base_samples", (double)x->flat[0].sum.samples);
         js_field_int(j, "samples", (double)x->flat[1].sum.samples);
         doc_js_change(j, "", &x->self);
+        doc_js_runs(j, "runs", d, x, false);
         js_field_int(j, "base_cum", (double)x->cum[0].sum.value * d->scale);
         js_field_int(j, "cum", (double)x->cum[1].sum.value);
         js_field_int(j, "base_cum_samples", (double)x->cum[0].sum.samples);
         js_field_int(j, "cum_samples", (double)x->cum[1].sum.samples);
         doc_js_change(j, "cum_", &x->total);
+        doc_js_runs(j, "cum_runs", d, x, true);
         js_field_bool(j, "application", x->application);
         js_field_bool(j, "passes_on", x->passes);
         js_close(j, '}');
@@ -60608,7 +61033,7 @@ struct report_args {
     const char *by, *sort, *peek, *rules, *per_call, *symbolize;
     struct opt_list base, assert;
     uint64_t top;                       /* rows of a table */
-    bool cum, all, normalize, explain, strict, inverted, reverse;
+    bool cum, all, normalize, runs, explain, strict, inverted, reverse;
     struct tls_config tls;              /* of https:// addresses */
 };
 
@@ -60695,7 +61120,12 @@ static const struct opt report_options[] = {
     OPT_GROUP("Comparison"),
     { 0, "base", "FILE", NULL, "compare each function's total and self share "
       "with those of an older profile, or a result of load with an older one; "
-      "several are merged", OPT_LIST, REPORT_AT(base), 0, 0 },
+      "repeatable: each is a run with --runs, else several are merged",
+      OPT_LIST, REPORT_AT(base), 0, 0 },
+    { 0, "runs", NULL, NULL, "each PROFILE and each --base, two or more a "
+      "side, is a run of its own: compare the means of the runs, by how much "
+      "runs of one side differ; so a difference is of the change, not of two "
+      "runs", OPT_FLAG, REPORT_AT(runs), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       OPT_FLAG, REPORT_AT(normalize), 0, 0 },
     OPT_GROUP("For CI"),
@@ -60979,6 +61409,15 @@ static int report_read(const struct report_args *c, const char *path,
     return e;
 }
 
+struct report_side {                    /* a profile as it is analysed */
+    struct pp *pp;                      /* borrowed: in file, merged or diff;
+                                         * NULL: there is none */
+    size_t type;                        /* sample type */
+    struct view_sum whole;              /* of it before filters */
+    struct pp by;                       /* owned copy of pp with frames named by
+                                         * --by; or empty */
+};
+
 struct report_inputs {
     const char *path[2 * OPT_LIST_MOST];    /* the base's after the others */
     size_t n, nbase;                    /* of path */
@@ -60989,14 +61428,11 @@ struct report_inputs {
     struct pp merged[2], diff;          /* owned; several files of now and of
                                          * base merged, and now less base; they
                                          * borrow from file */
-    struct pp *now, *base;              /* in file, merged or diff; or NULL */
-    struct pp by[2];                    /* owned copies of now and base with
-                                         * frames named by --by; or empty */
-    size_t type, base_type;             /* sample types of now and base */
+    struct report_side now, base;
+    struct report_side *run;            /* owned: with --runs, of each path */
     int64_t total;                      /* 100%: now before filters, or base */
     bool filtered;
-    struct view_sum whole[2];           /* now and base before filters */
-    struct arena series;                /* owned: of whole */
+    struct arena series;                /* owned: of the sides' whole */
     struct filter filter;               /* owned */
     struct cat_rules rules;             /* owned */
     struct buf rules_text;              /* owned */
@@ -61010,8 +61446,11 @@ struct report_inputs {
 /* Release s. */
 static void report_inputs_fini(struct report_inputs *s)
 {
-    pp_clone_names_fini(&s->by[0]);
-    pp_clone_names_fini(&s->by[1]);
+    pp_clone_names_fini(&s->now.by);
+    pp_clone_names_fini(&s->base.by);
+    for (size_t i = 0; s->run && i < s->n + s->nbase; i++)
+        pp_clone_names_fini(&s->run[i].by);
+    mem_free(s->run);
     pp_fini(&s->merged[0]);
     pp_fini(&s->merged[1]);
     pp_fini(&s->diff);
@@ -61082,18 +61521,18 @@ static int report_read_filters(const struct report_args *c,
     return e;
 }
 
-/* Name the frames of p, now or base, by grain for format f.  The analysis needs
- * functions: then only a copy for its tables and picture is renamed. */
-static int report_name_frames(struct report_inputs *s, struct pp *p,
+/* Name the frames of x by grain for format f.  The analysis needs functions:
+ * then only a copy for its tables and picture is renamed. */
+static int report_name_frames(struct report_inputs *s, struct report_side *x,
                               enum report_format f, enum grain_by grain,
                               struct gp_why *why)
 {
-    struct pp *to = p;
+    struct pp *to = x->pp;
     if (grain == GRAIN_FUNCTION)
         return GP_OK;
     if (report_analyses(f)) {
-        to = &s->by[p == s->base];
-        if (pp_clone_names(to, p))
+        to = &x->by;
+        if (pp_clone_names(to, x->pp))
             return txt_fail(why, GP_ENOMEM, "out of memory");
     }
     return grain == GRAIN_CATEGORY
@@ -61101,17 +61540,17 @@ static int report_name_frames(struct report_inputs *s, struct pp *p,
         : grain_apply(to, grain, why);
 }
 
-/* Filter p, now or base, and name its frames by grain for format f. */
-static int report_filter(struct report_inputs *s, struct pp *p,
+/* Filter x, and name its frames by grain for format f. */
+static int report_filter(struct report_inputs *s, struct report_side *x,
                          enum report_format f, enum grain_by grain,
                          struct gp_why *why)
 {
+    struct pp *p = x->pp;
     bool note = s->filtered && !report_as_pprof(f);
     struct view_sum before = {0};
     if (note) {
         before = view_total(p, p->ntypes - 1, NULL);
-        s->whole[p == s->base] = view_total(p, p == s->base ? s->base_type
-                                            : s->type, &s->series);
+        x->whole = view_total(p, x->type, &s->series);
     }
     int e = filter_apply(p, &s->filter, why);
     mem_free(s->filter.keys.key);
@@ -61121,7 +61560,7 @@ static int report_filter(struct report_inputs *s, struct pp *p,
     if (!e && ((note && anl_filter_comments(p, &before)) ||
                (name && grain_name_stackless(p))))
         e = txt_fail(why, GP_ENOMEM, "out of memory");
-    return e ? e : report_name_frames(s, p, f, grain, why);
+    return e ? e : report_name_frames(s, x, f, grain, why);
 }
 
 /* Replace now by now less base, in the sample types of both; rows that cancel
@@ -61130,43 +61569,43 @@ static int report_subtract(const struct report_args *c,
                            struct report_inputs *s, enum report_format f,
                            struct gp_why *why)
 {
-    struct pp all = { .period_type = s->now->period_type };
+    struct pp all = { .period_type = s->now.pp->period_type };
     struct merge g = { .to = &all };
     size_t column[2][PP_MOST_TYPES];
     double scale[PP_MOST_TYPES];
     int e = GP_OK;
-    for (size_t t = 0; !e && t < s->now->ntypes; t++) {
-        size_t k = pp_type_row(s->base, &s->now->type[t]);
+    for (size_t t = 0; !e && t < s->now.pp->ntypes; t++) {
+        size_t k = pp_type_row(s->base.pp, &s->now.pp->type[t]);
         if (k == SIZE_MAX)
             continue;
         column[0][all.ntypes] = t;
         column[1][all.ntypes] = k;
-        double now = (double)view_total(s->now, t, NULL).value;
-        double base = (double)view_total(s->base, k, NULL).value;
+        double now = (double)view_total(s->now.pp, t, NULL).value;
+        double base = (double)view_total(s->base.pp, k, NULL).value;
         scale[all.ntypes] = c->normalize && base > 0 ? -now / base : -1;
-        e = pp_add_type(&all, s->now->type[t].type, s->now->type[t].unit);
+        e = pp_add_type(&all, s->now.pp->type[t].type, s->now.pp->type[t].unit);
     }
-    e = e ? e : merge_add(&g, s->now, column[0], NULL);
-    e = e ? e : merge_add(&g, s->base, column[1], scale);
-    e = e ? e : merge_add_head(&g, s->now);
-    e = e ? e : merge_add_head(&g, s->base);
+    e = e ? e : merge_add(&g, s->now.pp, column[0], NULL);
+    e = e ? e : merge_add(&g, s->base.pp, column[1], scale);
+    e = e ? e : merge_add_head(&g, s->now.pp);
+    e = e ? e : merge_add_head(&g, s->base.pp);
     if (e)
         txt_fail(why, e, e == GP_ELIMIT ? PP_FULL : "out of memory");
     merge_fini(&g);
-    if (all.ntypes && all.ntypes < s->now->ntypes)
+    if (all.ntypes && all.ntypes < s->now.pp->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
     if (!report_as_pprof(f))
         all.ncomments = 0;              /* they describe the two files */
     e = e ? e : merge_profiles(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
-    e = e ? e : pp_find_type(&s->diff, c->sample, &s->type, why);
+    e = e ? e : pp_find_type(&s->diff, c->sample, &s->now.type, why);
     if (!e)
         s->total = f == REPORT_TRACES
-            ? view_total(&s->diff, s->type, NULL).value
-            : merge_scale_value(view_total(s->base, column[1][s->type],
-                                           NULL).value, -scale[s->type]);
-    s->now = &s->diff;
-    s->base = NULL;
+            ? view_total(&s->diff, s->now.type, NULL).value
+            : merge_scale_value(view_total(s->base.pp, column[1][s->now.type],
+                                           NULL).value, -scale[s->now.type]);
+    s->now.pp = &s->diff;
+    s->base.pp = NULL;
     return e;
 }
 
@@ -61214,6 +61653,25 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
     return e;
 }
 
+/* Make a side of each file, a run of now or of base, and filter it. */
+static int report_filter_runs(struct report_inputs *s, enum report_format f,
+                              enum grain_by grain, struct gp_why *why)
+{
+    int e = GP_OK;
+    s->run = mem_zalloc((s->n + s->nbase) * sizeof *s->run);
+    if (!s->run)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < s->n + s->nbase && !e; i++) {
+        struct report_side *x = &s->run[i];
+        const struct report_side *of = i < s->n ? &s->now : &s->base;
+        x->pp = &s->file[i];
+        x->type = pp_type_row(x->pp, &of->pp->type[of->type]);
+        assert(x->type != SIZE_MAX);    /* merged are types that all have */
+        e = report_filter(s, x, f, grain, why);
+    }
+    return e;
+}
+
 /* Read, merge, subtract and filter the profiles; return the exit status. */
 static int report_gather(const struct report_args *c,
                          struct report_inputs *s, enum report_format f,
@@ -61230,24 +61688,26 @@ static int report_gather(const struct report_args *c,
             pp_fini(&s->file[s->nread]);
             return EXIT_FAILED;
         }
-    int e = report_merge(c, s, f, false, &s->now, &why);
-    e = e || !s->nbase ? e : report_merge(c, s, f, true, &s->base, &why);
-    if (!e && s->base && !s->now->default_type.n)       /* as pprof */
-        s->now->default_type = s->base->default_type;
-    e = e ? e : pp_find_type(s->now, c->sample, &s->type, &why);
-    if (!e && s->base)
-        e = pp_find_base_type(s->now, s->type, s->base, s->base_name,
-                              &s->base_type, &why);
-    if (!e && (s->filtered || s->base))
-        s->total = view_total(s->now, s->type, NULL).value;
-    if (!e && s->base && report_subtracts(f))
+    int e = report_merge(c, s, f, false, &s->now.pp, &why);
+    e = e || !s->nbase ? e : report_merge(c, s, f, true, &s->base.pp, &why);
+    if (!e && s->base.pp && !s->now.pp->default_type.n)       /* as pprof */
+        s->now.pp->default_type = s->base.pp->default_type;
+    e = e ? e : pp_find_type(s->now.pp, c->sample, &s->now.type, &why);
+    if (!e && s->base.pp)
+        e = pp_find_base_type(s->now.pp, s->now.type, s->base.pp, s->base_name,
+                              &s->base.type, &why);
+    if (!e && (s->filtered || s->base.pp))
+        s->total = view_total(s->now.pp, s->now.type, NULL).value;
+    if (!e && s->base.pp && report_subtracts(f))
         e = report_subtract(c, s, f, &why);
-    e = e ? e : report_filter(s, s->now, f, grain, &why);
+    e = e ? e : report_filter(s, &s->now, f, grain, &why);
     for (size_t i = 0; !e && i < FILTER_OPTIONS; i++)
         SAY_NOTE(!s->filter.missed[i] || c->common.quiet,
                  "--%s '%s' matches nothing", filter_name[i], c->filter[i]);
-    if (!e && s->base)
-        e = report_filter(s, s->base, f, grain, &why);
+    if (!e && s->base.pp)
+        e = report_filter(s, &s->base, f, grain, &why);
+    if (!e && c->runs)
+        e = report_filter_runs(s, f, grain, &why);
     return say_why(e, &why);
 }
 
@@ -61272,10 +61732,10 @@ static int report_check_calls(const struct report_args *c,
                               const struct anl *now, const struct anl *base,
                               struct gp_why *why)
 {
-    if (!c->per_call || (now->calls > 0 && (!s->base || base->calls > 0)))
+    if (!c->per_call || (now->calls > 0 && (!s->base.pp || base->calls > 0)))
         return GP_OK;
     const char *of = now->calls > 0 ? s->base_name : s->path[0];
-    if (!s->base)
+    if (!s->base.pp)
         return txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of calls;"
                         " give it by --per-call=N", of);
     if (*c->per_call)
@@ -61286,26 +61746,48 @@ static int report_check_calls(const struct report_args *c,
                     "give both: --per-call=NEW,BASE", of);
 }
 
-/* Analyse s->now into now, and s->base, unless NULL, into base. */
+/* Analyse side x of s into to; calls: their number, or 0. */
+static int report_analyse_side(const struct report_inputs *s,
+                               const struct report_side *x, double calls,
+                               struct anl *to, struct gp_why *why)
+{
+    const struct anl_config config = {
+        .rules = &s->rules, .type = x->type + 1, .calls = calls,
+        .by = x->by.ntypes ? &x->by : NULL, .filtered = s->filtered,
+        .whole = x->whole };
+    return anl_run(x->pp, &config, to, why);
+}
+
+/* Analyse s->now into now, and s->base, if there is one, into base. */
 static int report_analyse(const struct report_args *c,
                           const struct report_inputs *s, struct anl *now,
                           struct anl *base, struct gp_why *why)
 {
     double calls[2];
-    struct anl_config config = {
-        .rules = &s->rules, .type = s->type + 1,
-        .by = s->by[0].ntypes ? &s->by[0] : NULL, .filtered = s->filtered,
-        .whole = s->whole[0] };
     (void)report_read_calls(c->per_call, calls);
-    config.calls = calls[0];
-    int e = anl_run(s->now, &config, now, why);
-    config.calls = calls[1];
-    config.type = s->base_type + 1;
-    config.whole = s->whole[1];
-    config.by = s->by[1].ntypes ? &s->by[1] : NULL;
-    if (!e && s->base)
-        e = anl_run(s->base, &config, base, why);
+    int e = report_analyse_side(s, &s->now, calls[0], now, why);
+    if (!e && s->base.pp)
+        e = report_analyse_side(s, &s->base, calls[1], base, why);
     return e ? e : report_check_calls(c, s, now, base, why);
+}
+
+/* Analyse each run of s into run, in the order of s->path. */
+static int report_analyse_runs(const struct report_args *c,
+                               const struct report_inputs *s, struct anl *run,
+                               struct gp_why *why)
+{
+    int e = GP_OK;
+    for (size_t i = 0; i < s->n + s->nbase && !e; i++) {
+        e = report_analyse_side(s, &s->run[i], 0, &run[i], why);
+        if (!e && run[i].view.total.value <= 0)
+            e = txt_fail(why, GP_EFORMAT, "%s: has no samples; as a run of "
+                         "--runs it needs some", s->path[i]);
+        if (!e && c->per_call && !(run[i].calls > 0))
+            e = txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of "
+                         "calls; without --per-call shares are compared",
+                         s->path[i]);
+    }
+    return e;
 }
 
 /* True if t fails the report: with --strict also if it is not resolved. */
@@ -61319,17 +61801,56 @@ static bool report_violated(const struct report_args *c,
 /* Test the assertions of s, and set *status to EXIT_ASSERT if one is violated,
  * or else to EXIT_FAILED if one cannot be judged. */
 static int report_assert(const struct report_args *c, struct report_inputs *s,
-                         const struct anl *now, const struct anl *base,
-                         int *status, struct gp_why *why)
+                         const struct compare_diff *d, int *status,
+                         struct gp_why *why)
 {
     int e = GP_OK;
     for (size_t i = 0; i < c->assert.n && !e; i++) {
         struct compare_assert *t = &s->assert[i];
-        e = compare_assert_test(t, now, base, why);
+        e = compare_assert_test(t, d, why);
         if (!e && (!t->judged || report_violated(c, t)))
             *status = t->judged ? EXIT_ASSERT
                     : *status == EXIT_OK ? EXIT_FAILED : *status;
     }
+    return e;
+}
+
+struct report_compared {                /* what is written */
+    struct anl now, base;               /* base: or all zero */
+    struct anl *run;                    /* owned: with --runs, of each file */
+    size_t nrun;
+    struct compare_diff diff;           /* not run without a base */
+};
+
+/* Release x. */
+static void report_compared_fini(struct report_compared *x)
+{
+    compare_fini(&x->diff);
+    for (size_t i = 0; x->run && i < x->nrun; i++)
+        anl_fini(&x->run[i]);
+    mem_free(x->run);
+    anl_fini(&x->now);
+    anl_fini(&x->base);
+}
+
+/* Analyse s into x, and compare it with the base, if there is one. */
+static int report_compare(const struct report_args *c,
+                          const struct report_inputs *s,
+                          struct report_compared *x, struct gp_why *why)
+{
+    x->nrun = c->runs ? s->n + s->nbase : 0;
+    x->run = mem_zalloc((x->nrun + 1) * sizeof *x->run);
+    if (!x->run)
+        return txt_fail(why, GP_ENOMEM, "out of memory");
+    const struct compare_runs runs = { .run = { x->run + s->n, x->run },
+                                       .n = { s->nbase, s->n } };
+    int e = report_analyse(c, s, &x->now, &x->base, why);
+    if (!e && x->nrun)
+        e = report_analyse_runs(c, s, x->run, why);
+    if (!e && s->base.pp && compare_run(&x->diff, &x->now, &x->base,
+                                        x->nrun ? &runs : NULL,
+                                        c->per_call != NULL, c->normalize))
+        e = txt_fail(why, GP_ENOMEM, "out of memory");
     return e;
 }
 
@@ -61342,16 +61863,13 @@ static int report_write_analysis(const struct report_args *c,
                                  struct svg_config svg, struct buf *b,
                                  int *status, struct gp_why *why)
 {
-    struct anl now = {0}, base = {0};
-    struct compare_diff diff = {0};
+    struct report_compared x = { .diff = { .now = &x.now, .base = &x.base } };
+    struct anl *now = &x.now;
     struct buf picture = {0};
-    int e = report_analyse(c, s, &now, &base, why);
-    if (!e && s->base && compare_run(&diff, &now, &base, c->per_call != NULL,
-                                     c->normalize))
-        e = txt_fail(why, GP_ENOMEM, "out of memory");
-    e = e ? e : report_assert(c, s, &now, &base, status, why);
+    int e = report_compare(c, s, &x, why);
+    e = e ? e : report_assert(c, s, &x.diff, status, why);
     out->per_call = c->per_call != NULL;
-    out->diff = s->base ? &diff : NULL;
+    out->diff = s->base.pp ? &x.diff : NULL;
     out->base = s->base_name;
     out->bases = s->path + s->n;
     out->nbases = s->nbase;
@@ -61359,32 +61877,30 @@ static int report_write_analysis(const struct report_args *c,
     out->nassert = c->assert.n;
     out->exit = *status;
     svg.diff = out->diff;
-    if (!e && f == REPORT_HTML && now.kept.value > 0) {
-        e = svg_write(s->by[0].ntypes ? &s->by[0] : s->now, &svg, &picture,
+    if (!e && f == REPORT_HTML && now->kept.value > 0) {
+        e = svg_write(s->now.by.ntypes ? &s->now.by : s->now.pp, &svg, &picture,
                       why);
         e = e == GP_EFORMAT ? GP_OK : e;        /* nothing to draw */
     }
-    if (!e && diff.unrelated && f == REPORT_SVG && !c->common.quiet) {
+    if (!e && x.diff.unrelated && f == REPORT_SVG && !c->common.quiet) {
         struct buf text = {0};
-        compare_put_shared(&text, &diff);
+        compare_put_shared(&text, &x.diff);
         say_error("%s: %s", s->base_name, mem_string(&text));
         mem_fini(&text);
     }
     if (e) {
         *status = EXIT_FAILED;
     } else if (f == REPORT_SVG) {
-        e = svg_write(s->now, &svg, b, why);
+        e = svg_write(s->now.pp, &svg, b, why);
     } else if (f == REPORT_HTML) {
-        doc_report_html(b, &now, out, mem_slice(&picture));
+        doc_report_html(b, now, out, mem_slice(&picture));
     } else if (f == REPORT_JSON) {
-        doc_report_json(b, &now, out);
+        doc_report_json(b, now, out);
     } else if (f == REPORT_MD || f == REPORT_TEXT) {
-        doc_report_text(b, &now, out, f == REPORT_MD);
+        doc_report_text(b, now, out, f == REPORT_MD);
     }
     mem_fini(&picture);
-    compare_fini(&diff);
-    anl_fini(&now);
-    anl_fini(&base);
+    report_compared_fini(&x);
     return e;
 }
 
@@ -61436,7 +61952,7 @@ static struct svg_config report_picture(const struct report_args *c,
 {
     return (struct svg_config){
         .sample = c->sample, .rules = &s->rules,
-        .base = s->base && s->by[1].ntypes ? &s->by[1] : s->base,
+        .base = s->base.pp && s->base.by.ntypes ? &s->base.by : s->base.pp,
         .base_name = s->base_name, .inverted = c->inverted,
         .reverse = c->reverse, .name = s->path[0],
         .by_size = c->sort && !strcmp(c->sort, "size"),
@@ -61455,7 +61971,7 @@ static int report_write(const struct report_args *c,
     struct doc_config out = {
         .file = s->path, .nfiles = s->n, .top = c->all ? 0 : (unsigned)c->top,
         .cum = c->cum, .all = c->all, .sample = c->sample,
-        .format = s->now->format,
+        .format = s->now.pp->format,
         .color = !c->out && say_color(c->common.color, STDOUT_FILENO),
         .width = c->out ? 0 : say_width(STDOUT_FILENO, DOC_NARROW_COLUMNS),
         .note = line, .written = line + 1, .total = s->total,
@@ -61467,27 +61983,27 @@ static int report_write(const struct report_args *c,
     const struct svg_config picture = report_picture(c, s);
     int e = GP_OK;
     switch (f) {
-    case REPORT_TOP: return pprof_report_top(b, s->now, &out, why);
+    case REPORT_TOP: return pprof_report_top(b, s->now.pp, &out, why);
     case REPORT_TREE: case REPORT_PEEK:
-        return pprof_tree(b, s->now, &out, why);
-    case REPORT_TRACES: return pprof_traces(b, s->now, &out, why);
-    case REPORT_RAW: return pprof_raw(b, s->now, &out, why);
-    case REPORT_TAGS: return pprof_report_tags(b, s->now, &out, why);
-    case REPORT_FOLDED: return foreign_folded(b, s->now, &out, why);
-    case REPORT_CALLGRIND: return foreign_callgrind(b, s->now, &out, why);
-    case REPORT_SPEEDSCOPE: return foreign_speedscope(b, s->now, &out, why);
+        return pprof_tree(b, s->now.pp, &out, why);
+    case REPORT_TRACES: return pprof_traces(b, s->now.pp, &out, why);
+    case REPORT_RAW: return pprof_raw(b, s->now.pp, &out, why);
+    case REPORT_TAGS: return pprof_report_tags(b, s->now.pp, &out, why);
+    case REPORT_FOLDED: return foreign_folded(b, s->now.pp, &out, why);
+    case REPORT_CALLGRIND: return foreign_callgrind(b, s->now.pp, &out, why);
+    case REPORT_SPEEDSCOPE: return foreign_speedscope(b, s->now.pp, &out, why);
     case REPORT_SVG:
-        return s->base
+        return s->base.pp
             ? report_write_analysis(c, s, f, &out, picture, b, status, why)
-            : svg_write(s->now, &picture, b, why);
-    case REPORT_PPROF: return report_write_pprof(s->now, b, why);
+            : svg_write(s->now.pp, &picture, b, why);
+    case REPORT_PPROF: return report_write_pprof(s->now.pp, b, why);
     default: break;
     }
-    report_put_age(&text, s->now, &out.age_ns);
+    report_put_age(&text, s->now.pp, &out.age_ns);
     mem_put_byte(&text, 0);
     size_t files = text.len;
     out.nwritten = s->n == 1 ? report_put_files(&text, s->path[0],
-                                                s->now->format) : 0;
+                                                s->now.pp->format) : 0;
     line[0] = (const char *)text.data;
     line[1] = line[0] + files;
     if (text.err)
@@ -61509,7 +62025,7 @@ static const char *report_profile_option(const struct report_args *c)
     return c->sample ? "sample" : c->by ? "by" : c->peek ? "peek"
          : c->symbolize ? "symbolize" : c->rules ? "rules"
          : c->per_call ? "per-call" : c->cum ? "cum" : c->all ? "all"
-         : c->top ? "top" : c->normalize ? "normalize"
+         : c->top ? "top" : c->normalize ? "normalize" : c->runs ? "runs"
          : c->explain ? "explain" : c->inverted ? "inverted"
          : c->sort ? "sort" : c->reverse ? "reverse" : NULL;
 }
@@ -61633,6 +62149,7 @@ static int report_check_formats(const struct report_args *c,
         { c->per_call, "per-call", c->base.n ? "text|md|json|html|svg"
                                              : "text|md|json|html" },
         { c->explain, "explain", "text|md|json|html" },
+        { c->runs, "runs", "text|md|json|html|svg" },
         { c->cum, "cum", "top|tree|peek" },
         { c->top, "top", "text|md|json|html|top|tree" },
         { c->rules, "rules", "text|md|json|html|svg" },
@@ -61675,6 +62192,14 @@ static int report_check(const struct report_args *c,
     if (calls[1] > 0 && !s->nbase)
         return opt_misuse(cmd, "--per-call '%s': a second number is of the "
                           "base; it needs --base FILE", c->per_call);
+    if (c->runs && (s->n < 2 || s->nbase < 2))
+        return opt_misuse(cmd, "--runs needs two runs a side or more, as in "
+                          "--base A --base B --runs C D; there %s %zu of the "
+                          "base and %zu now", s->nbase == 1 ? "is" : "are",
+                          s->nbase, s->n);
+    if (c->runs && calls[0] > 0)
+        return opt_misuse(cmd, "--per-call=N is of one profile; with --runs "
+                          "each has its own number of calls: --per-call");
     if (c->top && c->all)
         return opt_misuse(cmd, "--top and --all: only one of them");
     if (c->by && f == REPORT_TAGS)
@@ -61690,7 +62215,10 @@ static int report_check(const struct report_args *c,
         return status;
     for (size_t i = 0; i < s->n + s->nbase; i++)
         for (size_t k = i < s->n ? 0 : s->n; k < i; k++)
-            if (opt_same_file(s->path[i], s->path[k]))
+            if (opt_same_file(s->path[i], s->path[k]) && c->runs)
+                return opt_misuse(cmd, "%s is given twice; a run counts once",
+                                  s->path[i]);
+            else if (opt_same_file(s->path[i], s->path[k]))
                 SAY_NOTE(c->common.quiet, "%s is given twice: its samples "
                          "count twice", s->path[i]);
     return EXIT_OK;
@@ -61759,8 +62287,8 @@ static int report_of_profiles(const struct report_args *c,
         status = to.status ? to.status : report_fail(s, e, &why);
     }
     if (!e && !c->common.quiet) {
-        report_note_signs(c, s->now, f);
-        report_note_repairs(s->now, f);
+        report_note_signs(c, s->now.pp, f);
+        report_note_repairs(s->now.pp, f);
     }
     if (!e && say_rest(&to, &b, opt_item(REPORT_FORMATS, (int)f),
                        c->common.quiet))

@@ -1,4 +1,5 @@
-# base: two profiles beside each other: tables, picture, assertions, calls.
+# base: two profiles, or runs, beside each other: tables, picture, assertions.
 # runs: plain asan
 
 tally 'a base' "$PY" tests/report/base.py "$BIN" "$T"
+tally 'runs of both sides' "$PY" tests/report/runs.py "$BIN" "$T"

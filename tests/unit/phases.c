@@ -125,7 +125,7 @@ static void phases_pair(const struct phases *base, const struct phases *now,
         CHECK(!anl_run(&p[i], &config, &a[i], NULL));
         phases_cover(&a[i], of[i], n);
     }
-    CHECK(!compare_run(&d, &a[1], &a[0], false, false));
+    CHECK(!compare_run(&d, &a[1], &a[0], NULL, false, false));
     CHECK(!d.dependent || !d.significant);
     n->pairs++;
     n->refused_pairs += d.dependent;

@@ -1539,7 +1539,7 @@ static int unit_compare_many(const double *share, uint64_t seed, int *drawn)
             unit_draw(&p[k], k ? share : unit_share, n, false, &seed);
             CHECK(!anl_run(&p[k], &c, &a[k], NULL));
         }
-        CHECK(!compare_run(&d, &a[1], &a[0], false, false));
+        CHECK(!compare_run(&d, &a[1], &a[0], NULL, false, false));
         marked += d.significant > 0;
         *drawn += unit_picture_differs(p, &d);
         compare_fini(&d);
