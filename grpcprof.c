@@ -25283,6 +25283,26 @@ static int compare_run(struct compare_diff *d, const struct anl *now,
     return e;
 }
 
+/* Append how many runs or files are compared, and what that can show. */
+static void compare_put_runs(struct buf *b, const struct compare_diff *d,
+                             size_t base, size_t now)
+{
+    if (d->runs.n[0])
+        txt_putf(b, "%zu runs of the base, %zu now: the run is the unit.  "
+                 "Student's t of the means, 95%% intervals; how much runs "
+                 "differ is taken from the runs of a row and, as they are few, "
+                 "from those of the other rows (Smyth 2004)", d->runs.n[0],
+                 d->runs.n[1]);
+    else if (base > 1 || now > 1)
+        txt_putf(b, "%zu of the base and %zu now are added up: this shows that "
+                 "they differ, not that the change did it; for that each needs "
+                 "two or more, and --runs", base, now);
+    else
+        txt_puts(b, "one run a side: this shows that these two runs differ, "
+                    "not that the change did it; give two or more with --base "
+                    "A --base B --runs C D");
+}
+
 /* Append how little the two profiles have in common. */
 static void compare_put_shared(struct buf *b, const struct compare_diff *d)
 {
@@ -50809,28 +50829,6 @@ static void doc_changes(struct doc_doc *d, const struct compare_diff *x,
     }
 }
 
-/* Append how many runs there are, and what a difference shows. */
-static void doc_runs(struct doc_doc *d, const struct compare_diff *x,
-                     const struct doc_config *c)
-{
-    struct buf *b = &d->cell;
-    if (x->runs.n[0])
-        txt_putf(b, "%zu runs of the base, %zu now: the run is the unit.  "
-                 "Student's t of the means, 95%% intervals; how much runs "
-                 "differ is taken from the runs of a row and, as they are few, "
-                 "from those of the other rows (Smyth 2004)", x->runs.n[0],
-                 x->runs.n[1]);
-    else if (c->nbases > 1 || c->nfiles > 1)
-        txt_putf(b, "%zu of the base and %zu now are added up: this shows that "
-                 "they differ, not that the change did it; for that each needs "
-                 "two or more, and --runs", c->nbases, c->nfiles);
-    else
-        txt_puts(b, "one run a side: this shows that these two runs differ, "
-                    "not that the change did it; give two or more with --base "
-                    "A --base B --runs C D");
-    doc_field(d, "Runs");
-}
-
 /* Append the comparison with --base. */
 static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
@@ -50840,7 +50838,8 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
                 ? "Compared with the base, by CPU time per call"
                 : "Compared with the base, by shares");
     doc_base(d, x, c);
-    doc_runs(d, x, c);
+    compare_put_runs(b, x, c->nbases, c->nfiles);
+    doc_field(d, "Runs");
     doc_value(b, x->base, x->base->kept.value);
     txt_puts(b, " before, ");
     doc_value(b, x->now, x->now->kept.value);
