@@ -25303,6 +25303,51 @@ static void compare_put_runs(struct buf *b, const struct compare_diff *d,
                     "A --base B --runs C D");
 }
 
+/* Append v with its sign: a time if ns, else a share in percentage points. */
+static void compare_put_signed(struct buf *b, double v, bool ns)
+{
+    if (isnan(v)) {
+        txt_puts(b, "n/a");
+        return;
+    }
+    txt_puts(b, v < 0 ? "-" : "+");
+    if (ns)
+        txt_put_time(b, fabs(v));
+    else
+        txt_putf(b, "%.1f", fabs(100 * v));
+}
+
+/* Append how many rows differ, and what was not tested. */
+static void compare_put_tested(struct buf *b, const struct compare_diff *d)
+{
+    txt_put_commas(b, d->significant);
+    txt_puts(b, " of ");
+    txt_put_commas(b, d->tested);
+    txt_puts(b, anl_table(d->now).by ? " rows" : " functions");
+    txt_puts(b, " differ by more than chance, in total or self "
+             "(Benjamini-Yekutieli, false discovery rate 5%)");
+    if (d->n > d->tested && !d->dependent) {
+        txt_puts(b, "; ");
+        txt_put_commas(b, d->n - d->tested);
+        txt_puts(b, " more have too few samples to tell");
+    }
+    txt_puts(b, d->dependent ? ".  Not tested: the program's phases are longer "
+                "than one window resolves.  Compare several runs: --runs, and "
+                "--base repeated"
+              : d->sampling ? ".  Intervals are of the sampling error alone: "
+                "differences between runs are not in them" : "");
+}
+
+/* Return the node of c: now's, else the base's.  Set *view to its view. */
+static const struct view_node *compare_node(const struct compare_diff *x,
+                                            const struct compare_change *c,
+                                            const struct view **view)
+{
+    bool now = c->now != MEM_NONE;
+    *view = anl_table(now ? x->now : x->base).view;
+    return &(*view)->node[now ? c->now : c->base];
+}
+
 /* Append how little the two profiles have in common. */
 static void compare_put_shared(struct buf *b, const struct compare_diff *d)
 {
@@ -50697,36 +50742,12 @@ static void doc_summary(struct doc_doc *d, const struct anl *a)
     doc_cell_text(d, doc_paragraph);
 }
 
-/* Append v with its sign: a time if ns, else a share in percentage points. */
-static void doc_signed(struct buf *b, double v, bool ns)
-{
-    if (isnan(v)) {
-        txt_puts(b, "n/a");
-        return;
-    }
-    txt_puts(b, v < 0 ? "-" : "+");
-    if (ns)
-        txt_put_time(b, fabs(v));
-    else
-        txt_putf(b, "%.1f", fabs(100 * v));
-}
-
-/* Return the node of c: now's, else the base's.  Set *view to its view. */
-static const struct view_node *doc_changed(const struct compare_diff *x,
-                                           const struct compare_change *c,
-                                           const struct view **view)
-{
-    bool now = c->now != MEM_NONE;
-    *view = anl_table(now ? x->now : x->base).view;
-    return &(*view)->node[now ? c->now : c->base];
-}
-
 /* Append a row of the comparison: c's total, or its self value. */
 static void doc_change(struct doc_doc *d, const struct compare_diff *x,
                        const struct compare_change *c, bool total)
 {
     const struct view *v;
-    const struct view_node *n = doc_changed(x, c, &v);
+    const struct view_node *n = compare_node(x, c, &v);
     const struct stat_share *s = total ? c->cum : c->flat;
     const struct stat_change *t = total ? &c->total : &c->self;
     struct buf *b = &d->cell;
@@ -50738,15 +50759,15 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
             doc_share(b, figure);
         doc_cell(d);
     }
-    doc_signed(b, t->delta, x->per_call);
+    compare_put_signed(b, t->delta, x->per_call);
     txt_puts(b, t->significant ? " " : "?");
     doc_cell(d);
     if (isnan(t->low)) {
         txt_puts(b, "n/a");
     } else {
-        doc_signed(b, t->low, x->per_call);
+        compare_put_signed(b, t->low, x->per_call);
         txt_puts(b, " to ");
-        doc_signed(b, t->high, x->per_call);
+        compare_put_signed(b, t->high, x->per_call);
     }
     doc_cell(d);
     doc_count(b, "", (double)s[0].sum.samples, "");
@@ -50857,18 +50878,7 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
         doc_count(b, "", x->now->calls, " now");
         doc_field(d, "Calls");
     }
-    doc_count(b, "", (double)x->significant, " of ");
-    doc_count(b, "", (double)x->tested, c->by ? " rows" : " functions");
-    txt_puts(b, " differ by more than chance, in total or self "
-             "(Benjamini-Yekutieli, false discovery rate 5%)");
-    if (x->n > x->tested && !x->dependent)
-        doc_count(b, "; ", (double)(x->n - x->tested),
-                  " more have too few samples to tell");
-    txt_puts(b, x->dependent ? ".  Not tested: the program's phases are longer "
-                "than one window resolves.  Compare several runs: --runs, and "
-                "--base repeated"
-              : x->sampling ? ".  Intervals are of the sampling error alone: "
-                "differences between runs are not in them" : "");
+    compare_put_tested(b, x);
     doc_field(d, "Significant");
     if (x->ntotal)
         doc_changes(d, x, c, true);
@@ -51529,7 +51539,7 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
     for (size_t i = 0; i < d->n; i++) {
         const struct compare_change *x = &d->change[i];
         const struct view *v;
-        const struct view_node *n = doc_changed(d, x, &v);
+        const struct view_node *n = compare_node(d, x, &v);
         js_open(j, '{');
         js_field_str(j, "name", n->name);
         js_field_str(j, "module", cat_module_name(v, n->module));
