@@ -9966,10 +9966,19 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
  *            program that an exec in this process runs.
  */
 
+/* The counter that perf prefers to CPU time: it needs no timer of the kernel,
+ * which is stopped and started at each switch.  A test may name another one. */
+#ifndef SMP_CYCLES
+#define SMP_CYCLES_TYPE PERF_TYPE_HARDWARE
+#define SMP_CYCLES PERF_COUNT_HW_CPU_CYCLES
+#endif
+
 static struct {
     struct ring ring;                   /* memory is never freed */
     bool     no_stacks;                 /* backtrace() has no libgcc_s */
     bool     trap;                      /* perf signals by SIGTRAP */
+    double   cycles;                    /* of perf, by cycles: per ns; else 0 */
+    int      no_cycles;                 /* errno: why there is no counter */
     atomic_bool on;                     /* the handler stores samples */
     atomic_bool wall;                   /* and sets their slot's waiting */
 } smp_one;
@@ -10143,6 +10152,7 @@ static unsigned smp_tick_hz(void)
 struct smp_timer {                      /* a thread's timer or counter */
     int     fd;                         /* owned: the counter, of perf */
     timer_t id;                         /* owned: the timer, of the others */
+    double  cycles;                     /* the counter's period; 0: of time */
     bool    armed;                      /* kept by the caller */
 };
 
@@ -10331,9 +10341,31 @@ static void smp_timer_disarm(struct smp_timer *t)
     timer_delete(t->id);
 }
 
+/* Return the cycles per ns of CPU time that the CPU's counter counts of this
+ * thread; 0 with errno if it has none for us, or counts no likely number. */
+static double smp_count_cycles(void)
+{
+    struct perf_event_attr a = {
+        .type = SMP_CYCLES_TYPE, .size = sizeof a, .config = SMP_CYCLES,
+        .exclude_hv = 1 };
+    int fd = (int)syscall(SYS_perf_event_open, &a, 0, -1, -1,
+                          PERF_FLAG_FD_CLOEXEC);
+    uint64_t n = 0;
+    if (fd < 0)
+        return 0;
+    int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), now = from;
+    while (now - from < 1000000)
+        now = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    bool got = read(fd, &n, sizeof n) == sizeof n;
+    double rate = (double)n / (double)(now - from);
+    close(fd);
+    errno = ENODATA;
+    return got && rate > 0.1 && rate < 20 ? rate : 0;
+}
+
 /* Open a counter of thread tid's CPU time, in the kernel too, that overflows at
- * hz; if trap, each overflow sends the thread SIGTRAP (Linux 5.13).  Return it,
- * or -1 with errno. */
+ * hz; if trap, each overflow sends the thread SIGTRAP (Linux 5.13).  It counts
+ * cycles if the machine can.  Return it, or -1 with errno. */
 static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
 {
     struct perf_event_attr a = {
@@ -10342,6 +10374,11 @@ static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
         .sample_period = 1000000000u / hz, .disabled = 1, .exclude_hv = 1,
         .wakeup_events = 1,
     };
+    if (smp_one.cycles > 0) {
+        a.type = SMP_CYCLES_TYPE;
+        a.config = SMP_CYCLES;
+        a.sample_period = (uint64_t)(smp_one.cycles * 1e9 / hz);
+    }
 #ifdef PERF_ATTR_SIZE_VER7
     a.sigtrap = a.remove_on_exec = trap;
 #else
@@ -10413,6 +10450,7 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
         t->fd = smp_perf_open(tid, hz, trap = false);   /* before Linux 5.13 */
     if (t->fd < 0)
         return GP_EIO;
+    t->cycles = smp_one.cycles * 1e9 / hz;
     bool inside = smp_gate_enter();
     bool armed = smp_counter_add(tid, t->fd) &&
                  smp_perf_enable(t->fd, tid, trap);
@@ -10422,10 +10460,17 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
     return armed ? GP_OK : GP_EIO;
 }
 
-/* perf: start the counter's period again, now of ns. */
-static void smp_perf_vary(const struct smp_timer *t, int64_t ns)
+/* perf: start the counter's period again, now of ns.  Cycles take as long as
+ * was seen, as the CPU's frequency changes; up to 4 times more or less. */
+static void smp_perf_vary(struct smp_timer *t, int64_t ns, int64_t was_ns)
 {
     uint64_t period = (uint64_t)ns;
+    if (t->cycles > 0) {
+        double rate = t->cycles / (double)(was_ns > 0 ? was_ns : 1);
+        double most = 4 * smp_one.cycles, least = smp_one.cycles / 4;
+        t->cycles = fmin(fmax(rate, least), most) * (double)ns;
+        period = (uint64_t)t->cycles;
+    }
     ioctl(t->fd, PERF_EVENT_IOC_PERIOD, &period);
 }
 
@@ -10446,8 +10491,9 @@ struct smp_engine {
     int (*set)(unsigned hz, struct gp_why *why);
     int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz);
     void (*disarm)(struct smp_timer *t);
-    /* Let a thread's timer fire every ns from now on; or NULL. */
-    void (*vary)(const struct smp_timer *t, int64_t ns);
+    /* Let a thread's timer fire every ns from now on; it has fired every was_ns
+     * so far.  Or NULL. */
+    void (*vary)(struct smp_timer *t, int64_t ns, int64_t was_ns);
 };
 
 static const struct smp_engine smp_itimer = {
@@ -10504,6 +10550,8 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
         return e;
     smp_one.no_stacks = backtrace(warm, 4) < 2;    /* loads libgcc_s */
     smp_one.trap = engine == &smp_perf && smp_trap_init();
+    smp_one.cycles = engine == &smp_perf ? smp_count_cycles() : 0;
+    smp_one.no_cycles = errno;
     if (smp_gate.pid != getpid())       /* the first start, or of a child */
         memset(&smp_gate, 0, sizeof smp_gate);
     smp_gate.pid = getpid();
@@ -10560,6 +10608,25 @@ static uint64_t smp_taken(void)
 {
     const struct ring_shared *g = smp_one.ring.shared;
     return g ? atomic_load_explicit(&g->head, memory_order_relaxed) : 0;
+}
+
+/* Count CPU time instead of cycles, which sent no sample; false if they are not
+ * counted. */
+static bool smp_drop_cycles(void)
+{
+    bool counted = smp_one.cycles > 0;
+    smp_one.cycles = 0;
+    smp_one.no_cycles = ENODATA;
+    return counted;
+}
+
+/* Return NULL if perf's samples are of cycles, else why they are not. */
+static const char *smp_why_no_cycles(void)
+{
+    int e = smp_one.no_cycles;
+    return smp_one.cycles > 0 ? NULL :
+           e == EACCES || e == EPERM ? "not permitted" :
+           e == ENODATA ? "it does not count" : "this machine has none";
 }
 
 /* Return the CPU time in ns of a sample of engine, with timer and signal: the
@@ -15777,7 +15844,8 @@ struct rec_thread {
                                          * period, so far; at most 0 */
     uint32_t switches;                  /* at its last sample */
     int64_t  period_ns;                 /* of its timer; 0: as asked for */
-    unsigned same;                      /* samples at this period */
+    unsigned same;                      /* samples at this period, */
+    int64_t  same_ns;                   /* and its clock at the first of them */
     bool     paired;                    /* it is the second one of a pair */
     struct smp_timer timer;             /* armed while the thread lives */
     bool     over;                      /* it said that it ends */
@@ -16239,7 +16307,10 @@ static void rec_charge_switches(struct rec_thread *t,
     int64_t now = s->cpu_ns, beyond = 0;
     period = t->period_ns ? t->period_ns : period;
     int32_t n = (int32_t)(s->switches - t->switches);
-    bool known = t->same++ && t->sample_ns && s->switches;
+    bool known = t->same && t->sample_ns && s->switches;
+    t->same_ns = t->same++ ? t->same_ns : now;
+    if (!smp_why_no_cycles() && !rec_one.target)
+        return;                         /* cycles are counted all the time */
     if (known && now - t->sample_ns <= longest)
         beyond = t->beyond_ns + now - t->sample_ns - period;
     t->beyond_ns = beyond > 0 ? 0 : beyond > -period ? beyond : -period;
@@ -16359,8 +16430,9 @@ static void rec_vary_periods(void)
         t->paired = t->period_ns && !t->paired;
         t->period_ns = t->paired ? 2 * usual - t->period_ns
                      : smp_random_period(rec_one.want.hz, random);
+        int64_t was_ns = (t->sample_ns - t->same_ns) / (t->same - 1);
         t->same = 0;
-        rec_one.engine->vary(&t->timer, t->period_ns);
+        rec_one.engine->vary(&t->timer, t->period_ns, was_ns);
     }
 }
 
@@ -16609,6 +16681,19 @@ static int rec_choose_engine(const struct rec_config *want, struct gp_why *why)
                     rec_one.engine == &smp_perf ? allow : "");
 }
 
+/* Append to the reason what perf counts. */
+static void rec_note_cycles(void)
+{
+    const char *why = smp_why_no_cycles();
+    size_t n = strlen(rec_one.reason), left = sizeof rec_one.reason - n;
+    const char *and = n ? "; " : "";
+    if (rec_one.engine == &smp_perf && why)
+        snprintf(rec_one.reason + n, left, "%sby CPU time: the counter of "
+                 "cycles could not be tried (%s)", and, why);
+    else if (rec_one.engine == &smp_perf)
+        snprintf(rec_one.reason + n, left, "%sby CPU cycles", and);
+}
+
 /* Start the engine of this process, as rec_engine_start. */
 static int rec_self_start(const struct rec_config *want, struct gp_why *why)
 {
@@ -16621,6 +16706,9 @@ static int rec_self_start(const struct rec_config *want, struct gp_why *why)
                  "libgcc_s.so.1 is missing", n ? "; " : "");
     if (isnan(rec_one.cost_ns) || rec_one.costed != rec_one.engine)
         rec_one.cost_ns = smp_calibrate(rec_one.engine);
+    if (isnan(rec_one.cost_ns) && smp_drop_cycles())
+        rec_one.cost_ns = smp_calibrate(rec_one.engine);
+    rec_note_cycles();
     rec_one.costed = rec_one.engine;
     if (rec_process_add(0, "self", NULL) != MEM_NONE)
         return GP_OK;
