@@ -16688,8 +16688,8 @@ static void rec_note_cycles(void)
     size_t n = strlen(rec_one.reason), left = sizeof rec_one.reason - n;
     const char *and = n ? "; " : "";
     if (rec_one.engine == &smp_perf && why)
-        snprintf(rec_one.reason + n, left, "%sby CPU time: the counter of "
-                 "cycles could not be tried (%s)", and, why);
+        snprintf(rec_one.reason + n, left, "%sby CPU time, as the counter of "
+                 "cycles could not be tried: %s", and, why);
     else if (rec_one.engine == &smp_perf)
         snprintf(rec_one.reason + n, left, "%sby CPU cycles", and);
 }
