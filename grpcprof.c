@@ -26783,6 +26783,8 @@ static int svg_build(struct svg *g, const struct pp *p,
         e = txt_fail(why, GP_ENOMEM, "out of memory");
     if (e)
         return e;
+    if (!g->differs)
+        stat_watch(&g->view);
     double part = ceil((double)g->view.total.value * config->least_ppm / 1e6);
     int64_t least = part < 1 ? 1 : part < 9e18 ? (int64_t)part : INT64_MAX;
     g->tree.reverse = config->reverse;
@@ -26952,11 +26954,12 @@ static void svg_put_data(struct svg *g, struct buf *b)
     const struct pp *p = g->view.pp;
     const struct pp_type *t = &p->type[g->view.type];
     double ns = view_unit_ns(t->unit);
+    static const struct view_sum none = {0};
     struct buf names = {0};
     txt_putf(b, "<metadata id=\"m\">%" PRIu64 " %" PRId64 " %.9g %.9g %u %d ",
              g->units, g->tree.call[0].total, isnan(ns) ? 0 : ns,
              g->view.negative || g->differs ? 0
-             : view_effective(&g->view.total), g->rows, g->down);
+             : stat_share(&none, &g->view.total).n, g->rows, g->down);
     bool word = t->unit.n && !memchr(t->unit.p, ' ', t->unit.n);
     txt_put_xml(b, word ? t->unit : txt_slice("units"));
     txt_putf(b, " %d %.9g %.9g %d</metadata>\n<metadata id=\"d\">", g->differs,
