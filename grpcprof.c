@@ -22813,8 +22813,9 @@ static double stat_run_length(const double *v, size_t n)
         g += weight * c;
         G += weight * c * (double)k;
     }
-    g += all;
-    double length = g > 0 ? cbrt(1.5 * G * G / (g * g) * size) : 0;
+    g += all;                           /* less than all: neighbours make up for
+                                         * each other, and short is safe */
+    double length = g > all ? cbrt(1.5 * G * G / (g * g) * size) : 0;
     return 2 * fmax(length, cbrt(size));
 }
 
@@ -44763,6 +44764,15 @@ static double judge_percentile(const struct hdr *h, double percent)
 
 /* ---- resamples of a result ---- */
 
+/* Figures of a result that resamples have; a percentile is its own number. */
+enum { JUDGE_RATE = -1, JUDGE_MEAN = -2 };
+
+/* Series of blocks from which it is seen how they depend on each other: calls
+ * beyond percentiles, the mean and the rate. */
+static const double judge_tail[] = { 50, 90, 99, 99.9 };
+enum { JUDGE_TAILS = sizeof judge_tail / sizeof *judge_tail,
+       JUDGE_OF_MEAN = JUDGE_TAILS, JUDGE_OF_RATE, JUDGE_SERIES };
+
 struct judge_boot {                     /* resamples of a result's calls */
     const struct res *r;                /* borrowed; NULL: there are none */
     bool alone;                         /* too few blocks of time: of calls,
@@ -44773,8 +44783,8 @@ struct judge_boot {                     /* resamples of a result's calls */
     double *rate, *failed, *mean;       /* owned, JUDGE_BOOTS each: parts of
                                          * r's; share of calls; ns */
     size_t length;                      /* neighbouring blocks drawn together */
-    bool slow;                          /* they depend on each other for longer
-                                         * than that */
+    bool slow[JUDGE_SERIES];            /* they depend on each other for longer
+                                         * than that, by series */
 };
 
 /* Release b; a zero one is fine. */
@@ -44836,34 +44846,52 @@ static double judge_block_ns(const struct res *r, size_t i)
     return fmin(ns, fmax(0, (double)r->elapsed_ns - ns * (double)i));
 }
 
-/* Return how many of r's blocks the rate, the mean and the shares of calls
- * beyond percentiles need drawn together; mean[k] is that of coarse count k. */
-static double judge_run_length(const struct res *r, const double *mean)
+/* Return how many of r's blocks a series needs drawn together; mean[k] is the
+ * mean of coarse count k. */
+static double judge_run_length(const struct res *r, size_t series,
+                               const double *mean)
 {
-    static const double percent[] = { 50, 90, 99, 99.9 };
-    enum { TAILS = sizeof percent / sizeof *percent, MEAN = TAILS, RATE };
     const struct res_intervals *t = &r->blocks;
-    double v[RES_INTERVALS], base[RES_INTERVALS], longest = 1;
-    for (size_t f = 0; f <= RATE; f++) {
-        uint32_t from = f < TAILS
-            ? res_coarse(hdr_percentile(&r->response, percent[f])) : 0;
-        double all = 0, sum = 0;
-        for (size_t i = 0; i < t->n; i++) {
-            base[i] = f == RATE ? judge_block_ns(r, i) : 0;
-            v[i] = 0;
-            for (uint32_t k = 0; k < RES_COARSE; k++) {
-                double n = t->v[i].count[k];
-                base[i] += f == RATE ? 0 : n;
-                v[i] += f == MEAN ? n * mean[k] : k >= from ? n : 0;
-            }
-            all += base[i];
-            sum += v[i];
+    double v[RES_INTERVALS], base[RES_INTERVALS], all = 0, sum = 0;
+    bool rate = series == JUDGE_OF_RATE;
+    uint32_t from = series < JUDGE_TAILS
+        ? res_coarse(hdr_percentile(&r->response, judge_tail[series])) : 0;
+    for (size_t i = 0; i < t->n; i++) {
+        base[i] = rate ? judge_block_ns(r, i) : 0;
+        v[i] = 0;
+        for (uint32_t k = 0; k < RES_COARSE; k++) {
+            double n = t->v[i].count[k];
+            base[i] += rate ? 0 : n;
+            v[i] += series == JUDGE_OF_MEAN ? n * mean[k] : k >= from ? n : 0;
         }
-        for (size_t i = 0; i < t->n; i++)
-            v[i] -= all > 0 ? sum / all * base[i] : 0;
-        longest = fmax(longest, stat_run_length(v, t->n));
+        all += base[i];
+        sum += v[i];
     }
-    return ceil(longest);
+    for (size_t i = 0; i < t->n; i++)
+        v[i] -= all > 0 ? sum / all * base[i] : 0;
+    return ceil(stat_run_length(v, t->n));
+}
+
+/* Set how many of b's blocks are drawn together: what all series need, but no
+ * more than leaves RES_RUNS_LEAST draws. */
+static void judge_boot_length(struct judge_boot *b, const double *mean)
+{
+    double most = (double)b->r->blocks.n / RES_RUNS_LEAST, longest = 1;
+    for (size_t i = 0; i < JUDGE_SERIES && !b->alone; i++) {
+        double length = judge_run_length(b->r, i, mean);
+        b->slow[i] = length > most;
+        longest = fmax(longest, fmin(length, floor(most)));
+    }
+    b->length = (size_t)longest;
+}
+
+/* True if b's blocks depend on each other for too long to test figure f. */
+static bool judge_boot_slow(const struct judge_boot *b, double f)
+{
+    size_t i = JUDGE_TAILS - 1;
+    while (i && f < judge_tail[i])
+        i--;
+    return b->slow[f >= 0 ? i : f > JUDGE_MEAN ? JUDGE_OF_RATE : JUDGE_OF_MEAN];
 }
 
 /* Set b's range to the coarse counts that r has, mean[k] to the mean of their
@@ -44954,11 +44982,6 @@ static void judge_boot_init(struct judge_boot *b, const struct res *r)
     if (!r->response.n)
         return;
     judge_boot_range(b, r, mean, count);
-    if (!b->alone) {
-        double length = judge_run_length(r, mean), n = (double)r->blocks.n;
-        b->slow = length > n / RES_RUNS_LEAST;
-        b->length = (size_t)(b->slow ? n / RES_RUNS_LEAST : length);
-    }
     b->upto = mem_zalloc(JUDGE_BOOTS * b->n * sizeof *b->upto);
     b->rate = mem_zalloc(3 * JUDGE_BOOTS * sizeof *b->rate);
     if (!b->upto || !b->rate) {
@@ -44968,6 +44991,7 @@ static void judge_boot_init(struct judge_boot *b, const struct res *r)
     b->failed = b->rate + JUDGE_BOOTS;
     b->mean = b->failed + JUDGE_BOOTS;
     b->r = r;
+    judge_boot_length(b, mean);
     judge_boot_rows(b, mean, count);
 }
 
@@ -44990,9 +45014,6 @@ static double judge_boot_events(const struct judge_boot *b, double percent,
     }
     return squares > 0 ? fmin(beyond, sum * sum / squares) : beyond;
 }
-
-/* Figures of a result that resamples have; a percentile is its own number. */
-enum { JUDGE_RATE = -1, JUDGE_MEAN = -2 };
 
 /* Set v to figure f of each of b's resamples, value being that of its result;
  * false: there are none. */
@@ -45907,7 +45928,8 @@ static struct stat_change judge_change(const struct judge_report *t,
                      judge_boot_open(&t->boot, f[1].drawn, v[1]) };
     c.low = open[0] ? -(double)INFINITY : fmin(c.low, delta);
     c.high = open[1] ? (double)INFINITY : fmax(c.high, delta);
-    if (open[delta < 0] || t->boot.slow || t->old_boot.slow)
+    if (open[delta < 0] || judge_boot_slow(&t->old_boot, f[0].drawn) ||
+        judge_boot_slow(&t->boot, f[1].drawn))
         c.p = NAN;                      /* the end that could be beyond 0 is not
                                          * known */
     return c;
@@ -47183,16 +47205,20 @@ static const char *lf_compared_unlike(const struct res_config *old,
            ? unlike : "has another timeout than";
 }
 
+/* True if a and b ran one after the other. */
+static bool lf_apart(const struct lf_saved *a, const struct lf_saved *b)
+{
+    const struct res *r = &a->result, *f = &b->result;
+    return f->start_unix_ns > r->start_unix_ns + r->elapsed_ns ||
+           r->start_unix_ns > f->start_unix_ns + f->elapsed_ns;
+}
+
 /* Return how b differs from a, if their sum is right but needs a note; else
  * NULL. */
 static const char *lf_saved_unlike(const struct lf_saved *a,
                                    const struct lf_saved *b)
 {
-    const struct res *r = &a->result, *f = &b->result;
-    int64_t end = r->start_unix_ns + r->elapsed_ns;
-    int64_t other = f->start_unix_ns + f->elapsed_ns;
-    return f->start_unix_ns > end || r->start_unix_ns > other
-         ? "ran at another time than"
+    return lf_apart(a, b) ? "ran at another time than"
          : a->config.timeout_ns != b->config.timeout_ns
          ? "has another timeout than"
          : res_length_ns(&a->config) != res_length_ns(&b->config)
@@ -47326,6 +47352,28 @@ static void lf_append(struct res *r, struct res *f)
         !res_intervals_append(&r->blocks, &f->blocks))
         r->blocks.n = 0;
     res_fini(f);
+}
+
+/* Make the run that s is the first of its runs, unless it has several. */
+static void lf_begin_runs(struct lf_saved *s)
+{
+    if (!s->nrun)
+        s->run[s->nrun++] = judge_spread_of(&s->result,
+            s->profiled ? s->profile.cpu_ns : (double)NAN);
+}
+
+/* Add from, of another time, to to: it is another run of the same, or has
+ * several.  from's result is empty afterwards. */
+static void lf_saved_append(struct lf_saved *to, struct lf_saved *from)
+{
+    lf_begin_runs(to);
+    lf_begin_runs(from);
+    for (size_t i = 0; i < from->nrun && to->nrun < RES_RUNS_MOST; i++)
+        to->run[to->nrun++] = from->run[i];
+    to->n += from->n;
+    lf_labels_merge(to, from);
+    lf_profile_merge(to, from);
+    lf_append(&to->result, &from->result);
 }
 
 /* ================================== 55 LOAD ==================================
@@ -53747,8 +53795,7 @@ static void loaddoc_change_row(struct doc_doc *d, const struct lf_change *c)
                      " to ");
             doc_time(&d->cell, "", c->interval[i]->high_ns, i ? "" : ", ");
         }
-    doc_cell(d);
-    txt_puts(&d->cell, x->significant ? "significant" : "");
+    txt_puts(&d->cell, x->significant ? "  significant" : "");
     doc_cell(d);
 }
 
@@ -53810,8 +53857,9 @@ static void loaddoc_compare_rule(struct doc_doc *d,
                                  const struct judge_report *t, bool marked)
 {
     struct buf b = {0};
-    bool slow = t->boot.slow || t->old_boot.slow;
-    bool alone = t->boot.alone || t->old_boot.alone;
+    bool slow = false, alone = t->boot.alone || t->old_boot.alone;
+    for (size_t i = 0; i < JUDGE_SERIES; i++)
+        slow |= t->boot.slow[i] || t->old_boot.slow[i];
     txt_puts(&b, marked ? "Significant: among these figures at 5% (Holm). "
                         : "No change is significant at 5% (Holm). ");
     if (t->nrun > 1 && t->old_nrun > 1)
@@ -53825,8 +53873,8 @@ static void loaddoc_compare_rule(struct doc_doc *d,
                  "short to see how they depend on each other"
                  : "blocks of time (bootstrap)");
     if (slow && !(t->nrun > 1 && t->old_nrun > 1))
-        txt_puts(&b, " The server changed over longer times than a run "
-                 "resolves, so that latency and rate are not tested.");
+        txt_puts(&b, " Some figures changed over longer times than a run "
+                 "resolves, and are not tested.");
     doc_paragraph(d, mem_string(&b));
     mem_fini(&b);
 }
@@ -53836,7 +53884,7 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
 {
     static const struct doc_column column[] = {
         { "compared", -12 }, { "older", 10 }, { "now", 10 }, { "change", 8 },
-        { "95% interval", -18 }, { "", 0 } };
+        { "95% interval", 0 } };
     struct lf_change c[LF_CHANGES];
     if (!t->old)
         return;
@@ -59814,10 +59862,10 @@ struct loadcmd_args {
     int64_t duration_ns, timeout_ns, connect_ns, warmup_ns, drain_ns,
             interval_ns, keepalive_ns;
     const char *rate, *schedule, *arrival, *connect_rate, *cpus, *start_at,
-               *authority, *max_errors, *format, *percentiles, *log, *compare,
+               *authority, *max_errors, *format, *percentiles, *log,
                *profile, *profile_out, *describe;
     struct tls_config tls_config;
-    struct opt_list out, label, assert;
+    struct opt_list out, label, assert, compare;
     bool allow_not_sent, no_reconnect, strict, tls, list;
     struct msg msg;
     struct loadcmd_parts {              /* parsed from the texts above */
@@ -59989,7 +60037,8 @@ static const struct opt loadcmd_options[] = {
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },
     { 0, "compare", "OLD.json", NULL, "print the differences to an older "
-      "result", OPT_TEXT, LOADCMD_AT(compare), 0, 0 },
+      "result; repeatable: each is a run, as those of --repeat", OPT_LIST,
+      LOADCMD_AT(compare), 0, 0 },
     OPT_GROUP("For CI"),
     { 0, "assert", "EXPR", NULL, "exit 4 if it is violated: p99<5ms, "
       "rps>1000, errors<1%, cpu_per_call<8us; with --compare also "
@@ -60420,7 +60469,7 @@ static int loadcmd_result_init(struct loadcmd_result *to,
         to->assert[i].text = c->assert.text[i];
         if (judge_assert(t, &to->assert[i], &why))
             return opt_misuse(cmd, "--assert %s", why.text);
-        if (to->assert[i].delta && !c->compare)
+        if (to->assert[i].delta && !c->compare.n)
             return opt_misuse(cmd, "--assert '%s' needs an older result: "
                               "load --compare or report --base",
                               c->assert.text[i]);
@@ -60460,6 +60509,54 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
     }
     mem_fini(&b);
     return e ? EXIT_FAILED : EXIT_OK;
+}
+
+/* Read the results in the files of list into *all, and print notes unless
+ * quiet.  Those of one time are added up; with runs, those of other times are
+ * runs of the same.  Return the exit status. */
+static int loadcmd_results_read(const struct opt_list *list, bool runs,
+                                bool quiet, struct lf_saved *all)
+{
+    int status = EXIT_OK;
+    for (size_t i = 0; !status && i < list->n; i++) {
+        struct lf_saved one = {0};
+        status = loadcmd_result_read(list->text[i], i ? &one : all);
+        for (size_t k = 0; k < i && !status; k++)
+            if (opt_same_file(list->text[i], list->text[k]))
+                SAY_NOTE(quiet, "%s is given twice: its calls count twice",
+                         list->text[i]);
+        bool run = runs && !status && i && lf_apart(all, &one);
+        const char *other = status || !i ? NULL
+            : lf_unlike(&all->config, &one.config, !run);
+        if (other) {
+            say_error("%s %s %s: results of unlike runs have no sum; to "
+                      "compare them: --base", list->text[i], other,
+                      list->text[0]);
+            status = EXIT_FAILED;
+        }
+        if (!status && run) {
+            lf_saved_append(all, &one);
+        } else if (!status && i) {
+            const char *unlike = lf_saved_unlike(all, &one);
+            SAY_NOTE(!unlike || quiet, "%s %s the results before it; they are "
+                     "added up", list->text[i], unlike);
+            lf_saved_merge(all, &one);
+        }
+        lf_saved_fini(&one);
+    }
+    SAY_NOTE(!all->unprofiled || quiet, "the server's CPU is left out: it is "
+             "known for the calls of only one result");
+    return status;
+}
+
+/* Compare to's result with to->old. */
+static void loadcmd_compare_with(struct loadcmd_result *to)
+{
+    to->report.old = &to->old.result;
+    to->report.old_config = &to->old.config;
+    to->report.old_profile = to->old.profiled ? &to->old.profile : NULL;
+    to->report.old_run = to->old.run;
+    to->report.old_nrun = to->old.nrun;
 }
 
 /* Check that one of c's outputs shows the differences to an older result, for
@@ -60559,8 +60656,9 @@ static const char *loadcmd_reader(const struct loadcmd_args *c,
     const struct msg *m = &c->msg;
     const struct tls_config *k = &c->tls_config;
     const struct { const char *option; const char *const *path; size_t n; }
-    in[] = { { "compare", &c->compare, 1 }, { "csv", &m->csv, 1 },
-             { "mix", &m->mix, 1 }, { "binary", &m->binary, 1 },
+    in[] = { { "compare", c->compare.text, c->compare.n },
+             { "csv", &m->csv, 1 }, { "mix", &m->mix, 1 },
+             { "binary", &m->binary, 1 },
              { "proto", m->proto.text, m->proto.n },
              { "protoset", m->protoset.text, m->protoset.n },
              { "cacert", &k->ca, 1 }, { "cert", &k->cert, 1 },
@@ -61075,7 +61173,7 @@ static int loadcmd_run(const struct opt_command *cmd)
         goto out;
     }
     status = status ? status : loadcmd_plan(c, cmd, &plan);
-    if (!status && c->compare)
+    if (!status && c->compare.n)
         status = loadcmd_check_old(c, cmd, "compare");
     if (!status)
         status = loadcmd_result_init(&to, c, cmd);
@@ -61086,14 +61184,12 @@ static int loadcmd_run(const struct opt_command *cmd)
         status = e == GP_EUSAGE ? opt_misuse(cmd, "%s", why.text)
                                 : say_why(e, &why);
     status = status ? status : loadcmd_check_outs(c, cmd);
-    if (!status && c->compare &&
-        !(status = loadcmd_result_read(c->compare, &to.old))) {
-        to.report.old = &to.old.result;
-        to.report.old_config = &to.old.config;
-        to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
-        to.report.old_run = to.old.run;
-        to.report.old_nrun = to.old.nrun;
-        loadcmd_note_unlike(&c->common, c->compare, &to.old.config, &plan);
+    if (!status && c->compare.n &&
+        !(status = loadcmd_results_read(&c->compare, true, c->common.quiet,
+                                        &to.old))) {
+        loadcmd_compare_with(&to);
+        loadcmd_note_unlike(&c->common, c->compare.text[0], &to.old.config,
+                            &plan);
     }
     if (!status && c->log)
         status = loadcmd_log_open(&log, c->log, &plan.log_fd);
@@ -62144,41 +62240,6 @@ static int report_check_out(const struct report_args *c,
     return EXIT_OK;
 }
 
-/* Read the results in the files of list, add them up in *all, and print notes;
- * return the exit status. */
-static int report_read_results(const struct report_args *c,
-                               const struct opt_list *list,
-                               struct lf_saved *all)
-{
-    int status = EXIT_OK;
-    for (size_t i = 0; !status && i < list->n; i++) {
-        struct lf_saved one = {0};
-        status = loadcmd_result_read(list->text[i], i ? &one : all);
-        for (size_t k = 0; k < i && !status; k++)
-            if (opt_same_file(list->text[i], list->text[k]))
-                SAY_NOTE(c->common.quiet, "%s is given twice: its calls count "
-                         "twice", list->text[i]);
-        const char *other = status || !i ? NULL
-            : lf_unlike(&all->config, &one.config, true);
-        if (other) {
-            say_error("%s %s %s: results of unlike runs have no sum; to "
-                      "compare them: --base", list->text[i], other,
-                      list->text[0]);
-            status = EXIT_FAILED;
-        }
-        if (!status && i) {
-            const char *unlike = lf_saved_unlike(all, &one);
-            SAY_NOTE(!unlike || c->common.quiet, "%s %s the results before it; "
-                     "they are added up", list->text[i], unlike);
-            lf_saved_merge(all, &one);
-        }
-        lf_saved_fini(&one);
-    }
-    SAY_NOTE(!all->unprofiled || c->common.quiet, "the server's CPU is left "
-             "out: it is known for the calls of only one result");
-    return status;
-}
-
 /* Run grpcprof report on results of load.  Read them before the options are
  * checked, so that no message calls a file a result that only starts like
  * one. */
@@ -62188,7 +62249,7 @@ static int report_of_results(const struct report_args *c,
     struct loadcmd_args as = { .common = c->common, .format = c->format,
                            .percentiles = LOADCMD_PERCENTILES,
                            .assert = c->assert, .strict = c->strict,
-                           .compare = c->base.n ? c->base.text[0] : NULL };
+                           .compare = c->base };
     struct loadcmd_result to = {0};
     struct lf_saved all = {0};
     const char *profiles = report_profile_option(c);
@@ -62199,7 +62260,8 @@ static int report_of_results(const struct report_args *c,
     if (!status)
         status = report_check_out(c, cmd, c->base.text, c->base.n, "base");
     if (!status)
-        status = report_read_results(c, &c->common.rest, &all);
+        status = loadcmd_results_read(&c->common.rest, c->base.n > 0,
+                                      c->common.quiet, &all);
     if (!status && profiles)
         status = opt_misuse(cmd, "--%s is for profiles, and %s is a result of "
                             "load", profiles, c->common.rest.text[0]);
@@ -62208,12 +62270,9 @@ static int report_of_results(const struct report_args *c,
     if (!status && c->base.n)
         status = loadcmd_check_old(&as, cmd, "base");
     if (!status && c->base.n &&
-        !(status = report_read_results(c, &c->base, &to.old))) {
-        to.report.old = &to.old.result;
-        to.report.old_config = &to.old.config;
-        to.report.old_profile = to.old.profiled ? &to.old.profile : NULL;
-        to.report.old_run = to.old.run;
-        to.report.old_nrun = to.old.nrun;
+        !(status = loadcmd_results_read(&c->base, true, c->common.quiet,
+                                        &to.old))) {
+        loadcmd_compare_with(&to);
         loadcmd_note_unlike(&c->common, c->base.text[0], &to.old.config,
                             &all.config);
     }

@@ -5,11 +5,12 @@
 #            called different, how often intervals cover the truth: 10 s
 #   clock    handlers by samples beside the server's own clock: 90 s
 #   grid     bursts between sleeps, by perf and by thread: 5 minutes
+#   load     results of load, of equal runs and of a worse p99: 7 minutes
 # Each part is a function here, with a limit of time.  Ends with status 1 if one
 # failed.  A busy machine makes the intervals wider.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-PARTS=${1:-sim clock grid} PY=/usr/bin/python3 failed=0
+PARTS=${1:-sim clock grid load} PY=/usr/bin/python3 failed=0
 
 sim() { make -s .build/sim && timeout -k 5 600 .build/sim; }
 clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
@@ -18,6 +19,7 @@ grid() {
     make -s .build/sleeper &&
         timeout -k 5 600 "$PY" tests/truth/grid.py ./grpcprof .build/sleeper
 }
+load() { timeout -k 5 900 "$PY" tests/truth/load.py ./grpcprof; }
 
 for part in $PARTS; do
     declare -F "$part" >/dev/null ||

@@ -3,7 +3,7 @@
 
     load.py GRPCPROF [PAIRS] [SECONDS]
 
-The server has two kinds of calls: SayHello, and 2% that wait for 8 to 12 ms
+The server has two kinds of calls: SayHello, and 2% that wait for 40 to 60 ms
 before they are answered, so that p99 is the median of these.  PAIRS times: two
 equal runs of SECONDS, and one in which that wait is 30% longer; each is compared
 with the first.  At most one equal pair of ten may have a significant figure, and
@@ -23,7 +23,7 @@ SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 3
 def mix(path, times):
     with open(path, 'w', encoding='ascii') as f:
         f.write('245 helloworld.Greeter/SayHello {"name":"a"}\n')
-        for ms in 8, 9, 10, 11, 12:
+        for ms in 40, 45, 50, 55, 60:
             f.write('1 grpc.testing.TestService/StreamingOutputCall {"response_'
                     'parameters":[{"size":1,"interval_us":%d}]}\n'
                     % (1000 * ms * times))
@@ -69,11 +69,13 @@ def main(where):
             found += 'p99' in hits and p99['change'] > 0
             for name in alarms:
                 by[name] = by.get(name, 0) + 1
-            print('%2d  equal: %-18s worse: p99 %+5.1f%% %s' % (
+            ends = [100 * (p99[k] or float('nan')) / p99['old']
+                    for k in ('change_low', 'change_high')]
+            print('%2d  equal: %-18s worse: p99 %+5.1f%% (%+.1f to %+.1f) %s' % (
                 i + 1, ' '.join('%s%+.1f%%' % (n, 100 * told[n]['change'] /
                                                told[n]['old'])
                                 for n in sorted(alarms)) or '-',
-                100 * p99['change'] / p99['old'],
+                100 * p99['change'] / p99['old'], *ends,
                 'found' if 'p99' in hits else 'not found'), flush=True)
     finally:
         server.terminate()
