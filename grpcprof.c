@@ -1257,6 +1257,10 @@ enum {
  * none of them is seen in more than 2.5% of runs, exp(-3.69). */
 #define JUDGE_EVENTS 3.69
 
+/* Two runs of an unchanged server differ by so much, which no interval of one
+ * run has in it: a change from one run to one is tested for more. */
+#define RES_ALIKE_SHARE 0.05
+
 #define RES_RATE_MOST 1e7       /* calls per second; no machine sends more */
 
 /* The shortest run that gets a verdict, and the thresholds of the evidence for
@@ -45924,6 +45928,10 @@ static struct stat_change judge_change(const struct judge_report *t,
     for (size_t i = 0; i < JUDGE_BOOTS; i++)
         now[i] -= old[i];
     c = stat_change_resampled(delta, now, JUDGE_BOOTS);
+    double margin = fmin(RES_ALIKE_SHARE * fabs(v[0]), fabs(delta));
+    for (size_t i = 0; i < JUDGE_BOOTS; i++)
+        now[i] -= copysign(margin, delta);
+    c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
     bool open[2] = { judge_boot_open(&t->old_boot, f[0].drawn, v[0]),
                      judge_boot_open(&t->boot, f[1].drawn, v[1]) };
     c.low = open[0] ? -(double)INFINITY : fmin(c.low, delta);
@@ -53860,9 +53868,12 @@ static void loaddoc_compare_rule(struct doc_doc *d,
     bool slow = false, alone = t->boot.alone || t->old_boot.alone;
     for (size_t i = 0; i < JUDGE_SERIES; i++)
         slow |= t->boot.slow[i] || t->old_boot.slow[i];
-    txt_puts(&b, marked ? "Significant: among these figures at 5% (Holm). "
-                        : "No change is significant at 5% (Holm). ");
-    if (t->nrun > 1 && t->old_nrun > 1)
+    bool runs = t->nrun > 1 && t->old_nrun > 1;
+    txt_puts(&b, marked ? "Significant:" : "No change is significant");
+    txt_puts(&b, marked && !runs ? " by more than 5%," : "");
+    txt_puts(&b, marked ? " among these figures at 5% (Holm). "
+                        : " at 5% (Holm). ");
+    if (runs)
         txt_putf(&b, "The figures are the means of %zu and %zu runs, the "
                  "intervals those of their difference (Welch).", t->old_nrun,
                  t->nrun);
@@ -53872,7 +53883,7 @@ static void loaddoc_compare_rule(struct doc_doc *d,
                  alone ? "calls that are taken as independent, as a run is too "
                  "short to see how they depend on each other"
                  : "blocks of time (bootstrap)");
-    if (slow && !(t->nrun > 1 && t->old_nrun > 1))
+    if (slow && !runs)
         txt_puts(&b, " Some figures changed over longer times than a run "
                  "resolves, and are not tested.");
     doc_paragraph(d, mem_string(&b));
