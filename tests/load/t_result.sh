@@ -152,6 +152,13 @@ for x in b["asserts"][:3]:
         'independent|bootstrap'
     has 'runs against one run: the change' "$OUT" \
         'violated +delta.p50.<-99.99%: it is [+-][0-9.]+%'
+    check 'another run' 0 "$BIN" load -c 2 -n 200 -o "$T/once.json" "$to"
+    check 'two older results are runs' 0 "$BIN" load -q -c 2 -n 200 --repeat 2 \
+        --compare "$T/three.json" --compare "$T/once.json" "$to"
+    has 'two older results are runs, said' "$OUT" '(of|^) *4 and|of 4$'
+    check 'two bases are runs' 0 "$BIN" report -q --base "$T/three.json" \
+        --base "$T/once.json" "$T/runs.json"
+    has 'two bases are runs, said' "$OUT" '(of|^) *4 and|of 4$'
     check 'a change without an older result' 2 "$BIN" load -n 1 \
         --assert 'delta(p50)<1%' "$to"
     has 'a change without an older result, said' "$ERR" 'needs an older result'
@@ -197,7 +204,7 @@ judged() {
     has '--compare, JSON: old and now' "$T/changed.json" '"p50":\{"old":[0-9.e+]+, *"now":[0-9.e+]+'
     check 'compared, HTML' 0 "$BIN" load -n 300 -f html \
         --compare "$T/closed.json" "$to"
-    has '--compare, HTML: the change' "$OUT" '<td class="l">req/s</td>.*% to .*%</td>'
+    has '--compare, HTML: the change' "$OUT" '<td class="l">req/s</td>.*% to '
     check 'no comparison in CSV' 2 "$BIN" load -n 1 -f csv \
         --compare "$T/closed.json" "$to"
     check 'a comparison in one of two files' 0 "$BIN" load -n 300 \
