@@ -53771,7 +53771,7 @@ static void loaddoc_put_change(struct buf *b, double v, double old)
     if (isinf(v))
         txt_puts(b, "?");
     else
-        txt_putf(b, "%+.1f%%", 100 * v / old);
+        txt_putf(b, fabs(v) < old ? "%+.1f%%" : "%+.0f%%", 100 * v / old);
 }
 
 /* Append a row: a figure before and now, and its change. */
