@@ -147,7 +147,8 @@ print(json.load(sys.stdin)["profile"]["samples"])')
 }
 
 # Programs that replace a profiled one, or are started by it: no signal of the
-# sampler reaches them.  EXECS=10, which `make soak` sets, tries each way so often.
+# sampler reaches them.  EXECS=10, which `make soak` sets, tries each way so
+# often.
 execs() {
     local timer
     if ! make -s .build/execs 2>"$ERR"; then
