@@ -1552,6 +1552,42 @@ static int unit_compare_many(const double *share, uint64_t seed, int *drawn)
     return marked;
 }
 
+/* Two runs a side of 20 rows: equal ones have a row that differs in at most 6 %
+ * of 1,000 families, whether runs differ by as much as their samples do or by
+ * ten times the variance; a difference of eight standard errors is found. */
+static void test_stat_few_runs(void)
+{
+    uint64_t seed = 20261130;
+    for (int wild = 0; wild < 2; wild++) {
+        int false_alarms = 0, found = 0;
+        double spread = wild ? sqrt(10) : 1, limit;
+        for (int k = 0; k < 1000; k++) {
+            double v[20][4], within[4] = { 1, 1, 1, 1 }, f[20], p[20];
+            struct stat_runs r[20][2];
+            for (int i = 0; i < 20; i++) {
+                for (int j = 0; j < 4; j++)
+                    v[i][j] = spread * sqrt(-2 * log(1 - unit_random(&seed))) *
+                              cos(2 * M_PI * unit_random(&seed)) +
+                              (k % 2 && i == 0 && j > 1 ? 8 * spread : 0);
+                r[i][0] = (struct stat_runs){ v[i], within, 2 };
+                r[i][1] = (struct stat_runs){ v[i] + 2, within, 2 };
+                f[i] = stat_runs_factor(r[i]);
+            }
+            struct stat_prior prior = stat_runs_prior(f, 20, 2);
+            for (int i = 0; i < 20; i++)
+                p[i] = stat_change_of_runs(r[i], &prior).p;
+            CHECK(!stat_significant(p, 20, &limit));
+            found += k % 2 && p[0] <= limit;
+            for (int i = k % 2; i < 20 && (i == 0 || k % 2 == 0); i++)
+                if (p[i] <= limit) {
+                    false_alarms++;
+                    break;
+                }
+        }
+        CHECK(false_alarms <= 30 && found >= 450);
+    }
+}
+
 /* Equal runs: at most 6 % of 500 comparisons have a row that differs, in total
  * or self, or a frame.  A function that takes 30 % in place of 20 is seen in
  * most. */
