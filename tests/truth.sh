@@ -5,12 +5,14 @@
 #            called different, how often intervals cover the truth: 10 s
 #   clock    handlers by samples beside the server's own clock: 90 s
 #   grid     bursts between sleeps, by perf and by thread: 5 minutes
+#   pairs    windows of an unchanged server, and of one whose handler is 20%
+#            dearer: quiet, then beside a busy loop: 25 minutes
 #   load     results of load, of equal runs and of a worse p99: 7 minutes
 # Each part is a function here, with a limit of time.  Ends with status 1 if one
 # failed.  A busy machine makes the intervals wider.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-PARTS=${1:-sim clock grid load} PY=/usr/bin/python3 failed=0
+PARTS=${1:-sim clock grid pairs load} PY=/usr/bin/python3 failed=0
 
 sim() { make -s .build/sim && timeout -k 5 600 .build/sim; }
 clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
@@ -18,6 +20,10 @@ clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
 grid() {
     make -s .build/sleeper &&
         timeout -k 5 600 "$PY" tests/truth/grid.py ./grpcprof .build/sleeper
+}
+pairs() {
+    timeout -k 5 900 "$PY" tests/truth/pairs.py ./grpcprof &&
+        timeout -k 5 900 "$PY" tests/truth/pairs.py ./grpcprof 30 3 busy
 }
 load() { timeout -k 5 900 "$PY" tests/truth/load.py ./grpcprof; }
 
