@@ -666,7 +666,8 @@ enum { STAT_LEAST_COMPARED = 10 };
  * (make truth T=sim): more waves make intervals narrower, by 3% from 10 to 15,
  * and miss phases longer than a fiftieth of the window. */
 enum {
-    STAT_LEAST_BLOCKS = 10,     /* with fewer: sampling error alone */
+    STAT_LEAST_BLOCKS = 10,     /* with fewer: sampling error alone; likewise */
+    STAT_LEAST_EVEN   = 5,      /* if these and fewer have most samples */
     STAT_WAVES        = 10,     /* degrees of freedom of an interval */
     STAT_WAVES_LONG   = 4,      /* of one that is a lower bound */
     STAT_HIT_BLOCKS   = 5,      /* a share whose samples are in fewer blocks is
@@ -10597,7 +10598,9 @@ static double smp_late(void)
     for (int i = 0; i < ROUNDS; i++) {
         int64_t due = sys_now_ns() + SLEEP_NS;
         struct timespec t = { due / 1000000000, due % 1000000000 };
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t,
+                               NULL) == EINTR)
+            ;                           /* a signal of the program */
         late[i] = sys_now_ns() - due;
     }
     used = (sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - used) / ROUNDS;
@@ -15319,15 +15322,17 @@ static bool merge_shared(const struct pp *p, size_t n, const struct pp_type *t)
 }
 
 /* Return how many blocks g->to will have: those of the n profiles at p, one
- * profile after the other, or fewer and longer ones; 0 if one has none. */
+ * profile after the other, or fewer and longer ones; 0 if one has none, or they
+ * have too many parts. */
 static size_t merge_count_blocks(struct merge *g, const struct pp *p, size_t n,
                                  int64_t *ns)
 {
-    size_t all = 0;
+    size_t all = 0, parts = 0;
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
         if (!p[i].blocks.n)
             return 0;
+        parts += p[i].blocks.at[p[i].nsamples];
         all += p[i].blocks.n;
         sum += (double)p[i].blocks.n * (double)p[i].blocks.ns;
     }
@@ -15335,7 +15340,7 @@ static size_t merge_count_blocks(struct merge *g, const struct pp *p, size_t n,
     all = (all + g->divisor - 1) / g->divisor;
     *ns = (int64_t)fmin(sum / (double)all,
                         (double)(INT64_MAX / PP_MOST_BLOCKS / 2));
-    return all;
+    return parts <= PP_MOST_ROWS ? all : 0;
 }
 
 /* Make to the sum of the n profiles at p, which must outlive it, of the sample
@@ -22225,21 +22230,32 @@ static double stat_student(double df)
     return t[i] + (t[i - 1] - t[i]) * (1 / fmax(df, 1) - high) / (low - high);
 }
 
-/* Set z to the values of part by block less share p of all's, around 0; return
- * the number of blocks, 0 if all has none.  A block with hardly any samples, as
- * of an idle process, is one with the next.  *few is set if part, or the rest
- * of all, is in fewer than STAT_HIT_BLOCKS blocks; or part has no series. */
-static size_t stat_residuals(const struct view_sum *part,
-                             const struct view_sum *all, double p,
-                             double z[VIEW_BLOCKS], bool *few)
+/* What blocks of time tell of a share p. */
+struct stat_blocks {
+    size_t n;                           /* 0: too few, or not even enough */
+    double z[VIEW_BLOCKS];              /* x_b - p y_b, around 0 */
+    double weight[VIEW_BLOCKS];         /* y_b's part of their sum */
+    double value;                       /* that sum: what has blocks of all */
+    double even;                        /* of equal weight, Kish's number */
+    bool   few;                         /* the part, or the rest of all, is in
+                                         * fewer than STAT_HIT_BLOCKS; or the
+                                         * part has no series */
+};
+
+/* Set r to the blocks of part and all for share p.  A block with hardly any
+ * samples, as of an idle process, is one with the next. */
+static void stat_residuals(const struct view_sum *part,
+                           const struct view_sum *all, double p,
+                           struct stat_blocks *r)
 {
     const float *x = view_by_block(part), *y = view_by_block(all);
     size_t blocks = y ? all->series->times->n : 0, n = 0, in = 0, out = 0;
-    double least = 0, xs = 0, ys = 0, mean = 0;
+    double least = 0, xs = 0, ys = 0, mean = 0, squares = 0;
     if (x && part->series->times->n != blocks)
         x = NULL;
     for (size_t b = 0; b < blocks; b++)
         least += (double)y[b] / (double)blocks * STAT_IDLE;
+    r->value = 0;
     for (size_t b = 0; b < blocks; b++) {
         xs += x ? (double)x[b] : 0;
         ys += (double)y[b];
@@ -22247,15 +22263,21 @@ static size_t stat_residuals(const struct view_sum *part,
             continue;
         in += xs > 0;
         out += ys - xs > 1e-5 * ys;     /* but for rounding */
-        z[n++] = xs - p * ys;
+        r->z[n] = xs - p * ys;
+        r->weight[n++] = ys;
+        r->value += ys;
+        squares += ys * ys;
         xs = ys = 0;
     }
     for (size_t b = 0; b < n; b++)
-        mean += z[b] / (double)n;
-    for (size_t b = 0; b < n; b++)
-        z[b] -= mean;
-    *few = in < STAT_HIT_BLOCKS || out < STAT_HIT_BLOCKS;
-    return n;
+        mean += r->z[b] / (double)n;
+    for (size_t b = 0; b < n; b++) {
+        r->z[b] -= mean;
+        r->weight[b] /= r->value;
+    }
+    r->even = n ? r->value * r->value / squares : 0;
+    r->few = in < STAT_HIT_BLOCKS || out < STAT_HIT_BLOCKS;
+    r->n = n >= STAT_LEAST_BLOCKS && r->even >= STAT_LEAST_EVEN ? n : 0;
 }
 
 /* Return how many waves a variance by n blocks is made of: fewer, which are
@@ -22266,26 +22288,33 @@ static size_t stat_waves(size_t n, double dependence)
     return n / 2 < most ? n / 2 : most;
 }
 
-/* Return the variance of the sum of z[n]: twice the mean of the squares of its
- * first cosine coefficients.  Each is an estimate of its own, from waves that
- * are longer than phases, so that there are as many degrees of freedom (Muller
- * 2007; Lazarus, Lewis, Stock and Watson 2018, "EWC"). */
-static double stat_variance(const double *z, size_t n, size_t waves)
+/* Return the variance of the share of which r is, of a whole of total, by the
+ * first cosine coefficients of z: var(sum z) / total^2 if all of it has blocks.
+ * Each is an estimate of its own, from waves that are longer than phases, so
+ * that there are as many degrees of freedom (Muller 2007; Lazarus, Lewis, Stock
+ * and Watson 2018, "EWC").  A coefficient's square is divided by what it would
+ * be with a variance of 1 in proportion to the weights: 1/2 where these are
+ * equal; z of a block that is heavier than others is near 0 by itself. */
+static double stat_variance(const struct stat_blocks *r, double total,
+                            size_t waves)
 {
     double sum = 0;
     for (size_t j = 1; j <= waves; j++) {
-        double step = M_PI * (double)j / (double)n, a = 0;
+        double step = M_PI * (double)j / (double)r->n;
         double c = cos(step / 2), before = c;   /* cos(-step / 2) */
-        double twice = 2 * cos(step);
-        for (size_t b = 0; b < n; b++) {
-            a += z[b] * c;              /* c: cos((b + 1/2) step) */
+        double twice = 2 * cos(step), a = 0, mean = 0, square = 0;
+        for (size_t b = 0; b < r->n; b++) {
+            double weight = r->weight[b];
+            a += r->z[b] * c;           /* c: cos((b + 1/2) step) */
+            mean += weight * c;
+            square += weight * c * c;
             double next = twice * c - before;
             before = c;
             c = next;
         }
-        sum += a * a;
+        sum += a * a / (square - mean * mean);
     }
-    return 2 * sum / (double)waves;
+    return sum / (double)waves / (total * r->value);
 }
 
 /* Take the blocks of all into account in s, which knows the sampling error
@@ -22295,23 +22324,22 @@ static double stat_variance(const double *z, size_t n, size_t waves)
  * 0 or 1, or in few blocks, shows no phases: it gets the profile's mean. */
 static void stat_use_blocks(struct stat_share *s, const struct view_sum *all)
 {
-    double p = s->share, equal = p * (1 - p) / s->n, z[VIEW_BLOCKS];
-    double total = (double)all->value;
-    bool few;
-    size_t n = stat_residuals(&s->sum, all, p, z, &few);
-    if (n < STAT_LEAST_BLOCKS)
+    double p = s->share, equal = p * (1 - p) / s->n;
+    struct stat_blocks r;
+    stat_residuals(&s->sum, all, p, &r);
+    if (!r.n)
         return;
     const struct view_times *t = all->series->times;
-    s->blocks = n;
+    s->blocks = r.n;
     s->dependence = t->dependence;
     s->effect = fmax(t->effect, 1);
     if (equal > 0 && view_by_block(&s->sum) &&
         s->sum.samples >= STAT_HIT_BLOCKS) {
-        size_t waves = stat_waves(n, t->dependence);
-        double variance = stat_variance(z, n, waves) / (total * total) +
+        size_t waves = stat_waves(r.n, t->dependence);
+        double variance = stat_variance(&r, (double)all->value, waves) +
                           (1 - 1 / stat_weight_factor(all)) * equal;
-        s->effect = fmax(variance / equal, few ? 1 : STAT_LEAST_EFFECT);
-        s->df = few ? (double)INFINITY : (double)waves;
+        s->effect = fmax(variance / equal, r.few ? 1 : STAT_LEAST_EFFECT);
+        s->df = r.few ? (double)INFINITY : fmin((double)waves, r.even - 1);
     }
     s->n /= s->effect;
 }
@@ -22350,26 +22378,28 @@ static struct stat_share stat_share(const struct view_sum *part,
 static void stat_watch(struct view *v)
 {
     const struct view_sum *all = &v->total;
-    double lag[VIEW_BLOCKS / 10 + 2] = {0}, real = 0, equal = 0, z[VIEW_BLOCKS];
+    double lag[VIEW_BLOCKS / 10 + 2] = {0}, real = 0, equal = 0;
     double blocks = 0, sum = 0, total = (double)all->value;
+    struct stat_blocks r;
     size_t lags = 0;
-    bool few;
     for (size_t i = 0; i < v->nnodes && view_effective(all) > 0; i++) {
         const struct view_sum *x = &v->node[i].cum;
         double p = (double)x->value / total;
-        size_t n = p > 0 && p < 1 && x->samples >= STAT_HIT_BLOCKS &&
-                   view_by_block(x) ? stat_residuals(x, all, p, z, &few) : 0;
-        if (n < STAT_LEAST_BLOCKS)
+        if (!(p > 0 && p < 1) || x->samples < STAT_HIT_BLOCKS ||
+            !view_by_block(x))
             continue;
-        lags = (n + 5) / 10;
-        blocks = (double)n;
+        stat_residuals(x, all, p, &r);
+        if (!r.n)
+            return;
+        lags = (r.n + 5) / 10;
+        blocks = (double)r.n;
         for (size_t k = 0; k <= lags; k++)
-            for (size_t b = k; b < n; b++)
-                lag[k] += z[b] * z[b - k];
-        if (few)
+            for (size_t b = k; b < r.n; b++)
+                lag[k] += r.z[b] * r.z[b - k];
+        if (r.few)
             continue;
-        real += stat_variance(z, n, stat_waves(n, 0));
-        equal += p * (1 - p) / view_effective(all) * total * total;
+        real += stat_variance(&r, total, stat_waves(r.n, 0));
+        equal += p * (1 - p) / view_effective(all);
     }
     if (!lags)
         return;

@@ -143,12 +143,12 @@ static void test_stat_blocks(void)
         CHECK(s[i].blocks == 20 && s[i].df > 9.9 && s[i].df < 10.1);
     }
     CHECK(fabs(s[0].share - 0.2095) < 1e-9);
-    CHECK(fabs(s[0].effect - 3.74307) < 0.001);
-    CHECK(fabs(s[1].effect - 3.90782) < 0.001);
+    CHECK(fabs(s[0].effect - 3.73477) < 0.001);
+    CHECK(fabs(s[1].effect - 3.90863) < 0.001);
     CHECK(fabs(s[0].n * s[0].effect - 2000) < 1e-6);
     struct stat_change c = stat_change_share(s);
     CHECK(fabs(c.delta - 0.02749) < 1e-5);
-    CHECK(fabs(c.p - stat_tail_student(1.06435, 19.9007)) < 1e-4);
+    CHECK(fabs(c.p - stat_tail_student(1.06484, 19.8973)) < 1e-4);
     CHECK(c.low < 0 && c.high > 0 && c.low > -0.05 && c.high < 0.11);
     CHECK(!c.dependent);
     /* None of it: as much design effect as the profile's mean. */
@@ -161,6 +161,30 @@ static void test_stat_blocks(void)
     unit_series(&t, &part[2], few, &all[2], y[0]);
     s[0] = stat_share(&part[2], &all[2]);
     CHECK(isinf(s[0].df) && s[0].effect >= 1);
+    /* Nine of ten samples have no block: a tenth of what is known. */
+    struct view_sum tenth[2] = { part[0], all[0] };
+    for (int i = 0; i < 2; i++) {
+        tenth[i].value *= 10;
+        tenth[i].samples *= 10;
+        tenth[i].squares *= 10;
+    }
+    s[0] = stat_share(&tenth[0], &tenth[1]);
+    CHECK(fabs(s[0].effect - 3.73477) < 0.001 && fabs(s[0].n - 5355.1) < 0.1);
+    /* A block with a third of the samples: less is known of the variance, not
+     * of a smaller one.  With three quarters: nothing. */
+    float x2[20], y2[20];
+    for (int i = 0; i < 2; i++) {
+        struct view_sum in = {0}, of = {0};
+        memcpy(x2, x[0], sizeof x2);
+        memcpy(y2, y[0], sizeof y2);
+        x2[2] = i ? 1500 : 250;
+        y2[2] = i ? 6240 : 1040;
+        unit_series(&t, &in, x2, &of, y2);
+        s[i] = stat_share(&in, &of);
+    }
+    CHECK(fabs(s[0].effect - 3.85980) < 0.001 && s[0].blocks == 20);
+    CHECK(fabs(s[0].df - 5.78223) < 0.001);
+    CHECK(!s[1].blocks && isinf(s[1].df) && s[1].effect <= 1);
     /* An idle process: fewer blocks than needed. */
     float idle[20] = { 50, 60, 40, 55, 1 }, some[20] = { 20, 10, 15, 5 };
     struct view_sum in = {0}, of = {0};
