@@ -33,7 +33,7 @@ import subprocess
 import sys
 import time
 
-PSEUDO = ('[unsampled]', '[lost samples]', '[profiler]')
+PSEUDO = ('[unsampled]', '[lost samples]', '[profiler]', '[context switch]')
 # The outermost frame of a thread, or libc or the loader where it has no names.
 ROOTS = re.compile(r'(_start|__libc_start_\w+|main|start_thread|(__)?clone3?|'
                    r'_dl_\w+|thread_start|runtime\.(goexit|clone|mcall|'
