@@ -675,6 +675,7 @@ enum {
 };
 #define STAT_IDLE 0.1                   /* of the mean: a block with fewer
                                          * samples is one with the next */
+#define STAT_ROUNDING 1e-5              /* of sums by block, which are floats */
 #define STAT_LEAST_EFFECT 0.25          /* design effect: phases of a fixed
                                          * length hide from the blocks */
 /* Phases are too long for the window if blocks correlate more than this: those
@@ -22230,10 +22231,11 @@ static double stat_student(double df)
     return t[i] + (t[i - 1] - t[i]) * (1 / fmax(df, 1) - high) / (low - high);
 }
 
-/* What blocks of time tell of a share p. */
+/* What blocks of time tell of the share of x_b in y_b. */
 struct stat_blocks {
     size_t n;                           /* 0: too few, or not even enough */
-    double z[VIEW_BLOCKS];              /* x_b - p y_b, around 0 */
+    double z[VIEW_BLOCKS];              /* x_b - p y_b, p being the share in all
+                                         * blocks; the sum is 0 */
     double weight[VIEW_BLOCKS];         /* y_b's part of their sum */
     double value;                       /* that sum: what has blocks of all */
     double even;                        /* of equal weight, Kish's number */
@@ -22242,15 +22244,14 @@ struct stat_blocks {
                                          * part has no series */
 };
 
-/* Set r to the blocks of part and all for share p.  A block with hardly any
- * samples, as of an idle process, is one with the next. */
+/* Set r to the blocks of part and all.  A block with hardly any samples, as of
+ * an idle process, is one with the next. */
 static void stat_residuals(const struct view_sum *part,
-                           const struct view_sum *all, double p,
-                           struct stat_blocks *r)
+                           const struct view_sum *all, struct stat_blocks *r)
 {
     const float *x = view_by_block(part), *y = view_by_block(all);
     size_t blocks = y ? all->series->times->n : 0, n = 0, in = 0, out = 0;
-    double least = 0, xs = 0, ys = 0, mean = 0, squares = 0;
+    double least = 0, xs = 0, ys = 0, sum = 0, squares = 0;
     if (x && part->series->times->n != blocks)
         x = NULL;
     for (size_t b = 0; b < blocks; b++)
@@ -22262,17 +22263,16 @@ static void stat_residuals(const struct view_sum *part,
         if (ys < least || ys <= 0)
             continue;
         in += xs > 0;
-        out += ys - xs > 1e-5 * ys;     /* but for rounding */
-        r->z[n] = xs - p * ys;
-        r->weight[n++] = ys;
-        r->value += ys;
+        out += ys - xs > STAT_ROUNDING * ys;
+        sum += r->z[n] = xs;
+        r->value += r->weight[n++] = ys;
         squares += ys * ys;
         xs = ys = 0;
     }
-    for (size_t b = 0; b < n; b++)
-        mean += r->z[b] / (double)n;
     for (size_t b = 0; b < n; b++) {
-        r->z[b] -= mean;
+        double mean = sum / r->value * r->weight[b], rest = r->z[b] - mean;
+        bool equal = fabs(rest) <= STAT_ROUNDING * (r->z[b] + mean);
+        r->z[b] = equal ? 0 : rest;
         r->weight[b] /= r->value;
     }
     r->even = n ? r->value * r->value / squares : 0;
@@ -22326,7 +22326,7 @@ static void stat_use_blocks(struct stat_share *s, const struct view_sum *all)
 {
     double p = s->share, equal = p * (1 - p) / s->n;
     struct stat_blocks r;
-    stat_residuals(&s->sum, all, p, &r);
+    stat_residuals(&s->sum, all, &r);
     if (!r.n)
         return;
     const struct view_times *t = all->series->times;
@@ -22379,8 +22379,8 @@ static void stat_watch(struct view *v)
 {
     const struct view_sum *all = &v->total;
     double lag[VIEW_BLOCKS / 10 + 2] = {0}, real = 0, equal = 0;
-    double blocks = 0, sum = 0, total = (double)all->value;
-    struct stat_blocks r;
+    double sum = 0, total = (double)all->value;
+    struct stat_blocks r = { .n = 0 };
     size_t lags = 0;
     for (size_t i = 0; i < v->nnodes && view_effective(all) > 0; i++) {
         const struct view_sum *x = &v->node[i].cum;
@@ -22388,11 +22388,10 @@ static void stat_watch(struct view *v)
         if (!(p > 0 && p < 1) || x->samples < STAT_HIT_BLOCKS ||
             !view_by_block(x))
             continue;
-        stat_residuals(x, all, p, &r);
+        stat_residuals(x, all, &r);
         if (!r.n)
             return;
         lags = (r.n + 5) / 10;
-        blocks = (double)r.n;
         for (size_t k = 0; k <= lags; k++)
             for (size_t b = k; b < r.n; b++)
                 lag[k] += r.z[b] * r.z[b - k];
@@ -22406,8 +22405,8 @@ static void stat_watch(struct view *v)
     struct view_times *t = all->series->times;
     for (size_t k = 1; k <= lags; k++)
         sum += lag[k];
-    double most = fmax(exp(-STAT_LONG_BLOCKS / blocks),
-                       STAT_CHANCE / sqrt(blocks));
+    double most = fmax(exp(-STAT_LONG_BLOCKS / (double)r.n),
+                       STAT_CHANCE / sqrt(r.even));
     t->dependence = lag[0] > 0 ? fmax(lag[1] / most, sum / STAT_LONG_SUM) /
                                  lag[0] : 0;
     t->effect = equal > 0 ? real / equal : 1;

@@ -28,7 +28,7 @@ static const struct phases sim_programs[] = {
 /* True if at most `most` of n is k, but for chance where n is small. */
 static bool sim_at_most(int k, int n, double most)
 {
-    double chance = n < 100 ? 2.33 * sqrt(most * (1 - most) * n) : 0;
+    double chance = n < 100 ? 2.33 * sqrt(most * (1 - most) * n) + 0.5 : 0;
     return k <= most * n + chance;
 }
 

@@ -170,6 +170,13 @@ static void test_stat_blocks(void)
     }
     s[0] = stat_share(&tenth[0], &tenth[1]);
     CHECK(fabs(s[0].effect - 3.73477) < 0.001 && fabs(s[0].n - 5355.1) < 0.1);
+    /* All that has blocks, while other rows have none: nothing varies. */
+    struct view_sum most = all[0];
+    most.value -= 100;
+    most.samples -= 100;
+    most.squares -= 100;
+    s[0] = stat_share(&most, &all[0]);
+    CHECK(s[0].blocks == 20 && s[0].effect >= 1 && s[0].effect <= 2);
     /* A block with a third of the samples: less is known of the variance, not
      * of a smaller one.  With three quarters: nothing. */
     float x2[20], y2[20];
@@ -275,6 +282,32 @@ static void test_stat_trust(void)
         pp_fini(&p[1]);
         pp_fini(&both);
     }
+}
+
+/* A load that comes and goes is no phase: all that has blocks is one function,
+ * whatever share rows without any have. */
+static void test_stat_load(void)
+{
+    struct pp p;
+    struct pp_when when[40];
+    struct anl a;
+    int64_t sum = 0;
+    unit_profile(&p);
+    uint32_t m = unit_mapping(&p, "/srv/app", 0x400000);
+    for (uint32_t b = 0; b < 40; b++) {
+        when[b] = (struct pp_when){ 0, b, b < 20 ? 90 + b % 7 : 30 + b % 5 };
+        sum += when[b].n;
+    }
+    unit_sample(&p, sum, unit_location(&p, m, 0x400000, "main"), MEM_NONE,
+                MEM_NONE);
+    unit_sample(&p, 20, unit_location(&p, 0, 4, "[unsampled]"), MEM_NONE,
+                MEM_NONE);
+    CHECK(!pp_set_blocks(&p, 40, 100000000, when, 40));
+    CHECK(!anl_run(&p, &(struct anl_config){ .calls = 0 }, &a, NULL));
+    CHECK(a.trust.blocks == 40 && !a.trust.dependent);
+    CHECK(fabs(a.trust.design_effect - 1) < 1e-9);
+    anl_fini(&a);
+    pp_fini(&p);
 }
 
 /* The category of a function called name in a program, by the built-in rules.
