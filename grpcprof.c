@@ -45007,12 +45007,12 @@ static void judge_boot_rows(struct judge_boot *b, const double *mean,
 }
 
 /* Draw resamples of r into b, which is empty.  Without calls, or without
- * memory, b has none. */
+ * memory, b has none; of failed calls alone it has no latencies. */
 static void judge_boot_init(struct judge_boot *b, const struct res *r)
 {
     double mean[RES_COARSE] = {0}, count[RES_COARSE] = {0};
     b->alone = r->blocks.n < RES_BLOCKS_LEAST;
-    if (!r->response.n)
+    if (!r->response.n && !r->failed)
         return;
     judge_boot_range(b, r, mean, count);
     b->upto = mem_zalloc(JUDGE_BOOTS * b->n * sizeof *b->upto);
@@ -45053,10 +45053,11 @@ static double judge_boot_events(const struct judge_boot *b, double percent,
 static bool judge_boot_values(const struct judge_boot *b, double f,
                               double value, double v[JUDGE_BOOTS])
 {
-    for (size_t i = 0; i < JUDGE_BOOTS && b->r; i++)
+    bool has = b->r && (b->r->response.n || (f < 0 && f > JUDGE_MEAN));
+    for (size_t i = 0; i < JUDGE_BOOTS && has; i++)
         v[i] = f >= 0 ? judge_boot_percentile(b, i, f)
              : f > JUDGE_MEAN ? b->rate[i] * value : b->mean[i];
-    return b->r != NULL;
+    return has;
 }
 
 /* True if b's calls do not bound figure f of this value from above: too few are
@@ -45915,6 +45916,15 @@ static void judge_interval(const struct judge_report *t, struct slice name,
             ? (double)INFINITY : fmax(a->high, f->value);
 }
 
+/* True if a change of t's figure f of that name is one of the means of runs;
+ * runs have no shares. */
+static bool judge_of_runs(const struct judge_report *t, struct slice name,
+                          const struct judge_figure *f)
+{
+    return judge_run_row(name) && f->unit != RES_IN_SHARE && t->nrun > 1 &&
+           t->old_nrun > 1;
+}
+
 /* Return the change of figure f of that name from t's older result to t; f[0]
  * is that of the older.  The values, of several runs the means, go to v.  NAN
  * for what is not known. */
@@ -45923,16 +45933,14 @@ static struct stat_change judge_change(const struct judge_report *t,
                                        const struct judge_figure f[2],
                                        double v[2])
 {
-    const struct judge_run_figure *row = judge_run_row(name);
+    bool of_runs = judge_of_runs(t, name, f);
     const struct judge_profile *p = t->old_profile, *q = t->profile;
     double old[JUDGE_BOOTS], now[JUDGE_BOOTS];
     struct stat_change c = { .delta = NAN, .low = NAN, .high = NAN, .p = NAN };
     v[0] = f[0].value;
     v[1] = f[1].value;
-    if (row && t->nrun > 1 && t->old_nrun > 1) {
-        c = judge_run_change(t, row, v);
-        return c;
-    }
+    if (of_runs)
+        return judge_run_change(t, judge_run_row(name), v);
     double delta = v[1] - v[0];
     if (f->by == JUDGE_EXACT)
         c = (struct stat_change){ .delta = delta, .low = delta, .high = delta,
@@ -45963,7 +45971,8 @@ static struct stat_change judge_change(const struct judge_report *t,
     c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
     bool open[2] = { judge_boot_open(&t->old_boot, f[0].drawn, v[0]),
                      judge_boot_open(&t->boot, f[1].drawn, v[1]) };
-    c.low = open[0] ? -(double)INFINITY : fmin(c.low, delta);
+    c.low = open[0] ? -(double)INFINITY     /* no figure falls below 0 */
+                    : fmax(fmin(c.low, delta), -v[0]);
     c.high = open[1] ? (double)INFINITY : fmax(c.high, delta);
     if (open[delta < 0] || judge_boot_slow(&t->old_boot, f[0].drawn) ||
         judge_boot_slow(&t->boot, f[1].drawn))
@@ -45997,7 +46006,7 @@ static bool judge_delta(const struct judge_report *t, struct slice name,
     a->low = c.low / scale;
     a->high = c.high / scale;
     a->unit = share ? RES_IN_SHARE : f[1].unit;
-    a->runs = judge_run_row(inner) && t->nrun > 1 && t->old_nrun > 1;
+    a->runs = judge_of_runs(t, inner, &f[1]);
     a->delta = true;
     a->lacks = !(v[0] > 0) ? t->old ? "the older figure is not known, or 0"
                                     : "there is no older result" : f[1].lacks;
@@ -46568,6 +46577,7 @@ struct lf_change {                     /* a figure of two results */
                                          * several runs the means */
     const struct judge_profile *interval[2];    /* that have v's; or NULL */
     struct stat_change change;          /* NAN: not known */
+    bool runs;                          /* of the means of runs */
 };
 
 /* Figures that a comparison shows at most. */
@@ -46590,6 +46600,7 @@ static void lf_change(const struct judge_report *t, const char *name,
         c->interval[k] = f[k].by == JUDGE_SAMPLED ? p[k] : NULL;
     }
     c->time = f->unit == RES_IN_NS;
+    c->runs = judge_of_runs(t, txt_slice(figure), f);
     c->change = judge_change(t, txt_slice(figure), f, c->v);
 }
 
@@ -46615,6 +46626,61 @@ static size_t lf_changes(const struct judge_report *t,
     for (size_t i = 0; i < n; i++)
         c[i].change.significant = all[i].significant;
     return n;
+}
+
+/* True if a and b call the same methods, in the same proportions. */
+static bool lf_same_methods(const struct res_config *a,
+                            const struct res_config *b)
+{
+    bool same = a->nmethod == b->nmethod && !strcmp(a->call, b->call);
+    for (size_t i = 0; same && a->nmethod > 1 && i < a->nmethod; i++)
+        same = a->method[i].weight == b->method[i].weight &&
+               !strcmp(a->method[i].call, b->method[i].call);
+    return same;
+}
+
+struct lf_method_change {               /* of a method; older, now */
+    double rps[2], p50[2], p99[2];      /* NAN: not known */
+};
+
+/* Set *c to the figures of method i of a mix in t's two results; false: there
+ * is none, or they have other methods. */
+static bool lf_method_change(const struct judge_report *t, size_t i,
+                             struct lf_method_change *c)
+{
+    const struct res *r[2] = { t->old, t->result };
+    if (i >= r[0]->nmethod || r[0]->nmethod != r[1]->nmethod ||
+        i >= t->config->nmethod || !lf_same_methods(t->old_config, t->config))
+        return false;
+    for (int k = 0; k < 2; k++) {
+        const struct res_calls *m = &r[k]->method[i];
+        c->rps[k] = res_rate(r[k], m->ok, m->drained);
+        c->p50[k] = judge_percentile(&m->response, 50);
+        c->p99[k] = judge_percentile(&m->response, 99);
+    }
+    return true;
+}
+
+/* Write the member methods of a comparison: a mix's, if both results have the
+ * same. */
+static void lf_js_method_changes(struct js *j, const struct judge_report *t)
+{
+    struct lf_method_change c;
+    js_field_open(j, res_group_name[RES_METHOD], '[');
+    for (size_t i = 0; lf_method_change(t, i, &c); i++) {
+        const struct { const char *key; const double *v; } figure[] = {
+            { "rps_ok", c.rps }, { "p50", c.p50 }, { "p99", c.p99 } };
+        js_open(j, '{');
+        js_field_text(j, "call", t->config->method[i].call);
+        for (size_t k = 0; k < sizeof figure / sizeof *figure; k++) {
+            js_field_open(j, figure[k].key, '{');
+            js_field_num(j, "old", figure[k].v[0]);
+            js_field_num(j, "now", figure[k].v[1]);
+            js_close(j, '}');
+        }
+        js_close(j, '}');
+    }
+    js_close(j, ']');
 }
 
 /* Write a member: a figure before and now, and its change. */
@@ -46651,6 +46717,7 @@ static void lf_js_compare(struct js *j, const struct judge_report *t)
     js_open(j, '{');
     for (size_t i = 0; i < n; i++)
         lf_js_change(j, &c[i]);
+    lf_js_method_changes(j, t);
     js_close(j, '}');
 }
 
@@ -46700,6 +46767,8 @@ static void lf_put_json(struct buf *b, const struct judge_report *t)
 
 /* ---- JSON, read ---- */
 
+struct lf_span { int64_t from, to; };   /* Unix ns */
+
 struct lf_saved {                      /* results read, and merged */
     struct res_config config;
     struct res         result;
@@ -46713,6 +46782,9 @@ struct lf_saved {                      /* results read, and merged */
     bool               reply_wrong;     /* see judge_report */
     struct judge_spread  run[RES_RUNS_MOST];      /* of --repeat */
     size_t             nrun;            /* 0: there was one run */
+    struct lf_span     span[RES_RUNS_MOST];     /* when each was measured that
+                                         * another was not merged into */
+    size_t             nspan;
     size_t             n;               /* results merged */
     struct judge_profile profile;         /* of the server, merged */
     bool               profiled;        /* profile is known */
@@ -47160,6 +47232,15 @@ static int lf_read_result(struct lf_saved *s, const struct js_value *v,
                     "failed, cut_off and not_sent");
 }
 
+/* Note that all of s was measured in the window of its result. */
+static void lf_span_one(struct lf_saved *s)
+{
+    const struct res *r = &s->result;
+    s->nspan = 1;
+    s->span[0] = (struct lf_span){ r->start_unix_ns,
+                                   r->start_unix_ns + r->elapsed_ns };
+}
+
 /* Read text, a result as JSON of schema grpcprof.load/1, into *s, which
  * lf_saved_fini releases, also after an error. */
 static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
@@ -47187,21 +47268,11 @@ static int lf_read(struct lf_saved *s, struct slice text, struct gp_why *why)
     e = e ? e : lf_read_blocks(s, &v, why);
     if (!e)
         lf_read_errors(s, &v);
+    lf_span_one(s);
     return e;
 }
 
 /* ---- merged ---- */
-
-/* True if a and b call the same methods, in the same proportions. */
-static bool lf_same_methods(const struct res_config *a,
-                            const struct res_config *b)
-{
-    bool same = a->nmethod == b->nmethod && !strcmp(a->call, b->call);
-    for (size_t i = 0; same && a->nmethod > 1 && i < a->nmethod; i++)
-        same = a->method[i].weight == b->method[i].weight &&
-               !strcmp(a->method[i].call, b->method[i].call);
-    return same;
-}
 
 /* True if the schedules of a and b change at other times or, with rates, to
  * other rates. */
@@ -47242,12 +47313,15 @@ static const char *lf_compared_unlike(const struct res_config *old,
            ? unlike : "has another timeout than";
 }
 
-/* True if a and b ran one after the other. */
+/* True if no run of a ran at the time of one of b. */
 static bool lf_apart(const struct lf_saved *a, const struct lf_saved *b)
 {
-    const struct res *r = &a->result, *f = &b->result;
-    return f->start_unix_ns > r->start_unix_ns + r->elapsed_ns ||
-           r->start_unix_ns > f->start_unix_ns + f->elapsed_ns;
+    for (size_t i = 0; i < a->nspan; i++)
+        for (size_t k = 0; k < b->nspan; k++)
+            if (b->span[k].from <= a->span[i].to &&
+                a->span[i].from <= b->span[k].to)
+                return false;
+    return true;
 }
 
 /* Return how b differs from a, if their sum is right but needs a note; else
@@ -47365,6 +47439,7 @@ static void lf_saved_merge(struct lf_saved *to, struct lf_saved *from)
         r->intervals.n = 0;             /* the series are not aligned */
     if (!blocks || !res_intervals_merge(&r->blocks, &from->result.blocks))
         r->blocks.n = 0;
+    lf_span_one(to);
 }
 
 /* Add f, one of several successive runs, to r, which is zero before the first;
@@ -47381,8 +47456,11 @@ static void lf_append(struct res *r, struct res *f)
     r->elapsed_ns += f->elapsed_ns;
     r->runs += f->runs;
     r->log_errno = r->log_errno ? r->log_errno : f->log_errno;
-    for (unsigned i = 0; i < f->threads && i < r->threads; i++)
-        res_merge(&r->thread[i], &f->thread[i], RES_THREAD, RES_THREAD);
+    for (unsigned i = 0; i < f->threads; i++)
+        if (i < r->threads)
+            res_merge(&r->thread[i], &f->thread[i], RES_THREAD, RES_THREAD);
+        else
+            r->thread[r->threads++] = f->thread[i];
     res_add(r, f);
     r->intervals.n = 0;                 /* the series are not aligned */
     if (!r->blocks.n || !f->blocks.n ||
@@ -47400,17 +47478,23 @@ static void lf_begin_runs(struct lf_saved *s)
 }
 
 /* Add from, of another time, to to: it is another run of the same, or has
- * several.  from's result is empty afterwards. */
-static void lf_saved_append(struct lf_saved *to, struct lf_saved *from)
+ * several.  from's result is empty afterwards.  GP_ELIMIT: to would have more
+ * than RES_RUNS_MOST runs. */
+static int lf_saved_append(struct lf_saved *to, struct lf_saved *from)
 {
     lf_begin_runs(to);
     lf_begin_runs(from);
-    for (size_t i = 0; i < from->nrun && to->nrun < RES_RUNS_MOST; i++)
+    if (to->nrun + from->nrun > RES_RUNS_MOST)
+        return GP_ELIMIT;
+    for (size_t i = 0; i < from->nrun; i++)
         to->run[to->nrun++] = from->run[i];
+    for (size_t i = 0; i < from->nspan; i++)
+        to->span[to->nspan++] = from->span[i];
     to->n += from->n;
     lf_labels_merge(to, from);
     lf_profile_merge(to, from);
     lf_append(&to->result, &from->result);
+    return GP_OK;
 }
 
 /* ================================== 55 LOAD ==================================
@@ -53794,7 +53878,7 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
     loaddoc_asserts(d, t);
 }
 
-/* Append an end of the interval of a change, v of the older value, old. */
+/* Append a change v of the older value, old, or an end of its interval. */
 static void loaddoc_put_change(struct buf *b, double v, double old)
 {
     if (isinf(v))
@@ -53817,7 +53901,7 @@ static void loaddoc_change_row(struct doc_doc *d, const struct lf_change *c)
     }
     bool both = c->v[0] > 0 && !isnan(c->v[1]);
     if (both)
-        txt_putf(&d->cell, "%+.1f%%", 100 * (c->v[1] / c->v[0] - 1));
+        loaddoc_put_change(&d->cell, c->v[1] - c->v[0], c->v[0]);
     doc_cell(d);
     if (both && x->low < x->high) {
         loaddoc_put_change(&d->cell, x->low, c->v[0]);
@@ -53844,22 +53928,19 @@ static void loaddoc_compare_methods(struct doc_doc *d,
     static const struct doc_column column[] = {
         { "req/s old", 9 }, { "now", 7 }, { "p50 old", 7 }, { "now", 7 },
         { "p99 old", 7 }, { "now", 7 }, { "method", 0 } };
-    const struct res *r[2] = { t->old, t->result };
-    if (!r[1]->nmethod || r[0]->nmethod != r[1]->nmethod ||
-        !lf_same_methods(t->old_config, t->config))
+    struct lf_method_change c;
+    if (!lf_method_change(t, 0, &c))
         return;
     loaddoc_part(d, "Methods, compared");
     d->narrow = false;
     doc_table(d, column, sizeof column / sizeof *column);
-    for (size_t i = 0; i < r[1]->nmethod && i < t->config->nmethod; i++) {
-        const struct res_calls *m[2] = { &r[0]->method[i], &r[1]->method[i] };
+    for (size_t i = 0; lf_method_change(t, i, &c); i++) {
         for (int k = 0; k < 2; k++) {
-            loaddoc_put_rate(&d->cell, res_rate(r[k], m[k]->ok, m[k]->drained));
+            loaddoc_put_rate(&d->cell, c.rps[k]);
             doc_cell(d);
         }
         for (int k = 0; k < 4; k++)
-            loaddoc_time_cell(d, judge_percentile(&m[k % 2]->response,
-                                                  k < 2 ? 50 : 99));
+            loaddoc_time_cell(d, (k < 2 ? c.p50 : c.p99)[k % 2]);
         loaddoc_method(d, txt_slice(t->config->method[i].call));
         doc_cell(d);
     }
@@ -53888,30 +53969,54 @@ static void loaddoc_compare_limits(struct doc_doc *d,
     }
 }
 
-/* Append how the intervals of a comparison are found, what marked is, and what
- * is not in them. */
+/* Append which of t's percentiles, n of c, are not of the means of runs. */
+static void loaddoc_put_pooled(struct buf *b, const struct lf_change *c,
+                               size_t n)
+{
+    const char *gap = " Of all calls of the runs, with intervals by blocks of "
+                      "time: ";
+    for (size_t i = 0; i < n; i++)
+        if (!c[i].runs && !isnan(c[i].v[0]) && !isnan(c[i].v[1])) {
+            txt_putf(b, "%s%s", gap, c[i].name);
+            gap = ", ";
+        }
+    txt_puts(b, *gap == ',' ? "." : "");
+}
+
+/* Append how the intervals of a comparison, the n changes c, are found, what
+ * significant is, and what is not in them. */
 static void loaddoc_compare_rule(struct doc_doc *d,
-                                 const struct judge_report *t, bool marked)
+                                 const struct judge_report *t,
+                                 const struct lf_change *c, size_t n)
 {
     struct buf b = {0};
     bool slow = false, alone = t->boot.alone || t->old_boot.alone;
+    bool marked = false, runs = t->nrun > 1 && t->old_nrun > 1, open = false;
     for (size_t i = 0; i < JUDGE_SERIES; i++)
         slow |= t->boot.slow[i] || t->old_boot.slow[i];
-    bool runs = t->nrun > 1 && t->old_nrun > 1;
-    txt_puts(&b, marked ? "Significant:" : "No change is significant");
-    txt_puts(&b, marked && !runs ? " by more than 5%," : "");
-    txt_puts(&b, marked ? " among these figures at 5% (Holm). "
-                        : " at 5% (Holm). ");
+    for (size_t i = 0; i < n; i++) {
+        marked |= c[i].change.significant;
+        open |= isinf(c[i].change.low) || isinf(c[i].change.high);
+    }
+    txt_puts(&b, marked ? "Significant:" : "No change is significant:");
+    if (!runs)
+        txt_putf(&b, " by more than %g%%, as much as runs of an unchanged "
+                 "server are assumed to differ,", 100 * RES_ALIKE_SHARE);
+    txt_puts(&b, " at 5% for all figures together (Holm). ");
     if (runs)
         txt_putf(&b, "The figures are the means of %zu and %zu runs, the "
                  "intervals those of their difference (Welch).", t->old_nrun,
                  t->nrun);
     else
-        txt_putf(&b, "The intervals are by %s. How much runs of an unchanged "
-                 "server differ is not in them: --repeat 5 for both tells.",
+        txt_putf(&b, "The intervals are by %s. How much runs differ is not in "
+                 "them: --repeat 5 for both measures it.",
                  alone ? "calls that are taken as independent, as a run is too "
                  "short to see how they depend on each other"
                  : "blocks of time (bootstrap)");
+    if (runs)
+        loaddoc_put_pooled(&b, c, n);
+    txt_puts(&b, open ? " ?: too few calls lie beyond the percentile to bound "
+                        "it." : "");
     if (slow && !runs)
         txt_puts(&b, " Some figures changed over longer times than a run "
                  "resolves, and are not tested.");
@@ -53930,13 +54035,11 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
         return;
     loaddoc_part(d, "Compared with the older result");
     doc_table(d, column, sizeof column / sizeof *column);
-    size_t n = lf_changes(t, c), marked = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t n = lf_changes(t, c);
+    for (size_t i = 0; i < n; i++)
         loaddoc_change_row(d, &c[i]);
-        marked += c[i].change.significant;
-    }
     loaddoc_table_end(d);
-    loaddoc_compare_rule(d, t, marked > 0);
+    loaddoc_compare_rule(d, t, c, n);
     loaddoc_compare_methods(d, t);
     loaddoc_compare_limits(d, t);
 }
@@ -60077,8 +60180,10 @@ static const struct opt loadcmd_options[] = {
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },
     { 0, "compare", "OLD.json", NULL, "print the differences to an older "
-      "result; repeatable: each is a run, as those of --repeat", OPT_LIST,
-      LOADCMD_AT(compare), 0, 0 },
+      "result; repeatable: each is a run, as those of --repeat.  One run "
+      "against one: a change is significant beyond 5%, as much as runs of an "
+      "unchanged server are assumed to differ; two runs a side or more measure "
+      "it", OPT_LIST, LOADCMD_AT(compare), 0, 0 },
     OPT_GROUP("For CI"),
     { 0, "assert", "EXPR", NULL, "exit 4 if it is violated: p99<5ms, "
       "rps>1000, errors<1%, cpu_per_call<8us; with --compare also "
@@ -60551,6 +60656,39 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Add one, the result in the file at path, to all, whose first is that in the
+ * file first: as a run with run, else to their sum, with a note unless quiet.
+ * Return the exit status. */
+static int loadcmd_result_add(struct lf_saved *all, struct lf_saved *one,
+                              const char *path, const char *first, bool run,
+                              bool quiet)
+{
+    const char *other = lf_unlike(&all->config, &one->config, !run);
+    const char *unlike = lf_saved_unlike(all, one);
+    if (other) {
+        say_error("%s %s %s: results of unlike runs have no sum and no mean; "
+                  "to compare two: --base", path, other, first);
+        return EXIT_FAILED;
+    }
+    if (!run && all->nspan > 1) {
+        say_error("%s ran at the time of one of the runs before it; first add "
+                  "up those of one time: grpcprof report %s OTHER.json -o "
+                  "SUM.json", path, path);
+        return EXIT_FAILED;
+    }
+    if (run && lf_saved_append(all, one)) {
+        say_error("%s: with its runs there are more than %d; give fewer files",
+                  path, RES_RUNS_MOST);
+        return EXIT_FAILED;
+    }
+    if (!run) {
+        SAY_NOTE(!unlike || quiet, "%s %s the results before it; they are added"
+                 " up", path, unlike);
+        lf_saved_merge(all, one);
+    }
+    return EXIT_OK;
+}
+
 /* Read the results in the files of list into *all, and print notes unless
  * quiet.  Those of one time are added up; with runs, those of other times are
  * runs of the same.  Return the exit status. */
@@ -60565,23 +60703,10 @@ static int loadcmd_results_read(const struct opt_list *list, bool runs,
             if (opt_same_file(list->text[i], list->text[k]))
                 SAY_NOTE(quiet, "%s is given twice: its calls count twice",
                          list->text[i]);
-        bool run = runs && !status && i && lf_apart(all, &one);
-        const char *other = status || !i ? NULL
-            : lf_unlike(&all->config, &one.config, !run);
-        if (other) {
-            say_error("%s %s %s: results of unlike runs have no sum; to "
-                      "compare them: --base", list->text[i], other,
-                      list->text[0]);
-            status = EXIT_FAILED;
-        }
-        if (!status && run) {
-            lf_saved_append(all, &one);
-        } else if (!status && i) {
-            const char *unlike = lf_saved_unlike(all, &one);
-            SAY_NOTE(!unlike || quiet, "%s %s the results before it; they are "
-                     "added up", list->text[i], unlike);
-            lf_saved_merge(all, &one);
-        }
+        if (!status && i)
+            status = loadcmd_result_add(all, &one, list->text[i],
+                                        list->text[0],
+                                        runs && lf_apart(all, &one), quiet);
         lf_saved_fini(&one);
     }
     SAY_NOTE(!all->unprofiled || quiet, "the server's CPU is left out: it is "
@@ -61361,7 +61486,8 @@ static const struct opt report_options[] = {
     { 0, "runs", NULL, NULL, "each PROFILE and each --base, two or more a "
       "side, is a run of its own: compare the means of the runs, by how much "
       "runs of one side differ; so a difference is of the change, not of two "
-      "runs", OPT_FLAG, REPORT_AT(runs), 0, 0 },
+      "runs.  Results of load from different times are runs with --runs or "
+      "--base, else added up", OPT_FLAG, REPORT_AT(runs), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       OPT_FLAG, REPORT_AT(normalize), 0, 0 },
     OPT_GROUP("For CI"),
@@ -62261,7 +62387,7 @@ static const char *report_profile_option(const struct report_args *c)
     return c->sample ? "sample" : c->by ? "by" : c->peek ? "peek"
          : c->symbolize ? "symbolize" : c->rules ? "rules"
          : c->per_call ? "per-call" : c->cum ? "cum" : c->all ? "all"
-         : c->top ? "top" : c->normalize ? "normalize" : c->runs ? "runs"
+         : c->top ? "top" : c->normalize ? "normalize"
          : c->explain ? "explain" : c->inverted ? "inverted"
          : c->sort ? "sort" : c->reverse ? "reverse" : NULL;
 }
@@ -62300,7 +62426,7 @@ static int report_of_results(const struct report_args *c,
     if (!status)
         status = report_check_out(c, cmd, c->base.text, c->base.n, "base");
     if (!status)
-        status = loadcmd_results_read(&c->common.rest, c->base.n > 0,
+        status = loadcmd_results_read(&c->common.rest, c->runs || c->base.n,
                                       c->common.quiet, &all);
     if (!status && profiles)
         status = opt_misuse(cmd, "--%s is for profiles, and %s is a result of "

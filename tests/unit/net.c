@@ -2109,6 +2109,13 @@ static void test_res_compare(void)
         CHECK(!strstr(text, "independent") == (i == 3));
         CHECK(!strstr(text, "No change is significant") == 0);
         CHECK(!strstr(text, "p99.9"));
+        CHECK(!strstr(text, "Of all calls of the runs, with intervals by blocks"
+                      " of time: p75.") == (i != 3));
+        CHECK(!strstr(text, "by more than 5%, as much as") == (i == 3));
+        b.len = 0;
+        lf_put_json(&b, &t);
+        CHECK(!strstr(mem_string(&b), "\"methods\":[{\"call\":\"a.B/C\", "
+                      "\"rps_ok\":{\"old\":700, \"now\":700}") == (i == 1));
         mem_fini(&b);
         res_fini(&r);
     }
@@ -2343,6 +2350,70 @@ static void test_res_pairs(void)
           (printf("of %d: %d alarms, %d found\n", PAIRS, alarms, found), 0));
 }
 
+/* A run without a successful call has no latencies, but a rate, which is 0, and
+ * failures, which are more than those of an older run. */
+static void test_res_all_failed(void)
+{
+    static const double percent[] = { 50 };
+    static const struct { const char *text; enum stat_outcome want; } t[] = {
+        { "rps>1", STAT_VIOLATED }, { "rps<1", STAT_HOLDS },
+        { "delta(rps)>-50%", STAT_VIOLATED }, { "p50<1s", STAT_VIOLATED } };
+    for (int blocks = 0; blocks < 2; blocks++) {
+        struct res_config k = { .clients = 1 };
+        struct res old, r;
+        struct lf_change c[LF_CHANGES];
+        struct gp_why why;
+        unit_stalled(&old, NULL, 0, 0);
+        CHECK(!res_init(&r, 1000000000));
+        r.elapsed_ns = 5000000000;
+        r.planned = r.failed = 5000;
+        for (int64_t ms = 0; ms < 5000 && blocks; ms++)
+            res_intervals_at(&r.blocks, ms * 1000000, 0)->failed++;
+        struct judge_report j = { .config = &k, .old_config = &k, .old = &old,
+            .result = &r, .percent = percent, .npercent = 1 };
+        judge_resample(&j);
+        CHECK(lf_changes(&j, c) == 3 && c[0].change.significant &&
+              c[1].change.significant && isnan(c[2].change.delta));
+        for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+            struct judge_assert a = { .text = t[i].text };
+            CHECK(!judge_assert(&j, &a, &why) && (a.outcome == t[i].want ||
+                  (printf("%s\n", t[i].text), 0)));
+        }
+        judge_release(&j);
+        res_fini(&r);
+        res_fini(&old);
+    }
+}
+
+/* Results are runs of one side if none ran at the time of another, in whatever
+ * order they are given; as many as there is room for. */
+static void test_res_run_order(void)
+{
+    static const int64_t from[] = { 0, 22, 11, 5 };
+    struct lf_saved *s = mem_zalloc(5 * sizeof *s);
+    CHECK(s != NULL);
+    for (size_t i = 0; s && i < 4; i++) {
+        CHECK(!res_init(&s[i].result, 0));
+        s[i].result.start_unix_ns = from[i];
+        s[i].result.elapsed_ns = 10;
+        s[i].result.runs = 1;
+        s[i].n = 1;
+        s[i].result.threads = i ? 2 : 1;
+        s[i].result.thread[i ? 1 : 0].cpu_ns = 7;
+        lf_span_one(&s[i]);
+    }
+    for (size_t i = 1; s && i < 3; i++)
+        CHECK(lf_apart(&s[0], &s[i]) && !lf_saved_append(&s[0], &s[i]));
+    CHECK(s && !lf_apart(&s[0], &s[3]) && s[0].nrun == 3 && s[0].nspan == 3);
+    CHECK(s && s[0].result.threads == 2 && s[0].result.thread[1].cpu_ns == 14);
+    for (size_t i = 0; s && i < 5; i++) {
+        s[4].nrun = i ? s[4].nrun : RES_RUNS_MOST - 2;
+        CHECK(i || lf_saved_append(&s[0], &s[4]) == GP_ELIMIT);
+        lf_saved_fini(&s[i]);
+    }
+    mem_free(s);
+}
+
 /* Changes from an older result: of one run each, and of the means of several
  * with Welch's interval.  The runs are 10 and 30, and 20 and 30 ms: a change of
  * 5 ms with an interval that is far wider. */
@@ -2407,6 +2478,11 @@ static void test_res_delta(void)
     CHECK(fabs(a.low + 0.1) < 1e-9 && fabs(a.high + 0.1) < 1e-9);
     a = (struct judge_assert){ .text = "delta(p99)<9%" };      /* not known */
     CHECK(!judge_assert(&both, &a, &why) && isnan(a.low) && isnan(a.value));
+    r.failed = 3;                       /* runs have no shares: of all calls */
+    r.ok = 997;
+    a = (struct judge_assert){ .text = "delta(errors)<1%" };
+    CHECK(!judge_assert(&both, &a, &why) && a.outcome == STAT_HOLDS);
+    CHECK(!a.runs && fabs(a.value - 0.003) < 1e-9);
     both.old_nrun = 0;
     judge_resample(&both);
     a = (struct judge_assert){ .text = "delta(p50)<30%" };
