@@ -21892,9 +21892,6 @@ static enum cat_lang cat_lang_of(const struct cat_program *g,
              ? CAT_DOTNET : CAT_NATIVE;
     if (!lang)
         lang = g->lang;
-    if (lang == CAT_GO && g->has_libc && !memchr(name->p, '.', name->n) &&
-        !file->n)
-        lang = CAT_NATIVE;              /* by cgo */
     if (lang == CAT_JAVA && memmem(name->p, name->n, "::", 2) && !file->n)
         lang = n->module == MEM_NONE ? CAT_JAVA : CAT_NATIVE;
     if (lang == CAT_DOTNET)
@@ -22009,6 +22006,9 @@ static const struct cat_rule *cat_find_rule(const struct cat_program *g,
     size_t best = g->rules->n;
     cat_find(g->rules, CAT_ANY, s, &best);
     cat_find(g->rules, lang, s, &best);
+    if (lang == CAT_GO && g->has_libc && s->name.n &&
+        !memchr(s->name.p, '.', s->name.n))     /* may be C's, by cgo */
+        cat_find(g->rules, CAT_NATIVE, s, &best);
     if (libc) {
         struct cat_subject plain = *s;
         plain.name = cat_libc_name(s->name);
