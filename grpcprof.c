@@ -752,6 +752,10 @@ enum {
 /* Two profiles are of different programs if the functions that both have take
  * less than this share of the self time of one. */
 #define COMPARE_RELATED 0.10
+/* A function with less than this share of both profiles is not tested, as pprof
+ * draws no node of it: among hundreds of these a change of one that matters
+ * would be lost. */
+#define COMPARE_LEAST_SHARE 0.005
 /* Times as much data as an assertion needs: beyond this none is advised. */
 #define COMPARE_MOST_TIMES 1000
 
@@ -18555,7 +18559,7 @@ struct view_call {                      /* a node in one calling context */
     int64_t  samples;                   /* of total */
 };
 
-enum { VIEW_EXTRA = 6 };                /* largest nextra */
+enum { VIEW_EXTRA = 4 };                /* largest nextra */
 
 struct view_extra { int64_t sum[VIEW_EXTRA]; };
 
@@ -22453,6 +22457,8 @@ struct stat_change {                    /* from a base to now */
     double delta, low, high;            /* of a share, or ns; 95% interval */
     double p;                           /* p-value; NAN: too few samples, or
                                          * dependent */
+    double df;                          /* its degrees of freedom; or INFINITY
+                                         */
     bool   dependent;                   /* of a share that is: not tested */
     bool   significant;                 /* among the tests of its family */
 };
@@ -22508,13 +22514,15 @@ static struct stat_change stat_change_share(const struct stat_share s[2])
 {
     const struct stat_share *a = &s[0], *b = &s[1];
     struct stat_change c = { .delta = b->share - a->share, .p = NAN,
-                             .dependent = stat_dependent(s) };
+                             .df = INFINITY, .dependent = stat_dependent(s) };
     double low[2] = { a->low, b->low }, high[2] = { a->high, b->high };
     bool known = !isnan(a->low) && !isnan(b->low);
     bool welch = known && !isinf(a->df) && !isinf(b->df);
     const double e[2] = { a->share * (1 - a->share) / a->n,
                           b->share * (1 - b->share) / b->n };
     double df = stat_welch(e, (const double[]){ a->df, b->df });
+    if (welch)
+        c.df = df;
     for (int i = 0; i < 2 && welch; i++)
         stat_wilson(s[i].share, s[i].n, stat_student(df), &low[i], &high[i]);
     c.low = c.delta - hypot(b->share - low[1], high[0] - a->share);
@@ -22545,7 +22553,7 @@ static struct stat_change stat_change_time(const struct stat_share s[2],
     struct stat_change c = {
         .delta = (double)s[1].sum.value * ns[1] -
                  (double)s[0].sum.value * ns[0],
-        .dependent = stat_dependent(s) };
+        .df = df, .dependent = stat_dependent(s) };
     c.low = c.delta - half;
     c.high = c.delta + half;
     c.p = n < STAT_LEAST_COMPARED || c.dependent ? (double)NAN
@@ -22583,7 +22591,8 @@ static struct stat_change stat_change_runs(const double *old, size_t n,
     double p = error > 0 ? stat_tail_student(delta / error, df)
              : fabs(delta) > 0 ? 0 : 1;
     return (struct stat_change){ .delta = delta, .low = delta - half,
-        .high = delta + half, .p = p, .significant = half < fabs(delta) };
+        .high = delta + half, .p = p, .df = df,
+        .significant = half < fabs(delta) };
 }
 
 /* Compare two numbers. */
@@ -22620,6 +22629,25 @@ static int stat_significant(const double *p, size_t n, double *limit)
             *limit = sorted[i];
     mem_free(sorted);
     return GP_OK;
+}
+
+/* Return how large a change with c's interval must be to be found by
+ * stat_significant in five of six cases, as the only one of n: one standard
+ * error more than the least that is significant. */
+static double stat_detectable(const struct stat_change *c, size_t n)
+{
+    double harmonic = 0, low = 1, high = 1e6;
+    for (size_t i = 1; i <= n; i++)
+        harmonic += 1 / (double)i;
+    double p = STAT_FALSE_SHARE / ((double)n * harmonic);
+    while (high > 1.001 * low) {
+        double t = sqrt(low * high);
+        if (stat_tail_student(t, c->df) > p)
+            low = t;
+        else
+            high = t;
+    }
+    return (high + 1) * (c->high - c->low) / (2 * stat_student(c->df));
 }
 
 /* ---- runs of the same program ---- */
@@ -22740,7 +22768,8 @@ static struct stat_change stat_change_of_runs(const struct stat_runs r[2],
     double half = stat_student(prior->df + df) * error;
     double p = stat_tail_student(delta / error, prior->df + df);
     return (struct stat_change){ .delta = delta, .low = delta - half,
-        .high = delta + half, .p = p, .significant = half < fabs(delta) };
+        .high = delta + half, .p = p, .df = prior->df + df,
+        .significant = half < fabs(delta) };
 }
 
 /* ---- assertions ---- */
@@ -24869,7 +24898,8 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
  * runs    any thread
  *
  * Each function's self value and its total (with what it calls) are tested, all
- * in one family; a function that calls nothing has one test for both.
+ * in one family; a function that calls nothing has one test for both, a small
+ * one none.
  *
  * Invariant  every function with a value in either profile is in one row.
  * Does not   align stacks: SVG compares call trees.
@@ -25050,8 +25080,8 @@ struct compare_diff {
                                          * total; leaves: the application's */
     size_t n, nself, ntotal;            /* rows; the first ones with self time;
                                          * of by_total */
-    size_t tested, significant;         /* rows; tested: with enough samples */
-    double limit;                       /* largest significant p-value, or -1 */
+    size_t tested, significant;         /* rows; tested: that are not small */
+    size_t tests;                       /* of them: of totals and self values */
     size_t shared;                      /* rows in both */
     double known[2];                    /* their part of base's and now's self
                                          * time; NAN: there is none */
@@ -25084,6 +25114,15 @@ static struct stat_change compare_test(const struct compare_diff *d,
     const double ns[2] = { a[0]->ns_per_unit / a[0]->calls,
                            a[1]->ns_per_unit / a[1]->calls };
     return per_call ? stat_change_time(s, all, ns) : stat_change_share(s);
+}
+
+/* True if a function is too small to be tested: it has too few samples in base
+ * and now together, or hardly a share of each. */
+static bool compare_is_small(const struct stat_share s[2])
+{
+    return num_add_sat(s[0].sum.samples, s[1].sum.samples) <
+           STAT_LEAST_COMPARED ||
+           fmax(s[0].share, s[1].share) < COMPARE_LEAST_SHARE;
 }
 
 /* Set what c's function is in the application. */
@@ -25239,15 +25278,7 @@ static void compare_row_runs(const struct compare_diff *d, uint32_t row,
                   compare_figures(d, row, total, true), r);
 }
 
-/* True if a function has too few samples in base and now to be tested. */
-static bool compare_has_few(const struct stat_share s[2])
-{
-    return num_add_sat(s[0].sum.samples, s[1].sum.samples) <
-           STAT_LEAST_COMPARED;
-}
-
-/* Test the rows of d by its runs: those of which all runs together have enough
- * samples.  GP_ENOMEM. */
+/* Compare the rows of d by its runs.  GP_ENOMEM. */
 static int compare_by_runs(struct compare_diff *d)
 {
     size_t n = d->runs.n[0] + d->runs.n[1];
@@ -25260,8 +25291,10 @@ static int compare_by_runs(struct compare_diff *d)
                              i < d->runs.n[0] ? i : i - d->runs.n[0]);
     for (uint32_t i = 0; i < d->n && !e; i++) {
         compare_row_runs(d, i, false, r);
-        factor[i] = compare_has_few(d->change[i].flat) ? (double)NAN
-                                                       : stat_runs_factor(r);
+        const struct stat_share *s = d->change[i].flat;
+        bool few = num_add_sat(s[0].sum.samples, s[1].sum.samples) <
+                   STAT_LEAST_COMPARED;
+        factor[i] = few ? (double)NAN : stat_runs_factor(r);
     }
     if (!e)
         d->prior = stat_runs_prior(factor, d->n, stat_runs_df(r));
@@ -25271,8 +25304,6 @@ static int compare_by_runs(struct compare_diff *d)
             struct stat_change *c = total ? &x->total : &x->self;
             compare_row_runs(d, i, total, r);
             *c = stat_change_of_runs(r, &d->prior);
-            if (compare_has_few(total ? x->cum : x->flat))
-                c->p = NAN;
         }
     d->dependent = d->sampling = false;     /* within a run, not between */
     mem_free(factor);
@@ -25297,21 +25328,28 @@ static double compare_value(const struct compare_diff *d,
 
 /* Mark the significant changes of self and total: one family of tests, so that
  * equal profiles have one in at most STAT_FALSE_SHARE of all cases.  A leaf's
- * total is not tested again.  GP_ENOMEM. */
+ * total is not tested again, small rows are not tested.  GP_ENOMEM. */
 static int compare_mark(struct compare_diff *d)
 {
-    double *p = mem_zalloc(2 * d->n * sizeof *p);
+    double *p = mem_zalloc(2 * d->n * sizeof *p), limit;
     if (!p)
         return GP_ENOMEM;
     for (size_t i = 0; i < d->n; i++) {
-        p[2 * i] = d->change[i].self.p;
-        p[2 * i + 1] = d->change[i].leaf ? (double)NAN : d->change[i].total.p;
+        struct compare_change *c = &d->change[i];
+        if (compare_is_small(c->flat))
+            c->self.p = NAN;
+        if (compare_is_small(c->cum))
+            c->total.p = NAN;
+        p[2 * i] = c->self.p;
+        p[2 * i + 1] = c->leaf ? (double)NAN : c->total.p;
+        d->tests += isnan(p[2 * i]) ? 0 : 1;
+        d->tests += isnan(p[2 * i + 1]) ? 0 : 1;
     }
-    int e = stat_significant(p, 2 * d->n, &d->limit);
+    int e = stat_significant(p, 2 * d->n, &limit);
     for (size_t i = 0; i < d->n; i++) {
         struct compare_change *c = &d->change[i];
-        c->self.significant = c->self.p <= d->limit;
-        c->total.significant = c->total.p <= d->limit;
+        c->self.significant = c->self.p <= limit;
+        c->total.significant = c->total.p <= limit;
         d->significant += c->self.significant || c->total.significant;
         d->tested += !isnan(c->self.p) || !isnan(c->total.p);
     }
@@ -25373,6 +25411,8 @@ static void compare_sort(struct compare_diff *d)
     d->known[0] /= (double)d->base->kept.value;
     d->known[1] /= (double)d->now->kept.value;
     d->unrelated = !by && d->base->kept.value > 0 && d->now->kept.value > 0 &&
+                   fmin(d->base->trust.samples, d->now->trust.samples) >=
+                   ANL_LEAST_SAMPLES &&
                    (fmin(d->known[0], d->known[1]) < COMPARE_RELATED ||
                     (own[0] && !own[1]));
 }
@@ -25386,7 +25426,7 @@ static int compare_run(struct compare_diff *d, const struct anl *now,
 {
     size_t n = anl_table(now).view->nnodes + anl_table(base).view->nnodes;
     *d = (struct compare_diff){ .now = now, .base = base, .per_call = per_call,
-                                .scale = 1, .limit = -1 };
+                                .scale = 1 };
     if (runs)
         d->runs = *runs;
     if (normalize && base->kept.value)
@@ -25420,9 +25460,11 @@ static void compare_put_runs(struct buf *b, const struct compare_diff *d,
                  "they differ, not that the change did it; for that each needs "
                  "two or more, and --runs", base, now);
     else
-        txt_puts(b, "one run a side: this shows that these two runs differ, "
-                    "not that the change did it; give two or more with --base "
-                    "A --base B --runs C D");
+        txt_puts(b, "one run a side: its intervals, by blocks of one run, do "
+                    "not contain how much runs differ, so they show that "
+                    "these two runs differ, not that the change did it.  "
+                    "Alternate runs of both builds, two or more of each: "
+                    "--base A --base B --runs C D");
 }
 
 /* Append v with its sign: a time if ns, else a share in percentage points. */
@@ -25439,27 +25481,6 @@ static void compare_put_signed(struct buf *b, double v, bool ns)
         txt_putf(b, "%.1f", fabs(100 * v));
 }
 
-/* Append how many rows differ, and what was not tested. */
-static void compare_put_tested(struct buf *b, const struct compare_diff *d)
-{
-    txt_put_commas(b, d->significant);
-    txt_puts(b, " of ");
-    txt_put_commas(b, d->tested);
-    txt_puts(b, anl_table(d->now).by ? " rows" : " functions");
-    txt_puts(b, " differ by more than chance, in total or self "
-             "(Benjamini-Yekutieli, false discovery rate 5%)");
-    if (d->n > d->tested && !d->dependent) {
-        txt_puts(b, "; ");
-        txt_put_commas(b, d->n - d->tested);
-        txt_puts(b, " more have too few samples to tell");
-    }
-    txt_puts(b, d->dependent ? ".  Not tested: the program's phases are longer "
-                "than one window resolves.  Compare several runs: --runs, and "
-                "--base repeated"
-              : d->sampling ? ".  Intervals are of the sampling error alone: "
-                "differences between runs are not in them" : "");
-}
-
 /* Return the node of c: now's, else the base's.  Set *view to its view. */
 static const struct view_node *compare_node(const struct compare_diff *x,
                                             const struct compare_change *c,
@@ -25468,6 +25489,104 @@ static const struct view_node *compare_node(const struct compare_diff *x,
     bool now = c->now != MEM_NONE;
     *view = anl_table(now ? x->now : x->base).view;
     return &(*view)->node[now ? c->now : c->base];
+}
+
+/* Return the largest row of d that is tested, of the application if one is;
+ * *total: in its total. */
+static const struct compare_change *compare_largest(
+    const struct compare_diff *d, bool *total)
+{
+    const struct compare_change *best = NULL;
+    double most = -1;
+    for (size_t i = 0; i < d->n; i++) {
+        const struct compare_change *c = &d->change[i];
+        bool own = c->application && !c->passes && !isnan(c->total.p);
+        const struct stat_share *s = own ? c->cum : c->flat;
+        double size = fmax(s[0].share, s[1].share) + own;
+        if (isnan(own ? c->total.p : c->self.p) || size <= most)
+            continue;
+        most = size;
+        best = c;
+        *total = own;
+    }
+    return best;
+}
+
+/* Append what change of the largest row would have been found, and how half of
+ * that is. */
+static void compare_put_power(struct buf *b, const struct compare_diff *d)
+{
+    bool total = false;
+    const struct view *v;
+    const struct compare_change *c = compare_largest(d, &total);
+    double ns = 4 * d->now->use.wall_ns;
+    if (!c)
+        return;
+    double change = stat_detectable(total ? &c->total : &c->self, d->tests);
+    txt_puts(b, ".  A change of about ");
+    if (d->per_call)
+        txt_put_time(b, change);
+    else
+        txt_putf(b, "%.*f points", change < 0.1, 100 * change);
+    txt_puts(b, " in ");
+    txt_put_clean(b, compare_node(d, c, &v)->name);
+    txt_puts(b, " would have been found; four times as ");
+    if (d->figure) {
+        txt_puts(b, "many runs find half of that");
+        return;
+    }
+    txt_puts(b, "much data (");
+    txt_put_time(b, ns);
+    txt_puts(b, " a side), or as many runs with --runs, find half of that");
+}
+
+/* Append how many rows differ, and what was not tested. */
+static void compare_put_tested(struct buf *b, const struct compare_diff *d)
+{
+    const char *rows = anl_table(d->now).by ? "rows" : "functions";
+    double samples = fmin(d->base->trust.samples, d->now->trust.samples);
+    if (d->dependent) {
+        txt_puts(b, "not tested: the program's phases are longer than one "
+                 "window resolves.  Compare several runs: --runs, and --base "
+                 "repeated");
+        return;
+    }
+    if (!d->tested) {
+        txt_putf(b, "nothing could be tested: %s", samples > 0
+                 ? "there are too few samples of each row"
+                 : "one of the profiles has no samples");
+        return;
+    }
+    txt_put_commas(b, d->significant);
+    txt_puts(b, " of ");
+    txt_put_commas(b, d->tested);
+    txt_putf(b, " %s differ by more than chance, in total or self "
+             "(Benjamini-Yekutieli, false discovery rate 5%%)", rows);
+    if (d->n > d->tested) {
+        txt_puts(b, "; ");
+        txt_put_commas(b, d->n - d->tested);
+        txt_putf(b, " more are too small to be tested: less than %g%% in both, "
+                 "or fewer than %d samples", 100 * COMPARE_LEAST_SHARE,
+                 STAT_LEAST_COMPARED);
+    }
+    if (!d->significant)
+        compare_put_power(b, d);
+    txt_puts(b, d->sampling ? ".  Intervals are of the sampling error alone: "
+                "differences between runs are not in them" : "");
+}
+
+/* Append what the mark ? beside a change means. */
+static void compare_put_mark(struct buf *b, const struct compare_diff *d)
+{
+    if (!d->tests) {
+        txt_puts(b, "? not tested");
+        return;
+    }
+    txt_puts(b, "? may be chance: ");
+    txt_put_commas(b, d->tested);
+    txt_putf(b, " %s were compared, so that an interval that leaves out 0 is "
+             "not enough by itself; or too small to be tested",
+             anl_table(d->now).by ? "rows" : "functions");
 }
 
 /* Append how little the two profiles have in common. */
@@ -25648,6 +25767,19 @@ static double compare_timing(const struct anl *a, bool ns)
                                    a->ns_per_unit / a->calls : 1);
 }
 
+/* Return the bound of the timer's error in a change of d.  A timer errs by when
+ * the program sleeps, so that both sides have the same error if the same timer
+ * sampled the same program: what is left is how much the bounds differ.  Other
+ * timers may err in two directions. */
+static double compare_timing_change(const struct compare_diff *d, bool ns)
+{
+    const struct slice timer = d->now->comment.engine;
+    double base = compare_timing(d->base, ns), now = compare_timing(d->now, ns);
+    bool same = timer.n && txt_equal(timer, d->base->comment.engine) &&
+                !d->unrelated;
+    return same ? fabs(now - base) : now + base;
+}
+
 /* Set t's figure to the change c of d. */
 static void compare_assert_change(struct compare_assert *t,
                                   const struct compare_diff *d,
@@ -25656,7 +25788,7 @@ static void compare_assert_change(struct compare_assert *t,
     t->value = c->delta;
     t->low = c->low;
     t->high = c->high;
-    t->timing = compare_timing(d->base, t->ns) + compare_timing(d->now, t->ns);
+    t->timing = compare_timing_change(d, t->ns);
     t->sampling = !d->runs.n[0] && d->sampling;
     t->dependent = c->dependent;
 }
@@ -25743,13 +25875,19 @@ static int compare_assert_functions(struct compare_assert *t,
 }
 
 /* Decide t, whose figure and 95% interval are known: the timer's error, which
- * no further sample lessens, widens the interval by t->timing at both ends. */
+ * no further sample lessens, widens the interval by t->timing at both ends, as
+ * far as a share can be. */
 static void compare_assert_decide(struct compare_assert *t, const struct anl *a)
 {
     struct stat_bound near = t->bound;  /* the bound, by that much closer */
     double low = t->low, high = t->high, gap = fabs(near.value - t->value);
     t->low -= t->timing;
     t->high += t->timing;
+    if (t->measure <= COMPARE_DELTA && !t->ns) {    /* NAN stays */
+        double least = t->measure == COMPARE_DELTA ? -1 : 0;
+        t->low = t->low < least ? least : t->low;
+        t->high = t->high > 1 ? 1 : t->high;
+    }
     t->outcome = t->dependent ? STAT_UNRESOLVED
                : stat_outcome(&t->bound, t->low, t->high);
     if (t->outcome != STAT_UNRESOLVED || t->dependent || isnan(t->low) ||
@@ -25856,7 +25994,7 @@ static void compare_put_assert(struct buf *b, const struct compare_assert *t)
         txt_puts(b, t->runs ? ", of the mean of the runs"
                  : t->sampling ? ", sampling error alone" : "");
         if (t->timing > 0) {
-            txt_puts(b, t->ns ? ", of which +-" : ", timer +-");
+            txt_puts(b, ", timer +-");
             compare_put_figure(b, t, t->timing);
         }
         txt_puts(b, ")");
@@ -25898,8 +26036,8 @@ static const char *compare_outcome(const struct compare_assert *t)
  * With a base, a frame is as wide as the mean of its two shares and is grouped
  * by how its share, or its time per call, changed; its data is name : samples :
  * base's samples : share : base's share, with shares in parts of SVG_PARTS.  A
- * frame with all samples of its function is judged with COMPARE's functions;
- * the others, parts of a function, are a family of tests of their own.
+ * frame is marked if COMPARE's table calls the change of its function
+ * significant, and the frame changed in the same direction.
  *
  * Invariant  a child lies inside its parent; the same profile gives the same
  *            bytes; names are always text, never markup or script.
@@ -26447,14 +26585,12 @@ static const char *const svg_script[] = {
 };
 
 enum { SVG_PARTS = 1000000000 };        /* of a share */
-#define SVG_SQUARES 1e15                /* parts of a profile's squares */
 
 struct svg {
     struct pp both;                     /* owned: merged with base, if any */
     bool differs;                       /* there is a base */
     const struct compare_diff *diff;    /* borrowed: with it; else NULL */
-    struct view_sum total[2];           /* 100% of now and base */
-    double squares[2];                  /* sum of the rows' in now and base */
+    double total[2];                    /* 100% of now and base */
     uint8_t *change;                    /* owned, by call: group, with a base */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
@@ -26543,41 +26679,30 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* Make to a copy of p with the sample types type, number of samples, and their
- * weights' squares in parts of *squares, the sum; it owns only to->value.
- * GP_ENOMEM. */
-static int svg_with_counts(struct pp *to, const struct pp *p, size_t type,
-                           double *squares)
+/* Make to a copy of p with the sample types type and number of samples; it owns
+ * only to->value.  GP_ENOMEM. */
+static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
                             .count_type = pp_count_type(p, type) };
-    struct view_sum all = {0};
     *to = *p;
-    to->ntypes = 3;
-    to->value = mem_zalloc(3 * p->nsamples * sizeof *to->value);
+    to->ntypes = 2;
+    to->value = mem_zalloc(2 * p->nsamples * sizeof *to->value);
     for (size_t i = 0; to->value && i < p->nsamples; i++) {
-        int64_t w = to->value[3 * i] = p->value[i * p->ntypes + type];
-        to->value[3 * i + 1] = w ? view_count(&v, i, w) : 0;
-        view_sum_add(&all, w, to->value[3 * i + 1]);
-    }
-    *squares = all.squares;
-    for (size_t i = 0; to->value && i < p->nsamples && all.squares > 0; i++) {
-        struct view_sum one = {0};
-        view_sum_add(&one, to->value[3 * i], to->value[3 * i + 1]);
-        to->value[3 * i + 2] = llround(one.squares / all.squares * SVG_SQUARES);
+        int64_t w = to->value[2 * i] = p->value[i * p->ntypes + type];
+        to->value[2 * i + 1] = w ? view_count(&v, i, w) : 0;
     }
     return to->value ? GP_OK : GP_ENOMEM;
 }
 
-/* Merge now and base into g->both with seven sample types: the mean of both
- * shares in SVG_PARTS; value, samples and squares in each. */
+/* Merge now and base into g->both with five sample types: the mean of both
+ * shares in SVG_PARTS; value and samples in each. */
 static int svg_merge(struct svg *g, const struct pp *now, size_t type,
                      const struct svg_config *c, struct gp_why *why)
 {
     const struct slice name[] = {
         now->type[type].type, txt_slice("now"), txt_slice("base"),
         txt_slice("now's samples"), txt_slice("base's samples"),
-        txt_slice("now's squares"), txt_slice("base's squares"),
     };
     enum { TYPES = sizeof name / sizeof *name };
     struct merge m = { .to = &g->both };
@@ -26586,20 +26711,19 @@ static int svg_merge(struct svg *g, const struct pp *now, size_t type,
     int e = pp_find_base_type(now, type, c->base, c->base_name, &row[1], why);
     if (e)
         return e;
-    g->total[0] = c->diff->now->view.total;
-    g->total[1] = c->diff->base->view.total;
+    g->total[0] = (double)c->diff->now->view.total.value;
+    g->total[1] = (double)c->diff->base->view.total.value;
     for (size_t t = 0; t < TYPES && !e; t++)
         e = pp_add_type(&g->both, name[t], txt_slice("parts"));
     for (size_t i = 0; i < 2 && !e; i++) {
         struct pp x;
-        double all = (double)g->total[i].value;
+        double all = g->total[i];
         double scale[TYPES] = { all > 0 ? SVG_PARTS / 2.0 / all : 0,
-                                1, 1, 1, 1, 1, 1 };
-        size_t column[TYPES] = { 0, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX,
-                                 SIZE_MAX, SIZE_MAX };
-        for (size_t k = 0; k < 3; k++)
+                                1, 1, 1, 1 };
+        size_t column[TYPES] = { 0, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX };
+        for (size_t k = 0; k < 2; k++)
             column[1 + 2 * k + i] = k;
-        e = svg_with_counts(&x, p[i], row[i], &g->squares[i]);
+        e = svg_with_counts(&x, p[i], row[i]);
         e = e ? e : merge_add(&m, &x, column, scale);
         mem_free(x.value);
     }
@@ -26682,33 +26806,28 @@ static int svg_join(struct svg *g)
     return e;
 }
 
-/* Return the share of call i in the profile side: 0 now, 1 base. */
-static struct stat_share svg_share(const struct svg *g, uint32_t i, size_t side)
+/* Return call i's share, or its time per call, in side: 0 now, 1 base. */
+static double svg_figure(const struct svg *g, uint32_t i, size_t side)
 {
-    const int64_t *sum = g->tree.extra[i].sum;
-    const struct view_sum part = { .value = sum[side],
-        .samples = sum[2 + side],
-        .squares = (double)sum[4 + side] / SVG_SQUARES * g->squares[side] };
-    return stat_share(&part, &g->total[side]);
+    const struct anl *a = side ? g->diff->base : g->diff->now;
+    double value = (double)g->tree.extra[i].sum[side];
+    return g->diff->per_call ? value * a->ns_per_unit / a->calls
+         : g->total[side] > 0 ? value / g->total[side] : 0;
 }
 
 /* Return the CPU time per call of side, in ns; 0: shares are shown. */
 static double svg_call_ns(const struct svg *g, size_t side)
 {
     const struct anl *a = side ? g->diff->base : g->diff->now;
-    return g->diff->per_call ? (double)g->total[side].value * a->ns_per_unit /
-                               a->calls : 0;
+    return g->diff->per_call ? g->total[side] * a->ns_per_unit / a->calls : 0;
 }
 
 /* Return the group of call i by how its share, or time per call, changed. */
 static uint8_t svg_change_group(const struct svg *g, uint32_t i,
                                 bool significant)
 {
-    double was[2];                      /* now, base */
-    for (size_t s = 0; s < 2; s++)
-        was[s] = svg_share(g, i, s).share *
-                 (g->diff->per_call ? svg_call_ns(g, s) : 1);
-    double off = fabs(was[0] - was[1]) / fmax(fmax(was[0], was[1]), 1e-12);
+    double now = svg_figure(g, i, 0), base = svg_figure(g, i, 1);
+    double off = fabs(now - base) / fmax(fmax(now, base), 1e-12);
     int shade = off > 0.5 ? 0 : off > 0.2 ? 1 : 2;
     if (!significant)
         return SVG_SAME * SVG_SHADES;
@@ -26716,27 +26835,16 @@ static uint8_t svg_change_group(const struct svg *g, uint32_t i,
         return SVG_GONE * SVG_SHADES;
     if (g->tree.extra[i].sum[1] <= 0)
         return SVG_NEW * SVG_SHADES;
-    return (uint8_t)((was[0] > was[1] ? SVG_GREW : SVG_SHRANK) * SVG_SHADES +
+    return (uint8_t)((now > base ? SVG_GREW : SVG_SHRANK) * SVG_SHADES +
                      shade);
 }
 
-/* True if call i has all samples of its function, or, in a tree that starts at
- * the leaves, all those that the function took itself. */
-static bool svg_is_whole(const struct svg *g, uint32_t i)
-{
-    const struct view_call *c = &g->tree.call[i];
-    return c->total == g->view.node[c->node].cum.value ||
-           (g->tree.reverse && c->depth == 1);
-}
-
-/* Mark the calls whose function differs between the runs, in its total or, at a
- * leaf of a tree that starts there, itself, if they changed as it did. */
-static int svg_mark_by_runs(const struct svg *g, bool *mark)
+/* Set row[node] to the row of the table, + 1, with the function of a node of
+ * the picture; 0: in none.  GP_ENOMEM. */
+static int svg_find_rows(const struct svg *g, uint32_t *row)
 {
     const struct compare_diff *d = g->diff;
-    const struct view_tree *t = &g->tree;
-    uint32_t *row = mem_zalloc(g->view.nnodes * sizeof *row);   /* + 1; or 0 */
-    int e = row ? GP_OK : GP_ENOMEM;
+    int e = GP_OK;
     for (int s = 0; s < 2 && !e; s++) {
         const struct compare_side of = compare_side(s ? d->now : d->base);
         const struct compare_side here = { &g->view, of.main, NULL };
@@ -26749,52 +26857,28 @@ static int svg_mark_by_runs(const struct svg *g, bool *mark)
         }
         mem_free(here_of);
     }
-    for (uint32_t i = 1; i < t->n && !e; i++) {
-        uint32_t at = row[t->call[i].node];
-        if (!at)
-            continue;
-        const struct compare_change *x = &d->change[at - 1];
-        const struct stat_change *c = t->reverse && t->call[i].depth == 1
-                                    ? &x->self : &x->total;
-        double now = svg_share(g, i, 0).share * (d->per_call ?
-                                                 svg_call_ns(g, 0) : 1);
-        double base = svg_share(g, i, 1).share * (d->per_call ?
-                                                  svg_call_ns(g, 1) : 1);
-        mark[i] = c->significant && (now > base) == (c->delta > 0);
-    }
-    mem_free(row);
     return e;
 }
 
-/* Fill g->change: test each call for a significant change. */
-static int svg_test_changes(struct svg *g)
+/* Fill g->change: mark each call whose function differs, in its total or, at a
+ * leaf of a tree that starts there, itself, if it changed as that did. */
+static int svg_mark_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
-    double *p = mem_zalloc(t->n * sizeof *p), limit;
-    bool *mark = mem_zalloc(t->n);
+    uint32_t *row = mem_zalloc(g->view.nnodes * sizeof *row);
     g->change = mem_zalloc(t->n);
-    int e = p && mark && g->change ? GP_OK : GP_ENOMEM;
-    if (g->diff->figure && !e)
-        e = svg_mark_by_runs(g, mark);
+    int e = row && g->change ? svg_find_rows(g, row) : GP_ENOMEM;
     for (uint32_t i = 0; i < t->n && !e; i++) {
-        if (g->diff->figure) {
-            p[i] = NAN;
-            continue;
-        }
-        const struct stat_share s[2] = { svg_share(g, i, 1),
-                                         svg_share(g, i, 0) };
-        double one = i ? compare_test(g->diff, s, g->diff->per_call).p
-                       : (double)NAN;
-        bool whole = i && svg_is_whole(g, i);
-        /* The table's own p-value, but for rounding in SVG_SQUARES. */
-        mark[i] = whole && one <= g->diff->limit * (1 + 1e-6);
-        p[i] = whole ? (double)NAN : one;
+        uint32_t at = i ? row[t->call[i].node] : 0;
+        const struct compare_change *x = at ? &g->diff->change[at - 1] : NULL;
+        const struct stat_change *c =
+            !x ? NULL : t->reverse && t->call[i].depth == 1 ? &x->self
+                                                            : &x->total;
+        bool grew = svg_figure(g, i, 0) > svg_figure(g, i, 1);
+        g->change[i] = svg_change_group(g, i, c && c->significant &&
+                                              grew == (c->delta > 0));
     }
-    e = e ? e : stat_significant(p, t->n, &limit);
-    for (uint32_t i = 0; i < t->n && !e; i++)
-        g->change[i] = svg_change_group(g, i, mark[i] || p[i] <= limit);
-    mem_free(p);
-    mem_free(mark);
+    mem_free(row);
     return e;
 }
 
@@ -26841,7 +26925,7 @@ static int svg_build(struct svg *g, const struct pp *p,
     g->name = mem_zalloc(g->view.nnodes * sizeof *g->name);
     g->drawn = mem_zalloc(g->tree.n * sizeof *g->drawn);
     if (!g->class || !g->name || !g->drawn ||
-        (g->differs && svg_test_changes(g)))
+        (g->differs && svg_mark_changes(g)))
         return txt_fail(why, GP_ENOMEM, "out of memory");
     svg_choose(g);
     if (config->by_size && svg_place_by_size(g))
@@ -26964,8 +27048,8 @@ static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
     const struct view_extra *m = &g->tree.extra[i];
     txt_putf(b, ":%" PRId64 ":%" PRId64, m->sum[2], m->sum[3]);
     for (size_t k = 0; k < 2; k++)
-        txt_putf(b, ":%.0f", g->total[k].value > 0 ? SVG_PARTS *
-                 (double)m->sum[k] / (double)g->total[k].value : 0.0);
+        txt_putf(b, ":%.0f", g->total[k] > 0 ? SVG_PARTS *
+                 (double)m->sum[k] / g->total[k] : 0.0);
 }
 
 /* Append the samples of call i, of width w, and its self value. */
@@ -51143,8 +51227,8 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     if (x->ntotal)
         doc_changes(d, x, c, true);
     doc_changes(d, x, c, false);
-    doc_paragraph(d, "? not significant: runs of an unchanged program differ "
-                     "as much");
+    compare_put_mark(b, x);
+    doc_cell_text(d, doc_paragraph);
 }
 
 /* Append the part Why: the rule that decided each function's category. */
@@ -55135,7 +55219,9 @@ enum opt_kind {
     "is violated if all of it breaks the bound, and else is not resolved: " \
     "then the report says how much more data would decide, and the exit " \
     "status is 0, or 4 with --strict.  A bound of the timer's error widens " \
-    "the interval of a share at both ends"
+    "the interval of a share at both ends; that of a difference by how much " \
+    "the bounds of the two sides differ, as the same timer errs in both, or " \
+    "by their sum if the timers are not the same"
 
 struct opt_list {
     const char *text[OPT_LIST_MOST];    /* borrowed from argv */

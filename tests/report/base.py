@@ -19,7 +19,7 @@ from wire import say
 BIN, DIR = sys.argv[1:]
 NS = 10 ** 7                            # of one sample
 Z = 1.959963984540054
-FALSE_SHARE, LEAST = 0.05, 10           # as README and LIMITS have them
+FALSE_SHARE, LEAST, SMALL = 0.05, 10, 0.005     # as LIMITS has them
 
 
 # ---- profiles ----
@@ -182,6 +182,9 @@ def functions(was, now, calls=None):
     for f in {f for s in by[1] for f in s}:
         pair = [[by[k][i].get(f, none) for i in (0, 1)] for k in (0, 1)]
         out[f[0]] = [change(*pair[k], total, calls) for k in (0, 1)]
+        out[f[0]] = [t if max(x.ns / all_.ns for x, all_ in zip(
+            pair[k], total)) >= SMALL else (*t[:3], None)
+            for k, t in enumerate(out[f[0]])]
         leaf = all(pair[0][i].ns == pair[1][i].ns and
                    pair[0][i].n == pair[1][i].n for i in (0, 1))
         tests += [out[f[0]][0][3], None if leaf else out[f[0]][1][3]]
@@ -239,35 +242,29 @@ def frames(text):
 
 
 def picture(name, text, was, now, calls=None):
-    """Is each frame's colour what its own test says, among the right ones?"""
-    known, of_table = functions(was, now, calls)
+    """Is each frame marked if its function differs in the table, and it changed
+    in the same direction?"""
+    known, most = functions(was, now, calls)
     prefixes = lambda st: [tuple(f[0] for f in st[k:][::-1])
                            for k in range(len(st))]
     by = [sums(rows, prefixes) for rows in (was, now)]
-    whole = [sums(rows, lambda st: [f[0] for f in st]) for rows in (was, now)]
     total = [sums(rows, lambda st: 'x')['x'] for rows in (was, now)]
-    none, tests, of = Sum(), {}, {}
-    for path in set(by[0]) | set(by[1]):
+    drawn, wrong, marked, none = dict(frames(text)), [], 0, Sum()
+    paths = set(by[0]) | set(by[1])
+    for path in paths:
         pair = [s.get(path, none) for s in by]
-        tests[path] = change(*pair, total, calls)
-        of[path] = all(pair[i].ns == whole[i].get(path[-1], none).ns
-                       for i in (0, 1))
-    own = limit(t[3] for path, t in tests.items() if not of[path])
-    drawn, wrong, marked = dict(frames(text)), [], 0
-    for path, t in tests.items():
-        pair = [s.get(path, none) for s in by]
-        differs = t[3] is not None and t[3] <= (of_table if of[path] else own)
+        d, _, _, p = known[path[-1]][1]
+        grew = change(*pair, total, calls)[0] > 0
+        differs = p is not None and p <= most and grew == (d > 0)
         want = ('c2' if not differs else 'c4' if not pair[1].ns else 'c3'
-                if not pair[0].ns else 'c0' if t[0] > 0 else 'c1')
+                if not pair[0].ns else 'c0' if grew else 'c1')
         got = drawn.get(path)
         marked += differs
         if not got or got[4] != want or got[:2] != [pair[1].n, pair[0].n] or \
                 abs(got[2] / 1e9 - pair[1].ns / total[1].ns) > 1e-8:
-            wrong.append((path, want, got, t))
-        if of[path] and known[path[-1]][1][3] != t[3]:
-            wrong.append((path, 'table and picture', t))
-    say(name + ', each frame by its own test', not wrong and len(drawn) ==
-        len(tests) + 1, (len(drawn), len(tests), wrong[:2]))
+            wrong.append((path, want, got, d, p))
+    say(name + ', each frame as its function', not wrong and len(drawn) ==
+        len(paths) + 1, (len(drawn), len(paths), wrong[:2]))
     say(name + ', some frames differ', marked > 0)
 
 
