@@ -666,8 +666,9 @@ enum { STAT_LEAST_COMPARED = 10 };
  * (make truth T=sim): more waves make intervals narrower, by 3% from 10 to 15,
  * and miss phases longer than a fiftieth of the window. */
 enum {
-    STAT_LEAST_BLOCKS = 10,     /* with fewer: sampling error alone; likewise */
-    STAT_LEAST_EVEN   = 5,      /* if these and fewer have most samples */
+    STAT_LEAST_BLOCKS = 10,     /* with fewer: sampling error alone */
+    STAT_LEAST_EVEN   = 5,      /* likewise, of Kish's number of blocks: below 4
+                                 * if one has half of the samples */
     STAT_WAVES        = 10,     /* degrees of freedom of an interval */
     STAT_WAVES_LONG   = 4,      /* of one that is a lower bound */
     STAT_HIT_BLOCKS   = 5,      /* a share whose samples are in fewer blocks is
@@ -9961,9 +9962,9 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
  *
  * The handler may read clocks, ask for its thread's id and use of the CPU, call
  * backtrace(), write to the slot that it claimed and use atomics; nothing else.
- * backtrace() must
- * not allocate or lock there: smp_start has called it once, which loads its
- * library; glibc 2.35 and libgcc 12 find unwind tables without a lock.
+ * backtrace() must not allocate or lock there: smp_start has called it once,
+ * which loads its library; glibc 2.35 and libgcc 12 find unwind tables without
+ * a lock.
  *
  *   itimer  one timer for the process, on its CPU time; at kernel ticks
  *   thread  a timer for each thread, on its CPU time; at kernel ticks
@@ -24189,7 +24190,7 @@ static void anl_trust_blocks(struct anl *a)
     const struct view_series *y = a->view.total.series;
     struct stat_share s = stat_share(&none, &a->view.total);
     t->design_effect = NAN;
-    t->crowded = y && y->times->full && !a->view.negative;
+    t->crowded = a->view.times && a->view.times->full && !a->view.negative;
     if (!s.blocks)
         return;
     t->blocks = s.blocks;
@@ -24845,6 +24846,20 @@ static void anl_fini(struct anl *a)
     *a = (struct anl){0};
 }
 
+/* Let shares be those of whole, the profile before it was filtered.  Its sums
+ * by block join those of a's functions: all are complete, or none is. */
+static void anl_use_whole(struct anl *a, const struct view_sum *whole)
+{
+    const float *y = view_by_block(whole);
+    struct view_times *t = a->view.times;
+    struct view_series *s = y && t && t->n == whole->series->times->n
+                          ? view_series(t) : NULL;
+    a->view.total = *whole;
+    a->view.total.series = s;
+    if (s)
+        memcpy(s->sum, y, t->n * sizeof *y);
+}
+
 /* Analyse p, which must outlive a.  On failure a is all zero. */
 static int anl_run(const struct pp *p, const struct anl_config *c,
                    struct anl *a, struct gp_why *why)
@@ -24857,7 +24872,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
         return e;
     a->kept = a->view.total;
     if (a->filtered)
-        a->view.total = c->whole;
+        anl_use_whole(a, &c->whole);
     e = fig_read(&a->comment, p);
     a->filtered |= a->comment.filtered;
     anl_read_unit(a);

@@ -206,6 +206,15 @@ static void test_stat_blocks(void)
     CHECK(s[0].df < 4.1);
     c = stat_change_share(s);
     CHECK(c.dependent && isnan(c.p) && !isnan(c.low));
+    /* A filtered profile: the whole's blocks are those of the functions. */
+    struct view_times left = { .arena = &arena, .n = 20, .each = 1, .ns = 1,
+                               .room = 1 };
+    struct anl a = { .view.times = &left };
+    anl_use_whole(&a, &all[0]);
+    CHECK(view_by_block(&a.view.total)[3] >= y[0][3] && !left.room);
+    anl_use_whole(&a, &all[0]);
+    CHECK(a.view.total.value == all[0].value);
+    CHECK(!view_by_block(&a.view.total) && left.full);
     t.full = true;                      /* no memory */
     s[0] = stat_share(&part[0], &all[0]);
     CHECK(!s[0].blocks && s[0].effect <= 1);
