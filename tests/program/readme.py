@@ -6,8 +6,8 @@ the shape of what they print with what README says that they print.
 A block of README is what is indented by four.  In it a line "$ CMD" is run, and
 the lines below it are what it printed: in the same order, with numbers, units
 and the length of bars left open; "..." stands for lines that are left out.
-Below "Verdict" only the presence of a text counts: a run that is shortened may
-say another one.  One that ends with "&" is the server, which goes on.  A command
+Below "Verdict" only the presence of a text counts, and "holds" may be "not
+resolved": a run that is shortened may say another one.  One that ends with "&" is the server, which goes on.  A command
 without "$" is run for its exit status, or stands in ELSEWHERE with the test that
 runs it.
 
@@ -44,7 +44,7 @@ def shape(line):
     line = re.sub(r"#+", "#", line.replace("~", " ")).replace(" %", "%")
     if re.match(r" *(verdict|note)\b", line):
         return line.split()[0]
-    line = " ".join(line.split())
+    line = re.sub(r"^(holds|not resolved) ", "outcome ", " ".join(line.split()))
     return "row" if re.match(r"N U N U to N U N N U ", line) else line
 
 
