@@ -38927,9 +38927,9 @@ struct svc_greeter {
  *
  * The assembly keeps the compiler from vectorising the loop, or replacing it by
  * its closed form.  The loop is aligned because its instructions take 14 us per
- * 50,000 in one cache line and 28 us across two.  Without the nop they took 12 or
- * 18 us, by what had run before: another path, a sample, or only a reading of
- * the thread's CPU clock (measured on one model of CPU). */
+ * 50,000 in one cache line and 28 us across two.  Without the nop they took 12
+ * or 18 us, by what had run before: another path, a sample, or only a reading
+ * of the thread's CPU clock (measured on one model of CPU). */
 static __attribute__((noinline, aligned(64))) uint64_t svc_work(uint64_t n)
 {
     uint64_t sum = 0, i = 0;
