@@ -319,6 +319,35 @@ static void test_stat_load(void)
     pp_fini(&p);
 }
 
+/* Independent samples, drawn, in 60 blocks of which one has 30 times as many as
+ * any other: the design effect is 1 on average, and intervals cover. */
+static void test_stat_burst(void)
+{
+    enum { DRAWS = 400, BLOCKS = 60 };
+    double effect = 0;
+    int covered = 0;
+    uint64_t seed = 3;
+    for (int i = 0; i < DRAWS; i++) {
+        struct arena arena = {0};
+        struct view_times t = { .arena = &arena, .n = BLOCKS, .each = 1,
+                                .ns = 1, .room = 2, .effect = 1 };
+        struct view_sum part = {0}, all = {0};
+        float x[BLOCKS] = {0}, y[BLOCKS];
+        for (int b = 0; b < BLOCKS; b++) {
+            y[b] = (float)stat_random_count(&seed, b == 20 ? 300 : 10);
+            for (int n = 0; n < (int)y[b]; n++)
+                x[b] += stat_random_part(&seed) < 0.3;
+        }
+        unit_series(&t, &part, x, &all, y);
+        struct stat_share s = stat_share(&part, &all);
+        covered += s.blocks && s.low <= 0.3 && 0.3 <= s.high;
+        effect += s.effect / DRAWS;
+        mem_arena_fini(&arena);
+    }
+    CHECK(effect > 0.93 && effect < 1.07);
+    CHECK(covered > 0.92 * DRAWS && covered < 0.98 * DRAWS);
+}
+
 /* The category of a function called name in a program, by the built-in rules.
  * hint is another function of the program, which tells its language; module and
  * file of the function may be "". */
