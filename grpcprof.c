@@ -45758,6 +45758,9 @@ static struct judge_verdict judge_run(const struct res_config *k,
 
 enum judge_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
 
+/* Samples, as independent ones count, that the CPU per call is judged by. */
+enum { JUDGE_SAMPLES_LEAST = 10 };
+
 struct judge_assert {
     const char *text;                   /* as given; borrowed */
     enum judge_unit unit;               /* of value; a share is 0 to 1 */
@@ -45772,6 +45775,8 @@ struct judge_assert {
     double      more;                   /* times as many calls may resolve it;
                                          * INFINITY: none do; NAN: not known */
     bool        runs;                   /* the interval is that of runs */
+    const char *few;                    /* static: why too little was measured
+                                         * for an outcome; or NULL */
 };
 
 struct judge_profile {                  /* of the server, of the same window */
@@ -45984,6 +45989,17 @@ static const struct judge_run_figure *judge_run_row(struct slice name)
     return NULL;
 }
 
+/* Return why the CPU per call of t, of one run, is of too little data for an
+ * outcome; NULL: it is of enough. */
+static const char *judge_few(const struct judge_report *t)
+{
+    uint64_t done = t->result->ok + t->result->failed;
+    return !t->profile ? NULL
+         : done < RES_JUDGED_CALLS ? "of too few calls"
+         : t->profile->effective < JUDGE_SAMPLES_LEAST
+           ? "of too few samples" : NULL;
+}
+
 /* Set a's figure and interval to those of t's figure f of that name: with
  * several runs the means of them. */
 static void judge_interval(const struct judge_report *t, struct slice name,
@@ -46005,6 +46021,7 @@ static void judge_interval(const struct judge_report *t, struct slice name,
     if (f->by == JUDGE_SAMPLED && !a->runs && t->profile) {
         a->low = t->profile->low_ns;
         a->high = t->profile->high_ns;
+        a->few = judge_few(t);
     }
     if (f->by != JUDGE_DRAWN || a->runs ||
         !judge_boot_values(&t->boot, f->drawn, f->value, v))
@@ -46024,6 +46041,41 @@ static bool judge_of_runs(const struct judge_report *t, struct slice name,
            t->old_nrun > 1;
 }
 
+/* Return how much of the change delta of a figure, old before, two runs of an
+ * unchanged server may differ by. */
+static double judge_margin(double old, double delta)
+{
+    return fmin(RES_ALIKE_SHARE * fabs(old), fabs(delta));
+}
+
+/* Return the change of the CPU per call from the run with profile p to that
+ * with q.  Both times may be exact, read from a clock: that is no interval of
+ * the change, as nothing tells how much two runs differ. */
+static struct stat_change judge_change_cpu(const struct judge_profile *p,
+                                           const struct judge_profile *q)
+{
+    double delta = q->cpu_ns - p->cpu_ns;
+    double down = hypot(q->cpu_ns - q->low_ns, p->high_ns - p->cpu_ns);
+    double up = hypot(q->high_ns - q->cpu_ns, p->cpu_ns - p->low_ns);
+    double half = delta > 0 ? down : up;
+    double beyond = fabs(delta) - judge_margin(p->cpu_ns, delta);
+    if (!(half > 0))
+        return (struct stat_change){ .delta = delta, .low = NAN, .high = NAN,
+                                     .p = NAN };
+    return (struct stat_change){ .delta = delta,
+        .low = fmax(delta - down, -p->cpu_ns), .high = delta + up,
+        .p = stat_tail(STAT_Z * beyond / half) };
+}
+
+/* Return c, a change of a figure that was old, with an interval that does not
+ * go below -100%: no figure is negative.  An open end stays open. */
+static struct stat_change judge_change_within(struct stat_change c, double old)
+{
+    if (old >= 0 && !isinf(c.low))
+        c.low = fmax(c.low, fmin(-old, c.delta));
+    return c;
+}
+
 /* Return the change of figure f of that name from t's older result to t; f[0]
  * is that of the older.  The values, of several runs the means, go to v.  NAN
  * for what is not known. */
@@ -46038,8 +46090,10 @@ static struct stat_change judge_change(const struct judge_report *t,
     struct stat_change c = { .delta = NAN, .low = NAN, .high = NAN, .p = NAN };
     v[0] = f[0].value;
     v[1] = f[1].value;
-    if (of_runs)
-        return judge_run_change(t, judge_run_row(name), v);
+    if (of_runs) {
+        c = judge_run_change(t, judge_run_row(name), v);
+        return judge_change_within(c, v[0]);
+    }
     double delta = v[1] - v[0];
     if (f->by == JUDGE_EXACT)
         c = (struct stat_change){ .delta = delta, .low = delta, .high = delta,
@@ -46050,13 +46104,8 @@ static struct stat_change judge_change(const struct judge_report *t,
         c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
         return c;
     }
-    if (f->by == JUDGE_SAMPLED && p && q) {
-        double down = hypot(q->cpu_ns - q->low_ns, p->high_ns - p->cpu_ns);
-        double up = hypot(q->high_ns - q->cpu_ns, p->cpu_ns - p->low_ns);
-        double half = delta > 0 ? down : up;
-        c = (struct stat_change){ .delta = delta, .low = delta - down,
-            .high = delta + up, .p = stat_tail(STAT_Z * delta / half) };
-    }
+    if (f->by == JUDGE_SAMPLED && p && q)
+        return judge_change_cpu(p, q);
     if (f->by != JUDGE_DRAWN || isnan(delta) ||
         !judge_boot_values(&t->old_boot, f[0].drawn, v[0], old) ||
         !judge_boot_values(&t->boot, f[1].drawn, v[1], now))
@@ -46064,7 +46113,7 @@ static struct stat_change judge_change(const struct judge_report *t,
     for (size_t i = 0; i < JUDGE_BOOTS; i++)
         now[i] -= old[i];
     c = stat_change_resampled(delta, now, JUDGE_BOOTS);
-    double margin = fmin(RES_ALIKE_SHARE * fabs(v[0]), fabs(delta));
+    double margin = judge_margin(v[0], delta);
     for (size_t i = 0; i < JUDGE_BOOTS; i++)
         now[i] -= copysign(margin, delta);
     c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
@@ -46077,7 +46126,7 @@ static struct stat_change judge_change(const struct judge_report *t,
         judge_boot_slow(&t->boot, f[1].drawn))
         c.p = NAN;                      /* the end that could be beyond 0 is not
                                          * known */
-    return c;
+    return judge_change_within(c, v[0]);
 }
 
 /* Set a to the change of the figure in name, delta(FIGURE), from t's older
@@ -46106,6 +46155,7 @@ static bool judge_delta(const struct judge_report *t, struct slice name,
     a->high = c.high / scale;
     a->unit = share ? RES_IN_SHARE : f[1].unit;
     a->runs = judge_of_runs(t, inner, &f[1]);
+    a->few = f->by == JUDGE_SAMPLED && !a->runs ? judge_few(t) : NULL;
     a->delta = true;
     a->lacks = !(v[0] > 0) ? t->old ? "the older figure is not known, or 0"
                                     : "there is no older result" : f[1].lacks;
@@ -46142,9 +46192,11 @@ static int judge_assert_refuse(const char *text, struct slice name,
 static void judge_decide(struct judge_assert *a, double calls)
 {
     a->outcome = isnan(a->value) ? STAT_VIOLATED
-                                 : stat_outcome(&a->bound, a->low, a->high);
+               : a->few ? STAT_UNRESOLVED
+               : stat_outcome(&a->bound, a->low, a->high);
     a->more = NAN;
-    if (a->outcome != STAT_UNRESOLVED || isnan(a->low) || isnan(a->high))
+    if (a->few || a->outcome != STAT_UNRESOLVED || isnan(a->low) ||
+        isnan(a->high))
         return;
     a->more = isinf(a->low) || isinf(a->high)
         ? fmax(2, JUDGE_EVENTS / fmax(calls, 1e-9))
@@ -51943,6 +51995,9 @@ static void doc_js_asserts(struct js *j, const struct doc_config *c)
         else
             js_put_null(j);
         js_field_text(j, "outcome", compare_outcome(t));
+        js_field_bool(j, "pass", t->judged && t->outcome == STAT_HOLDS);
+        js_field_bool(j, "resolved",
+                      t->judged && t->outcome != STAT_UNRESOLVED);
         js_field_num(j, "timing", t->timing);
         js_field_bool(j, "sampling_error_alone", t->sampling);
         js_field_num(j, "more", t->more > COMPARE_MOST_TIMES ? NAN : t->more);
@@ -53725,8 +53780,9 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "note");
     }
     if (!res_open(t->config)) {
-        txt_puts(b, "closed loop: a slow server gets fewer calls; -r RATE does "
-                 "not wait");
+        txt_puts(b, "closed loop: clients wait for replies, so a slow server "
+                 "is asked less and its latency looks better; -r RATE sends "
+                 "on schedule");
         doc_field(d, "note");
     }
     if (r->gave_up) {
@@ -53829,8 +53885,8 @@ static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
         loaddoc_spread(d, f->name, v, t->nrun, f->time);
     }
     loaddoc_table_end(d);
-    if (!d->md && !d->html)
-        mem_put_byte(d->b, '\n');
+    doc_paragraph(d, "The latencies above are of all runs' calls together; an "
+                     "--assert and a comparison use the mean of the runs.");
 }
 
 /* Append v with up to six digits, and commas. */
@@ -53877,27 +53933,50 @@ static void loaddoc_put_end(struct buf *b, const struct judge_assert *a,
         loaddoc_put_asserted(b, a, v);
 }
 
+/* Append the option that makes a run this many times as long as t's.  If the
+ * server went away, a longer run has no more calls. */
+static void loaddoc_put_longer(struct buf *b, const struct judge_report *t,
+                               double times)
+{
+    const struct res_config *k = t->config;
+    const struct res *r = t->result;
+    bool lost = (double)r->failed > RES_FAILED_SHARE *
+                                    (double)(r->ok + r->failed);
+    if (!k || lost || r->gave_up)
+        return;
+    double s = ceil(times * (double)k->duration_ns / 1e9);
+    if (s > 600)
+        txt_putf(b, " (-d %.0fm)", ceil(s / 60));
+    else if (s > 0)
+        txt_putf(b, " (-d %.0fs)", s);
+    else if (k->requests_per_client)
+        txt_putf(b, " (-n %.0f)",
+                 ceil(times * (double)k->requests_per_client));
+}
+
 /* Append what would resolve a: more calls or, of a's kind, runs. */
 static void loaddoc_put_more(struct buf *b, const struct judge_report *t,
                              const struct judge_assert *a)
 {
-    const struct res_config *k = t->config;
-    double times = ceil(10 * a->more) / 10;
-    if (isnan(a->more)) {
-        txt_puts(b, ".  Its interval is not known");
-    } else if (a->more > LOADDOC_MOST_TIMES) {
-        txt_puts(b, ".  The bound is too close for more calls to resolve it");
+    double times = a->more < 10 ? ceil(10 * a->more) / 10 : ceil(a->more);
+    if (a->few) {
+        txt_putf(b, ".  It is %s: use a longer -d, or a higher --profile-hz",
+                 a->few);
+    } else if (isnan(a->more)) {
+        txt_puts(b, a->delta ? ".  Its interval is not known: --repeat 5 for "
+                               "both results tells how much runs differ"
+                             : ".  Its interval is not known");
+    } else if (a->runs ? a->more * (double)t->nrun > RES_RUNS_MOST
+                       : a->more > LOADDOC_MOST_TIMES) {
+        txt_putf(b, ".  The bound is too close for more %s to resolve it: set "
+                 "another", a->runs ? "runs" : "calls");
     } else if (a->runs) {
         doc_count(b, ".  To resolve it: about ",
                   ceil(times * (double)t->nrun), " runs (--repeat)");
     } else {
-        txt_putf(b, ".  To resolve it: about %.3g times as many calls", times);
-        if (k && k->duration_ns)
-            txt_putf(b, " (-d %.0fs)",
-                     ceil(times * (double)k->duration_ns / 1e9));
-        else if (k && k->requests_per_client)
-            txt_putf(b, " (-n %.0f)",
-                     ceil(times * (double)k->requests_per_client));
+        txt_putf(b, ".  To resolve it: about %.*f times as many calls",
+                 a->more < 10, times);
+        loaddoc_put_longer(b, t, times);
         txt_puts(b, a->delta ? " in both results, or --repeat 5 for both"
                              : ", or --repeat 5");
     }
@@ -53920,7 +53999,7 @@ static void loaddoc_put_assert(struct buf *b, const struct judge_report *t,
         loaddoc_put_end(b, a, a->low);
         txt_puts(b, " to ");
         loaddoc_put_end(b, a, a->high);
-        mem_put_byte(b, ')');
+        txt_puts(b, a->runs ? ", of the mean of the runs)" : ")");
     }
     if (a->outcome == STAT_UNRESOLVED)
         loaddoc_put_more(b, t, a);
@@ -54068,6 +54147,21 @@ static void loaddoc_compare_limits(struct doc_doc *d,
     }
 }
 
+/* Append that the CPU per call of a result is exact, if it is, and that a
+ * change of it has no interval then. */
+static void loaddoc_compare_exact(struct doc_doc *d, const struct lf_change *c,
+                                  size_t n)
+{
+    bool exact = false;
+    for (size_t i = 0; i < n; i++)
+        exact |= c[i].v[0] > 0 && !isnan(c[i].v[1]) && c[i].interval[0] &&
+                 isnan(c[i].change.low);
+    if (exact)
+        doc_paragraph(d, "The CPU per call is read from a clock, without "
+                         "error; only --repeat 5 on both sides tells how much "
+                         "runs of an unchanged server differ in it.");
+}
+
 /* Append which of t's percentiles, n of c, are not of the means of runs. */
 static void loaddoc_put_pooled(struct buf *b, const struct lf_change *c,
                                size_t n)
@@ -54107,8 +54201,9 @@ static void loaddoc_compare_rule(struct doc_doc *d,
                  "intervals those of their difference (Welch).", t->old_nrun,
                  t->nrun);
     else
-        txt_putf(&b, "The intervals are by %s. How much runs differ is not in "
-                 "them: --repeat 5 for both measures it.",
+        txt_putf(&b, "The intervals are by %s. They leave out how much two "
+                 "runs of the same server differ; --repeat 5 on both sides "
+                 "measures that.",
                  alone ? "calls that are taken as independent, as a run is too "
                  "short to see how they depend on each other"
                  : "blocks of time (bootstrap)");
@@ -54117,8 +54212,9 @@ static void loaddoc_compare_rule(struct doc_doc *d,
     txt_puts(&b, open ? " ?: too few calls lie beyond the percentile to bound "
                         "it." : "");
     if (slow && !runs)
-        txt_puts(&b, " Some figures changed over longer times than a run "
-                 "resolves, and are not tested.");
+        txt_puts(&b, " Some figures drifted during a run, so one run cannot "
+                 "tell a change from drift: they are not tested; use a longer "
+                 "-d or --repeat 5.");
     doc_paragraph(d, mem_string(&b));
     mem_fini(&b);
 }
@@ -54138,6 +54234,7 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
     for (size_t i = 0; i < n; i++)
         loaddoc_change_row(d, &c[i]);
     loaddoc_table_end(d);
+    loaddoc_compare_exact(d, c, n);
     loaddoc_compare_rule(d, t, c, n);
     loaddoc_compare_methods(d, t);
     loaddoc_compare_limits(d, t);
@@ -54232,12 +54329,17 @@ static void loaddoc_profile_all(struct doc_doc *d, const struct anl *a)
 /* Append how the CPU per call of p was measured: calls, user and kernel time,
  * and what is left out. */
 static void loaddoc_profile_calls(struct doc_doc *d,
-                                  const struct judge_profile *p)
+                                  const struct judge_report *t)
 {
+    const struct judge_profile *p = t->profile;
     struct buf *b = &d->cell;
+    uint64_t calls = (uint64_t)(p->calls + 0.5);
+    uint64_t done = t->result->ok + t->result->failed;
     double share = p->profiler_ns / (p->profiler_ns + p->cpu_ns);
     double unsampled = p->anl ? p->anl->trust.unsampled : 0;
-    doc_plural(b, "", (uint64_t)(p->calls + 0.5), "call");
+    doc_plural(b, "", calls, "call");
+    if (calls < done)
+        doc_count(b, " of ", (double)done, ": those while it was profiled");
     if (!isnan(p->user_ns)) {
         txt_puts(b, loaddoc_gap(d));
         doc_time(b, "user ", p->user_ns, loaddoc_gap(d));
@@ -54245,8 +54347,8 @@ static void loaddoc_profile_calls(struct doc_doc *d,
     }
     doc_field(d, "");
     if (p->of_load) {
-        txt_puts(b, "these are this load's calls; other clients' use CPU too, "
-                 "but are not counted");
+        txt_puts(b, "CPU of other clients' calls is included, their number is "
+                 "not");
         doc_field(d, "");
     }
     if (share > DOC_TRIFLE) {
@@ -54287,8 +54389,9 @@ static void loaddoc_profile_functions(struct doc_doc *d,
 }
 
 /* Append the CPU per call, in total and by function. */
-static void loaddoc_profile(struct doc_doc *d, const struct judge_profile *p)
+static void loaddoc_profile(struct doc_doc *d, const struct judge_report *t)
 {
+    const struct judge_profile *p = t->profile;
     struct buf *b = &d->cell;
     size_t field = d->field;
     loaddoc_part(d, "Server CPU");
@@ -54304,9 +54407,9 @@ static void loaddoc_profile(struct doc_doc *d, const struct judge_profile *p)
         }
         txt_puts(b, loaddoc_gap(d));
         doc_count(b, "", p->samples, " samples in ");
-        txt_putf(b, "%.3g s", p->seconds);
+        txt_put_time(b, p->seconds * 1e9);
         doc_field(d, "server CPU");
-        loaddoc_profile_calls(d, p);
+        loaddoc_profile_calls(d, t);
         loaddoc_profile_functions(d, p);
     }
     d->field = field;
@@ -54898,7 +55001,7 @@ static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
     loaddoc_runs(d, t);
     d->narrow = false;                  /* names of functions are long */
     if (t->profile)
-        loaddoc_profile(d, t->profile);
+        loaddoc_profile(d, t);
     d->narrow = true;
     loaddoc_compare(d, t);
     if (top)
