@@ -715,6 +715,9 @@ enum {
     /* Bounds of the suggested load; a shorter one is mostly start and end. */
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
+
+    /* A longer window is not suggested: the process needs a load. */
+    ANL_MOST_WINDOW_S = 3600,
 };
 
 /* The verdict is withheld if a larger share of the samples is lost, truncated,
@@ -24229,6 +24232,25 @@ static void anl_run_trust(struct anl *a)
     t->timing = anl_timing(a);
 }
 
+/* Return in words the whole of which a's shares are parts. */
+static const char *anl_denominator(const struct anl *a)
+{
+    return a->cpu_profile ? "the CPU time" : a->wall ? "the threads' time"
+                          : "the total";
+}
+
+/* Return why CPU time has no samples with a's timer. */
+static const char *anl_unsampled_why(const struct anl *a)
+{
+    return txt_equal(a->comment.engine, txt_slice("perf"))
+        ? "threads used less CPU than lies between two samples; a higher rate "
+          "finds more of them"
+        : "threads ended before a sample was due, blocked the signal, or "
+          "shared a CPU so that the kernel's ticks missed them; run samples "
+          "short threads if --timer and --hz are left out, and needs no ticks "
+          "with --timer perf";
+}
+
 /* ---- verdict ---- */
 
 /* Add a sentence to the verdict's reasons; drop it if there is no room. */
@@ -24254,9 +24276,16 @@ static bool anl_low_use(const struct anl_use *u)
 static void anl_doubt_stacks(struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
+    struct slice hint = a->comment.jit_hint;
+    struct buf b = {0};
+    txt_put_clean(&b, hint);
+    const char *why = anl_text_of(a, &b);
+    const char *unnamed = hint.n
+        ? anl_text(a, "of the samples are in code without symbols: %s", why)
+        : "of the samples are in code without symbols; if you have the "
+          "unstripped binary: pprof -top BINARY PROFILE";
     const struct { double share; const char *text; } doubt[] = {
-        { t->unsymbolised, "of the samples are in code without symbols; if you "
-          "have the unstripped binary: pprof -top BINARY PROFILE" },
+        { t->unsymbolised, unnamed },
         { t->truncated_share, "of the stacks are truncated: their outer "
           "callers are missing" },
         { t->broken, "of the stacks were not unwound to a thread's start and "
@@ -24338,8 +24367,8 @@ static void anl_doubt_samples(struct anl *a)
     anl_reason(a, "%.0f%s sample%s too few, %d are needed: a share of 10%% has "
                "a 95%% interval of %.1f to %.1f%%", n,
                n < a->trust.samples - 0.5 ? " effective" : "",
-               n < 1.5 ? " is" : "s are", ANL_LEAST_SAMPLES, 100 * low,
-               100 * high);
+               n >= 0.5 && n < 1.5 ? " is" : "s are", ANL_LEAST_SAMPLES,
+               100 * low, 100 * high);
 }
 
 /* Add a reason to withhold the verdict if the values are differences, or of
@@ -24382,8 +24411,14 @@ static void anl_advise_next(struct anl *a)
     }
     double cpu_s = ANL_GOOD_SAMPLES / hz;
     if (!(a->comment.work >= 0)) {      /* what serve notes of itself */
-        if (u->window > 0 && a->cpu_profile)
-            anl_reason(a, "at this CPU use, %s samples need a window of %s s",
+        if (!(u->window > 0) || !a->cpu_profile)
+            return;
+        if (cpu_s / u->window > ANL_MOST_WINDOW_S)
+            anl_reason(a, "the process is almost idle: load it while the "
+                       "profile is taken");
+        else
+            anl_reason(a, "at this CPU use, %s samples, enough to rank "
+                       "functions, need a window of %s s",
                        anl_count(a, ANL_GOOD_SAMPLES),
                        anl_count(a, ceil(cpu_s / u->window)));
         return;
@@ -24423,6 +24458,9 @@ static void anl_withhold(struct anl *a)
     v->text = "No verdict: the samples do not support one.";
     if (!a->cpu_profile || a->filtered)
         return;
+    if (a->trust.timing > ANL_BROKEN_SHARE)
+        anl_reason(a, "the timer may move a share by %.1f points: threads "
+                   "sleep often", 100 * a->trust.timing);
     if (anl_low_use(&a->use))
         anl_reason(a, "the process used %.1f%% of one core; a CPU profile "
                    "cannot show what it waited for", 100 * a->use.window);
@@ -24494,19 +24532,6 @@ static struct stat_share anl_widened(const struct anl *a, struct stat_share s)
     return s;
 }
 
-/* Return true if the intervals of x and y overlap by the timer's error alone,
- * and add that to the reasons. */
-static bool anl_reason_timing(struct anl *a, const struct stat_share *x,
-                              const struct stat_share *y)
-{
-    if (stat_overlap(x, y))
-        return false;
-    anl_reason(a, "timing: each share may be wrong by %.1f points for code "
-               "beside a sleep, and more samples do not help", 100 *
-               a->trust.timing);
-    return true;
-}
-
 /* Set the verdict if no rule holds: name the two largest categories. */
 static void anl_judge_mixed(struct anl *a)
 {
@@ -24518,17 +24543,23 @@ static void anl_judge_mixed(struct anl *a)
     a->verdict.kind = ANL_V_MIXED;
     a->verdict.text = xs.low > 0.5
         ? anl_text(a, "One category takes most of the CPU time: %s.", xn)
-        : "Mixed: no category dominates the CPU time.";
+        : "By kind of work it is mixed: no category surely takes half of the "
+          "CPU time.";
     if (!stat_overlap(&xs, &ys)) {
         anl_reason(a, "the largest category is %s with %s, then %s with %.1f%%",
                    xn, anl_percent(a, &x->share), yn, 100 * y->share.share);
         return;
     }
+    if (!stat_overlap(&x->share, &y->share)) {
+        anl_reason(a, "%s (%.1f%%) and %s (%.1f%%) may be equal within the "
+                   "timer's error, %.1f points: more samples do not help", xn,
+                   100 * x->share.share, yn, 100 * y->share.share,
+                   100 * a->trust.timing);
+        return;
+    }
     anl_reason(a, "%s (%.1f%%) and %s (%.1f%%) do not differ significantly at "
                "%s samples", xn, 100 * x->share.share, yn, 100 * y->share.share,
                anl_count(a, a->trust.effective));
-    if (anl_reason_timing(a, &x->share, &y->share))
-        return;
     double gap = x->share.share - y->share.share;
     double spread = sqrt(x->share.share * (1 - x->share.share)) +
                     sqrt(y->share.share * (1 - y->share.share));
@@ -24637,8 +24668,9 @@ static const char *anl_below_text(struct anl *a, const struct anl_app *x)
     for (uint8_t c = 0; c < CAT_COUNT; c++)
         most = x->below[c].value > x->below[most].value ? c : most;
     if (most == CAT_APPLICATION)
-        return anl_text(a, "%.1f of it in the application's own code", 100 *
-                        stat_share(&x->below[most], &a->view.total).share);
+        return anl_text(a, "%.1f points of it in the application's own code",
+                        100 * stat_share(&x->below[most],
+                                         &a->view.total).share);
     for (uint8_t c = 0; c < CAT_COUNT; c++)
         if (c != most && c != CAT_APPLICATION &&
             x->below[c].value > x->below[next].value)
@@ -24656,8 +24688,8 @@ static const char *anl_below_text(struct anl *a, const struct anl_app *x)
         ? anl_text(a, ", %.1f by calling %s", 100 *
                    stat_share(&call->sum, &a->view.total).share,
                    anl_name(a, call->node)) : "";
-    return anl_text(a, "%.1f of it in %s%s below it%s%s", 100 * of.share,
-                    cat_name[most], and, in, through);
+    return anl_text(a, "%.1f points of it in %s%s below it%s%s",
+                    100 * of.share, cat_name[most], and, in, through);
 }
 
 /* Add what the application's largest function takes, if it is large, and where
@@ -50576,10 +50608,10 @@ static void doc_timing(struct doc_doc *d, const struct anl *a)
     double seconds = a->use.wall_ns / 1e9;
     if (!(t->timing > 0))
         return;
-    txt_putf(b, "up to +-%.1f points for code beside a sleep (",
-             100 * t->timing);
+    txt_putf(b, "code that runs just before or after a thread sleeps may be "
+             "over- or undercounted by up to %.1f points (", 100 * t->timing);
     if (seconds > 0)
-        doc_count(b, "threads slept ", round(t->switches / seconds),
+        doc_count(b, "threads switched ", round(t->switches / seconds),
                   " times a second, ");
     doc_time(b, "timer late by ", t->timer_late_ns, ")");
     doc_field(d, "Timing");
@@ -50600,7 +50632,6 @@ static void doc_intervals(struct doc_doc *d, const struct anl *a)
     } else {
         doc_count(b, "by ", (double)t->blocks, " blocks of ");
         doc_time(b, "", t->block_ns, "");
-        txt_putf(b, " (design effect %.2g)", t->design_effect);
     }
     if (t->dependent) {
         d->tone = DOC_WARN;
@@ -50611,16 +50642,31 @@ static void doc_intervals(struct doc_doc *d, const struct anl *a)
     doc_field(d, "Intervals");
 }
 
+/* Append the number of samples, and why they are worth fewer. */
+static void doc_worth(struct doc_doc *d, const struct anl_trust *t)
+{
+    struct buf *b = &d->cell;
+    doc_count(b, "", t->samples, "");
+    if (t->effective > 0 && t->effective < 0.99 * t->samples) {
+        double by_time = t->blocks ? t->design_effect : 1;
+        double by_weight = t->samples / t->effective / by_time;
+        doc_count(b, ", worth ", t->effective, " independent ones: ");
+        if (fabs(by_time - 1) >= 0.05)
+            txt_putf(b, "blocks of time %s (x%.2g)%s", by_time > 1 ? "differ"
+                     : "are alike", by_time, by_weight >= 1.05 ? ", " : "");
+        if (by_weight >= 1.05 || fabs(by_time - 1) < 0.05)
+            txt_putf(b, "samples weigh differently (x%.2g)", by_weight);
+    }
+    doc_field(d, "Samples");
+}
+
 /* Append the part Trust: what limits the samples' accuracy. */
 static void doc_trust(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
     struct buf *b = &d->cell;
     doc_heading(d, "Trust");
-    doc_count(b, "", t->samples, "");
-    if (t->effective > 0 && t->effective < 0.99 * t->samples)
-        doc_count(b, " (effective number of samples ", t->effective, ")");
-    doc_field(d, "Samples");
+    doc_worth(d, t);
     doc_intervals(d, a);
     if (!isnan(t->hz_asked) || !isnan(t->hz_delivered)) {
         if (!isnan(t->hz_asked))
@@ -50642,7 +50688,7 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     } else {
         doc_count(b, "", t->lost, " samples; ");
         doc_count(b, "", t->truncated, " stacks truncated, ");
-        doc_count(b, "", t->unwind_failed, " not unwound");
+        doc_count(b, "", t->unwind_failed, " broken off");
     }
     doc_field(d, "Lost");
     doc_share(b, t->unsymbolised);
@@ -50650,12 +50696,15 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     doc_share(b, t->no_app_frame);
     txt_puts(b, " without an application frame, ");
     doc_share(b, t->broken);
-    txt_puts(b, " not unwound to a thread's start");
+    txt_puts(b, " without one and broken off");
     doc_field(d, "Stacks");
     if (!isnan(t->coverage)) {
-        doc_share(b, t->coverage);
+        double without = t->unsampled > 0 ? t->coverage * t->unsampled : 0;
+        doc_share(b, t->coverage - without);
         txt_puts(b, " of the CPU time that the process used");
-        doc_field(d, "CPU accounted for");
+        if (without > 0)
+            txt_putf(b, " (%.1f%% [unsampled])", 100 * without);
+        doc_field(d, "CPU with samples");
     }
     doc_timing(d, a);
     if (t->stripped) {
@@ -50666,8 +50715,8 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     doc_repaired(d, a->pp);
 }
 
-static const char doc_passes[] = "+ most of its time is in other functions of "
-                                 "the application: listed after them";
+static const char doc_passes[] = "with +: most of it is passed on to other "
+                                 "functions of yours, which are listed first";
 static const char doc_unranked[] = "~ the rank is not certain: the interval "
                                    "overlaps that of a neighbouring row";
 
@@ -50787,13 +50836,6 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         doc_paragraph(d, doc_unranked);
 }
 
-/* Return in words the whole of which a's shares are parts. */
-static const char *doc_denominator(const struct anl *a)
-{
-    return a->cpu_profile ? "the CPU time" : a->wall ? "the threads' time"
-                          : "the total";
-}
-
 /* Append n parts of an application function's time, the first after lead. */
 static void doc_parts(struct doc_doc *d, const struct anl *a, const char *lead,
                       const struct anl_part *part, size_t n)
@@ -50860,13 +50902,13 @@ static void doc_apps(struct doc_doc *d, const struct anl *a,
         doc_node(d, &a->view, f->node, doc_room(d, DOC_NAME_COLUMNS));
         doc_cell(d);
     }
-    if (passes)
-        doc_paragraph(d, doc_passes);
     if (d->md)
         mem_put_byte(d->b, '\n');
+    if (passes)
+        doc_paragraph(d, doc_passes);
     txt_puts(&d->cell, a->cpu_profile || a->wall ? "Where their time goes"
                                                  : "What is below them");
-    txt_putf(&d->cell, ", in %% of %s", doc_denominator(a));
+    txt_putf(&d->cell, ", in %% of %s", anl_denominator(a));
     doc_cell_text(d, doc_heading);
     for (size_t i = 0; i < a->napps && i < DOC_BELOW_ROWS; i++)
         if (i == 0 || (!a->app[i].passes &&
@@ -50973,12 +51015,6 @@ static void doc_call_time(struct buf *b, const struct anl *a, const char *pre,
     }
 }
 
-/* Why CPU time has no samples. */
-static const char doc_unsampled[] = "threads ended before a sample was due, "
-    "blocked the signal, or shared a CPU so that the kernel's ticks missed "
-    "them; run samples short threads if --timer and --hz are left out, and "
-    "needs no ticks with --timer perf";
-
 /* Append the calls in the profile's time and the CPU time of each. */
 static void doc_calls(struct doc_doc *d, const struct anl *a)
 {
@@ -50991,7 +51027,8 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     if (a->calls_given)
         txt_puts(b, "; their number is from --per-call");
     else if (a->calls_of_load)
-        txt_puts(b, "; other clients' calls use CPU too, but are not counted");
+        txt_puts(b, "; CPU of other clients' calls is included, their number "
+                 "is not");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
         doc_count(b, "", a->comment.method[i].requests, " ");
@@ -51067,9 +51104,9 @@ static void doc_use(struct doc_doc *d, const struct anl *a)
         txt_putf(b, "; %.0f CPU%s available", u->cpus, u->cpus > 1 ? "s" : "");
     txt_puts(b, a->filtered ? "; after filters" : "");
     doc_field(d, "CPU");
-    if (!isnan(u->busy_ns)) {
+    if (u->busy_ns > 0) {
         doc_time(b, "", u->busy_ns, "");
-        if (u->busy_ns > 0 && !isnan(u->busy)) {
+        if (!isnan(u->busy)) {
             txt_puts(b, ", using ");
             doc_cores(b, u->busy);
         }
@@ -54359,7 +54396,7 @@ static void loaddoc_profile_calls(struct doc_doc *d,
     if (unsampled >= DOC_UNSAMPLED) {
         doc_time(b, "", unsampled * p->cpu_ns, " of that has no samples: the "
                  "functions below take more than is shown");
-        txt_putf(b, " (%s)", doc_unsampled);
+        txt_putf(b, " (%s)", anl_unsampled_why(p->anl));
         doc_field(d, "");
     }
 }
@@ -55991,6 +56028,53 @@ static void opt_put_man(struct buf *b, const struct opt_command *c)
     txt_puts(b, "\n.fi\n");
 }
 
+/* The lines of a report's part Trust, in words. */
+static const struct {
+    const char *line, *text;
+} opt_trust[] = {
+    { "Samples", "how many there are, and how many independent samples of "
+      "equal weight would be as exact: the effective number of samples, by "
+      "which intervals are computed.  It is lower where the blocks of time "
+      "differ by more than chance (the design effect), and where samples weigh "
+      "differently, that is, stand for unequal CPU times" },
+    { "Intervals", "the window is cut into blocks of time of equal length, and "
+      "intervals come from how much a share differs from block to block.  If "
+      "the program's phases are longer than the window resolves (dependence), "
+      "they are lower bounds: compare several runs.  A profile without times "
+      "has the sampling error alone" },
+    { "Rate", "samples asked for, and delivered per second of CPU time.  "
+      "Tick-driven: the timer fires at the kernel's ticks only, and work that "
+      "is synchronised with them is miscounted, by about the share that "
+      "follows (tick_clustered)" },
+    { "Lost", "samples that found no room; stacks deeper than can be kept; "
+      "stacks broken off, where the unwinder could not find the caller" },
+    { "Without symbols", "share of the samples in code without a name" },
+    { "Stacks", "share of the samples without a function of the application; "
+      "and of those without one because the stack is broken off" },
+    { "CPU with samples", "coverage: CPU time that the samples stand for, of "
+      "the time that the kernel says was used.  [unsampled] is the time of "
+      "threads that used CPU but had no sample; it is in the totals" },
+    { "Timing", "the most that the timer may move a share.  A timer fires "
+      "late, and a thread that sleeps first has no sample: code that runs just "
+      "before or after a sleep is over- or undercounted.  More samples do not "
+      "change that; long computations are not affected" },
+    { "Stripped, Repaired", "frames of profilers' signal handlers that were "
+      "removed; defects of the file that were mended as it was read" },
+};
+
+enum { OPT_TRUST = sizeof opt_trust / sizeof *opt_trust };
+
+/* Append the words of opt_trust as text. */
+static void opt_put_trust(struct buf *b)
+{
+    txt_puts(b, "The part Trust of a report says how far to trust its "
+             "figures:\n");
+    for (size_t i = 0; i < OPT_TRUST; i++) {
+        txt_putf(b, "\n%s\n    ", opt_trust[i].line);
+        opt_put_wrapped(b, txt_slice(opt_trust[i].text), 4);
+    }
+}
+
 /* Append the man page of the n commands in list, grpcprof(1), in man(7)
  * macros. */
 static void opt_put_man_page(struct buf *b, const struct opt_command *list,
@@ -56008,6 +56092,12 @@ static void opt_put_man_page(struct buf *b, const struct opt_command *list,
              ".B grpcprof \\-\\-version\n.PP\nDefaults are in parentheses.\n");
     for (size_t i = 0; i < n; i++)
         opt_put_man(b, &list[i]);
+    txt_puts(b, ".SH TRUST\nThe lines of the part Trust of a report.\n");
+    for (size_t i = 0; i < OPT_TRUST; i++) {
+        txt_putf(b, ".TP\n.B %s\n", opt_trust[i].line);
+        opt_put_roff(b, txt_slice(opt_trust[i].text));
+        mem_put_byte(b, '\n');
+    }
 }
 
 /* Append a bash completion of the n commands in list. */
@@ -58135,7 +58225,8 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
     }
     snprintf(perf_one.reason, sizeof perf_one.reason, perf_one.user_only ?
              "without the time in the kernel, as kernel.perf_event_paranoid is "
-             "%d; 1 or CAP_PERFMON would allow it" : "from outside",
+             "%d; 1 or CAP_PERFMON would allow it"
+             : "sampled by the kernel, from outside the process",
              perf_paranoid());
     perf_one.target = (struct rec_target){
         .engine = &smp_perf, .reason = perf_one.reason,
@@ -59077,7 +59168,7 @@ static void runcmd_summarize(const struct pp *p)
                  f.lost, f.unwind_failed + f.truncated);
         if (a.trust.unsampled >= DOC_UNSAMPLED)
             txt_putf(&b, "\n%.1f%% of the CPU time has no samples: %s",
-                     100 * a.trust.unsampled, doc_unsampled);
+                     100 * a.trust.unsampled, anl_unsampled_why(&a));
         if (a.napps && a.function[a.app[0].row].cum.share >= ANL_LEAST_APP)
             txt_puts(&b, "\nApplication functions, with all that they call:");
         runcmd_put_functions(&b, &a);
@@ -62977,7 +63068,8 @@ static const struct opt_command cli_commands[] = {
       "a .cpuprofile of Node, speedscope's or jemalloc's.  Several are merged; "
       "without an argument it is profile.pb, which run, attach, load and serve "
       "write.\n\n"
-      "RESULT is a JSON file written by grpcprof load.  Several are merged.",
+      "RESULT is a JSON file written by grpcprof load.  Several are merged.\n\n"
+      "The lines of the part Trust are explained by: grpcprof help trust.",
       "  grpcprof report profile.pb\n"
       "  grpcprof report -o report.html profile.pb\n"
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
@@ -63030,6 +63122,7 @@ static void cli_put_usage(struct buf *b)
              "Without a server of your own: grpcprof serve, and in another "
              "terminal\ngrpcprof load -d 20s --profile\n\n"
              "Options: grpcprof help COMMAND.  Version: grpcprof --version.\n"
+             "Lines of a report's part Trust: grpcprof help trust.\n"
              "Man page and completion: grpcprof help --man, help --bash.\n");
 }
 
@@ -63077,10 +63170,13 @@ static int cli_help(const struct opt_command *c, int argc, char **argv)
 {
     const char *word = argc ? argv[0] : "";
     struct buf b = {0};
-    if (!c && *word && *word != '-' && !(c = cli_find(word)))
+    bool trust = !strcmp(word, "trust");
+    if (!c && *word && *word != '-' && !trust && !(c = cli_find(word)))
         return EXIT_USAGE;
     if (c)
         opt_put_help(&b, c);
+    else if (trust)
+        opt_put_trust(&b);
     else if (!*word || !strcmp(word, "--help") || !strcmp(word, "-h"))
         cli_put_usage(&b);
     else if (!strcmp(word, "--man"))

@@ -149,8 +149,8 @@ def languages():
     fib = 'main.Fib', '/srv/app/fib.go'
     r = Read('hot library', cpu({(fast, fib): 980, (fib,): 20}))
     r.first('main.Fib')
-    r.verdict('mixed', 'main.Fib takes 100.0% of the CPU time, 98.0 of it in '
-              'runtime and libraries below it, most of it in math/big.addVV')
+    r.verdict('mixed', 'main.Fib takes 100.0% of the CPU time, 98.0 points of '
+              'it in runtime and libraries below it, most of it in math/big.addVV')
     r.lacks('nothing is large enough')
 
 
@@ -213,7 +213,7 @@ def whole():
     r = Read('python threads', cpu({
         (('wait', lib), ('run', lib), ('_bootstrap', lib)): 900}, main=None))
     r.check('no stack is broken', r.json['trust']['no_app_frame'] == 1 and
-            '0.0% not unwound' in r.text, r.json['trust'])
+            '0.0% without one and broken off' in r.text, r.json['trust'])
     asm = 'runtime.systemstack', '/usr/local/go/src/runtime/asm_amd64.s'
     r = Read('assembly of go', cpu({
         (('runtime.unlock', '/usr/local/go/src/runtime/lock.go'), asm,

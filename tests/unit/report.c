@@ -605,8 +605,8 @@ static void test_application_functions(void)
                     txt_slice("deflate")));
     CHECK(a.app[0].ncalls == 1 && a.app[0].call[0].node == a.app[0].part[0].node);
     CHECK(a.app[0].call[0].category == CAT_COMPRESSION && !a.app[2].ncalls);
-    CHECK(strstr(a.verdict.text, "audit takes 70.0% of the CPU time, 60.0 of it "
-                 "in compression below it"));
+    CHECK(strstr(a.verdict.text, "audit takes 70.0% of the CPU time, 60.0 "
+                 "points of it in compression below it"));
     CHECK(a.nadvice && strstr(a.advice[0].text, "Optimise audit first"));
     anl_fini(&a);
     pp_fini(&p);
@@ -831,7 +831,7 @@ static void test_call_cpu(void)
         CHECK(fabs(a.cpu_low_ns_per_call - 2e6 + half) < 1e-3 * half + 1);
         doc_report_text(&b, &a, &o, true);
         CHECK(unit_has(&b, "450 of the load, 2.00 ms of CPU each"));
-        CHECK(unit_has(&b, "calls use CPU too, but are not counted"));
+        CHECK(unit_has(&b, "CPU of other clients' calls is included"));
         CHECK(unit_has(&b, "667 us of the profiler's own (25.0%)") == own);
         CHECK(unit_has(&b, "CPU each (95% interval") == (half > 0));
         mem_fini(&b);
@@ -867,9 +867,9 @@ static void test_timing_bound(void)
         CHECK(fabs(a.trust.timing - row[i].bound) < 1e-9);
         CHECK((a.verdict.kind == ANL_V_APPLICATION) == (row[i].bound < 0.19));
         doc_report_text(&b, &a, &o, false);
-        CHECK(unit_has(&b, "points for code beside a sleep (threads\n") ==
+        CHECK(unit_has(&b, "code that runs just before or after a thread") ==
               (row[i].bound > 0));
-        CHECK(unit_has(&b, "- timing: each share") == (row[i].bound > 0.2));
+        CHECK(unit_has(&b, "timer's error") == (row[i].bound > 0.2));
         b.len = 0;
         doc_report_json(&b, &a, &o);
         CHECK(unit_has(&b, "\"switches\":null") == (row[i].switches < 0));
