@@ -45831,6 +45831,7 @@ struct judge_spread {                   /* one run of several */
     double p50, p90, p99, p999;         /* ns, of response; NAN: too few */
     double cpu_ns;                      /* server's CPU per call; NAN: no
                                          * profile */
+    double calls;                       /* that ended; NAN: not known */
 };
 
 /* Figures of a run: in JSON, in text as those of lf_changes, in assertions. */
@@ -45841,6 +45842,7 @@ static const struct judge_run_figure {
     size_t at;
 } judge_run_figures[] = {
     { "rps_ok", "req/s", "rps", false, JUDGE_RUN(rps) },
+    { "calls", "calls", "calls", false, JUDGE_RUN(calls) },
     { "failed", "failed", "errors", false, JUDGE_RUN(failed) },
     { "p50", "p50", "p50", true, JUDGE_RUN(p50) },
     { "p90", "p90", "p90", true, JUDGE_RUN(p90) },
@@ -45920,7 +45922,35 @@ static struct judge_spread judge_spread_of(const struct res *r, double cpu_ns)
     const struct hdr *h = &r->response;
     return (struct judge_spread){ judge_rate(r), (double)r->failed,
         judge_percentile(h, 50), judge_percentile(h, 90),
-        judge_percentile(h, 99), judge_percentile(h, 99.9), cpu_ns };
+        judge_percentile(h, 99), judge_percentile(h, 99.9), cpu_ns,
+        (double)(r->ok + r->failed) };
+}
+
+/* Return the p-value of the change of the share of failed calls from t's older
+ * runs to its runs, which differ by no less than calls that fail independently;
+ * NAN: the number of calls is not known. */
+static double judge_runs_failed(const struct judge_report *t)
+{
+    const struct { const struct judge_spread *run; size_t n; } side[] = {
+        { t->old_run, t->old_nrun }, { t->run, t->nrun } };
+    double v[2 * RES_RUNS_MOST], within[2 * RES_RUNS_MOST];
+    double failed = 0, calls = 0;
+    size_t n = 0;
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < side[s].n; i++) {
+            const struct judge_spread *run = &side[s].run[i];
+            failed += run->failed;
+            calls += run->calls;
+            v[n] = run->failed / fmax(run->calls, 1);
+            within[n++] = 1 / fmax(run->calls, 1);
+        }
+    for (size_t i = 0; i < n; i++)
+        within[i] *= failed / calls * (1 - failed / calls);
+    const struct stat_runs r[2] = {
+        { v, within, t->old_nrun },
+        { v + t->old_nrun, within + t->old_nrun, t->nrun } };
+    return calls > 0 ? stat_change_of_runs(r, &(struct stat_prior){ 0, 0 }).p
+                     : (double)NAN;
 }
 
 /* Return the change of figure f from t's older runs to its runs, the means of
@@ -45936,7 +45966,10 @@ static struct stat_change judge_run_change(const struct judge_report *t,
         mean[0] = stat_mean(v[0], t->old_nrun, &error2);
         mean[1] = stat_mean(v[1], t->nrun, &error2);
     }
-    return stat_change_runs(v[0], t->old_nrun, v[1], t->nrun);
+    struct stat_change c = stat_change_runs(v[0], t->old_nrun, v[1], t->nrun);
+    double p = f->at == JUDGE_RUN(failed) ? judge_runs_failed(t) : (double)NAN;
+    c.p = isnan(p) ? c.p : p;           /* runs may be of unlike lengths */
+    return c;
 }
 
 /* Draw resamples of t's results, for intervals; judge_release frees them. */
@@ -46103,7 +46136,7 @@ static struct stat_change judge_change_cpu(const struct judge_profile *p,
  * go below -100%: no figure is negative.  An open end stays open. */
 static struct stat_change judge_change_within(struct stat_change c, double old)
 {
-    if (old >= 0 && !isinf(c.low))
+    if (old >= 0 && isfinite(c.low))
         c.low = fmax(c.low, fmin(-old, c.delta));
     return c;
 }
@@ -46151,8 +46184,7 @@ static struct stat_change judge_change(const struct judge_report *t,
     c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
     bool open[2] = { judge_boot_open(&t->old_boot, f[0].drawn, v[0]),
                      judge_boot_open(&t->boot, f[1].drawn, v[1]) };
-    c.low = open[0] ? -(double)INFINITY     /* no figure falls below 0 */
-                    : fmax(fmin(c.low, delta), -v[0]);
+    c.low = open[0] ? -(double)INFINITY : fmin(c.low, delta);
     c.high = open[1] ? (double)INFINITY : fmax(c.high, delta);
     if (open[delta < 0] || judge_boot_slow(&t->old_boot, f[0].drawn) ||
         judge_boot_slow(&t->boot, f[1].drawn))
@@ -46230,9 +46262,13 @@ static void judge_decide(struct judge_assert *a, double calls)
     if (a->few || a->outcome != STAT_UNRESOLVED || isnan(a->low) ||
         isnan(a->high))
         return;
-    a->more = isinf(a->low) || isinf(a->high)
-        ? fmax(2, JUDGE_EVENTS / fmax(calls, 1e-9))
-        : stat_more_data(&a->bound, a->value, a->low, a->high);
+    double v = a->value, low = a->low, high = a->high, open = 1;
+    if (isinf(low) || isinf(high))
+        open = fmax(2, JUDGE_EVENTS / fmax(calls, 1e-9));
+    low = isinf(low) ? fmin(v, 2 * v - high) : low;     /* as the other end */
+    high = isinf(high) ? fmax(v, 2 * v - a->low) : high;
+    a->more = isinf(low) || isinf(high) ? open
+        : fmax(open, stat_more_data(&a->bound, v, low, high));
 }
 
 /* Return how many calls of t lie beyond the percentile of that name, or of
@@ -47223,7 +47259,16 @@ static int lf_read_blocks(struct lf_saved *s, const struct js_value *v,
         if (!lf_read_block(&one, &t->v[t->n]))
             return txt_fail(why, GP_EFORMAT, "blocks.each[%zu]: not failed "
                             "calls, then steps and counts", t->n);
-    return GP_OK;
+    uint64_t ok = 0, failed = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        ok += t->v[i].ok;
+        failed += t->v[i].failed;
+    }
+    const struct res *r = &s->result;
+    return ok == r->ok && failed == r->failed ? GP_OK
+         : txt_fail(why, GP_EFORMAT, "blocks: their calls are %" PRIu64 " ok "
+                    "and %" PRIu64 " failed, in counts %" PRIu64 " and %"
+                    PRIu64, ok, failed, r->ok, r->failed);
 }
 
 /* Read the schedule of an open loop from c, the member config. */
@@ -47353,6 +47398,7 @@ static void lf_read_lists(struct lf_saved *s, const struct js_value *v)
         for (size_t i = 0; i < JUDGE_RUN_FIGURES; i++) {
             const struct judge_run_figure *f = &judge_run_figures[i];
             double x = lf_read_num(&one, f->key);
+            x = x >= 0 && x < 1e18 ? x : (double)NAN;
             memcpy((char *)&s->run[r->runs] + f->at, &x, sizeof x);
         }
     s->nrun = r->runs;
@@ -54228,11 +54274,12 @@ static void loaddoc_compare_rule(struct doc_doc *d,
         marked |= c[i].change.significant;
         open |= isinf(c[i].change.low) || isinf(c[i].change.high);
     }
-    txt_puts(&b, marked ? "Significant:" : "No change is significant:");
+    txt_puts(&b, marked ? "Significant: " : "No change is significant ");
+    txt_puts(&b, "at 5% for all figures together (Holm). ");
     if (!runs)
-        txt_putf(&b, " by more than %g%%, as much as runs of an unchanged "
-                 "server are assumed to differ,", 100 * RES_ALIKE_SHARE);
-    txt_puts(&b, " at 5% for all figures together (Holm). ");
+        txt_putf(&b, "A change of up to %g%% counts as none: runs of an "
+                 "unchanged server are assumed to differ by as much. ",
+                 100 * RES_ALIKE_SHARE);
     if (runs)
         txt_putf(&b, "The figures are the means of %zu and %zu runs, the "
                  "intervals those of their difference (Welch).", t->old_nrun,
@@ -60475,10 +60522,10 @@ static const struct opt loadcmd_options[] = {
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },
     { 0, "compare", "OLD.json", NULL, "print the differences to an older "
-      "result; repeatable: each is a run, as those of --repeat.  One run "
-      "against one: a change is significant beyond 5%, as much as runs of an "
-      "unchanged server are assumed to differ; two runs a side or more measure "
-      "it", OPT_LIST, LOADCMD_AT(compare), 0, 0 },
+      "result; repeatable: each is a run, as those of --repeat.  Of one run a "
+      "side, a change of up to 5% counts as none: runs of an unchanged server "
+      "are assumed to differ by as much; two runs a side or more show by how "
+      "much they do", OPT_LIST, LOADCMD_AT(compare), 0, 0 },
     OPT_GROUP("For CI"),
     { 0, "assert", "EXPR", NULL, "exit 4 if it is violated: p99<5ms, "
       "rps>1000, errors<1%, cpu_per_call<8us; with --compare also "

@@ -2111,7 +2111,7 @@ static void test_res_compare(void)
         CHECK(!strstr(text, "p99.9"));
         CHECK(!strstr(text, "Of all calls of the runs, with intervals by blocks"
                       " of time: p75.") == (i != 3));
-        CHECK(!strstr(text, "by more than 5%, as much as") == (i == 3));
+        CHECK(!strstr(text, "5% counts as none") == (i == 3));
         b.len = 0;
         lf_put_json(&b, &t);
         CHECK(!strstr(mem_string(&b), "\"methods\":[{\"call\":\"a.B/C\", "
@@ -2247,6 +2247,8 @@ static void test_res_blocks(void)
     struct buf text = {0};
     unit_stalled(&r, stall, 1, 5);
     r.blocks.v[7].failed = 3;
+    r.failed = 3;
+    r.planned += 3;
     r.start_unix_ns = 1000;
     k.interval_ns = r.intervals.ns;
     struct judge_report t = { .config = &k, .result = &r };
@@ -2284,6 +2286,11 @@ static void test_res_blocks(void)
         lf_saved_fini(&a);
     }
     mem_fini(&text);
+    CHECK(lf_read(&a, txt_slice("{\"schema\":\"grpcprof.load/1\",\"counts\":{"
+              "\"planned\":5,\"ok\":4,\"failed\":1},\"blocks\":{\"ns\":5,"
+              "\"each\":[[1,671,2],[0,0,1]]}}"), &why) == GP_EFORMAT);
+    CHECK(strstr(why.text, "3 ok and 1 failed, in counts 4 and 1") != NULL);
+    lf_saved_fini(&a);
 }
 
 /* Set r to a simulated run of 3 s: calls arrive at random, 2,000 a second, queue
@@ -2382,6 +2389,29 @@ static void test_res_all_failed(void)
         judge_release(&j);
         res_fini(&r);
         res_fini(&old);
+    }
+}
+
+/* Failures of runs are compared as shares of their calls, and differ by no less
+ * than by chance. */
+static void test_res_runs_failed(void)
+{
+    static const struct { double calls, failed[2]; bool differs; } t[] = {
+        { 1000, { 1, 1 }, false }, { 2000, { 22, 26 }, false },
+        { 1000, { 100, 100 }, true }, { 1000, { 1000, 1000 }, true },
+        { 1000, { 0, 0 }, false } };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        double had = i == 1 ? 11 : 0, mean[2];
+        const struct judge_spread old[] = {
+            { .calls = 1000, .failed = had }, { .calls = 1000, .failed = had } };
+        const struct judge_spread now[] = {
+            { .calls = t[i].calls, .failed = t[i].failed[0] },
+            { .calls = t[i].calls, .failed = t[i].failed[1] } };
+        struct judge_report j = { .old_run = old, .old_nrun = 2, .run = now,
+                                  .nrun = 2 };
+        double p = judge_run_change(&j, judge_run_row(txt_slice("errors")),
+                                    mean).p;
+        CHECK((p < 0.01) == t[i].differs && (p > 0.1) != t[i].differs);
     }
 }
 
@@ -2523,6 +2553,8 @@ static void test_res_delta(void)
     a = (struct judge_assert){ .text = "delta(errors)<1%" };
     CHECK(!judge_assert(&both, &a, &why) && a.outcome == STAT_HOLDS);
     CHECK(!a.runs && fabs(a.value - 0.003) < 1e-9);
+    struct stat_change none_known = { .delta = NAN, .low = NAN };
+    CHECK(isnan(judge_change_within(none_known, 5).low));
     both.old_nrun = 0;
     judge_resample(&both);
     a = (struct judge_assert){ .text = "delta(p50)<30%" };
