@@ -760,8 +760,11 @@ enum {
  * draws no node of it: among hundreds of these a change of one that matters
  * would be lost. */
 #define COMPARE_LEAST_SHARE 0.005
+/* Rates that differ by more are named: one counts rare phases otherwise. */
+#define COMPARE_RATES 1.1
 /* Times as much data as an assertion needs: beyond this none is advised. */
 #define COMPARE_MOST_TIMES 1000
+#define COMPARE_MANY_TIMES 20           /* from here another bound is, too */
 
 /* ---- SVG ---- */
 enum {
@@ -5112,15 +5115,21 @@ static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
     return GP_OK;
 }
 
-/* Append a time for people: 3 significant digits and a unit, as in 1.23 ms. */
-static void txt_put_time(struct buf *b, double ns)
+/* Append a time with a unit and so many significant digits, at least 3. */
+static void txt_put_time_to(struct buf *b, double ns, int digits)
 {
     size_t i = TXT_SECOND;
     while (i && fabs(ns) < (double)txt_unit[i].ns * 0.9995)
         i--;
     double v = ns / (double)txt_unit[i].ns, size = fabs(v);
-    txt_putf(b, "%.*f %s", i ? (size < 9.995 ? 2 : size < 99.95 ? 1 : 0) : 0,
-             v, txt_unit[i].name);
+    int least = i ? (size < 9.995 ? 2 : size < 99.95 ? 1 : 0) : 0;
+    txt_putf(b, "%.*f %s", least + digits - 3, v, txt_unit[i].name);
+}
+
+/* Append a time for people: 3 significant digits and a unit, as in 1.23 ms. */
+static void txt_put_time(struct buf *b, double ns)
+{
+    txt_put_time_to(b, ns, 3);
 }
 
 /* Append a size for people, as in 1.5 MB (powers of ten). */
@@ -18104,10 +18113,13 @@ static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
     return name->p ? i : MEM_NONE;
 }
 
-/* Return name without the hash that Rust's legacy names end in, ::h and 16 hex
- * digits: it differs between builds of the same function. */
-static struct slice view_without_hash(struct slice name)
+/* Return name without what not every build or profiler writes of the same
+ * function: the hash that Rust's legacy names end in, ::h and 16 hex digits;
+ * .abi0, which Go's symbol tables have behind functions in assembly. */
+static struct slice view_bare_name(struct slice name)
 {
+    if (txt_ends(name, ".abi0"))
+        return (struct slice){ name.p, name.n - 5 };
     if (name.n < 20 || memcmp(name.p + name.n - 19, "::h", 3) != 0)
         return name;
     for (size_t i = name.n - 16; i < name.n; i++)
@@ -18135,7 +18147,7 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     if (name.n == 0)
         return view_intern_address(v, l);
     if (v->names == VIEW_APART && !v->pp->aggregated)
-        name = view_without_hash(name);
+        name = view_bare_name(name);
     uint32_t i = view_intern(v, name, module, known->shares
                              ? txt_tail(f->file) : (struct slice){0});
     if (i == MEM_NONE)
@@ -22761,8 +22773,10 @@ static struct stat_change stat_change_of_runs(const struct stat_runs r[2],
                                               const struct stat_prior *prior)
 {
     double df = stat_runs_df(r), factor = stat_runs_factor(r), variance = 0;
+    static const double zero[2];        /* twice the same: it is exact */
     if (isnan(factor) || !(df > 0))
-        return stat_change_runs(r[0].v, r[0].n, r[1].v, r[1].n);
+        return r[0].n ? stat_change_runs(r[0].v, r[0].n, r[1].v, r[1].n)
+                      : stat_change_runs(zero, 2, r[1].v, r[1].n);
     factor = (prior->df * prior->factor + df * factor) / (prior->df + df);
     for (int s = 0; s < 2; s++)
         if (r[s].n)
@@ -25130,6 +25144,10 @@ struct compare_diff {
     size_t tested, significant;         /* rows; tested: that are not small */
     size_t tests;                       /* of them: of totals and self values */
     size_t shared;                      /* rows in both */
+    struct stat_change call;            /* of the CPU time per call, in ns; low
+                                         * is NAN: how far by chance is not
+                                         * known */
+    double call_base;                   /* base's */
     double known[2];                    /* their part of base's and now's self
                                          * time; NAN: there is none */
     bool   dependent;                   /* nothing was tested: phases are too
@@ -25464,6 +25482,48 @@ static void compare_sort(struct compare_diff *d)
                     (own[0] && !own[1]));
 }
 
+/* Return run a's CPU time per call; *within gets the square of its error. */
+static double compare_call(const struct anl *a, double *within)
+{
+    double error = (a->cpu_high_ns_per_call - a->cpu_low_ns_per_call) /
+                   (2 * STAT_Z);
+    *within = error * error;
+    return a->cpu_ns_per_call;
+}
+
+/* Set d->call: by d's runs, if it has some; else by the errors of both totals.
+ * These are of samples: where the process's clock measured a total, only how
+ * much runs differ is not known, and without runs there is no interval.
+ * GP_ENOMEM. */
+static int compare_calls(struct compare_diff *d)
+{
+    size_t n = d->runs.n[0] + d->runs.n[1], old = d->runs.n[0];
+    double *v = mem_zalloc((2 * n + 4) * sizeof *v), *within = v + n + 2;
+    bool clock = !isnan(d->base->comment.process_cpu_ns) ||
+                 !isnan(d->now->comment.process_cpu_ns);
+    if (!v)
+        return GP_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        v[i] = compare_call(i < old ? &d->runs.run[0][i]
+                                    : &d->runs.run[1][i - old], &within[i]);
+    struct stat_runs r[2] = { { v, within, old },
+                              { v + old, within + old, d->runs.n[1] } };
+    if (n) {
+        d->call = stat_change_of_runs(r, &(struct stat_prior){ 0, 0 });
+        d->call_base = stat_average(v, old);
+    } else {
+        d->call_base = v[0] = compare_call(d->base, &within[0]);
+        v[1] = compare_call(d->now, &within[1]);
+        double error = clock ? (double)NAN : sqrt(within[0] + within[1]);
+        double delta = v[1] - v[0], half = STAT_Z * error;
+        d->call = (struct stat_change){ .delta = delta, .low = delta - half,
+            .high = delta + half, .p = stat_tail(delta / error),
+            .df = INFINITY, .significant = half < fabs(delta) };
+    }
+    mem_free(v);
+    return GP_OK;
+}
+
 /* Compare now with base, both outliving d: shares or, with per_call, CPU time
  * per call.  runs: those whose sums they are; or NULL.  normalize: scale base's
  * values to now's total.  GP_ENOMEM. */
@@ -25485,6 +25545,7 @@ static int compare_run(struct compare_diff *d, const struct anl *now,
     if (runs && d->n && !e)
         e = compare_by_runs(d);
     e = e ? e : compare_mark(d);
+    e = e ? e : compare_calls(d);
     if (e)
         compare_fini(d);
     else
@@ -25587,6 +25648,77 @@ static void compare_put_power(struct buf *b, const struct compare_diff *d)
     txt_puts(b, " a side), or as many runs with --runs, find half of that");
 }
 
+/* Append the CPU time per call before and now, and how it changed. */
+static void compare_put_call(struct buf *b, const struct compare_diff *d)
+{
+    const struct stat_change *c = &d->call;
+    txt_put_time(b, d->call_base);
+    txt_puts(b, " a call before, ");
+    txt_put_time(b, d->call_base + c->delta);
+    txt_puts(b, " now: ");
+    compare_put_signed(b, c->delta, true);
+    if (isnan(c->low)) {
+        txt_puts(b, " (no interval without two runs or more a side: --runs)");
+        return;
+    }
+    txt_puts(b, " (95% interval ");
+    compare_put_signed(b, c->low, true);
+    txt_puts(b, " to ");
+    compare_put_signed(b, c->high, true);
+    txt_puts(b, d->runs.n[0] ? ")" : ", sampling error alone)");
+    txt_puts(b, c->significant ? "" : ", which may be chance");
+}
+
+/* True if base and now are from two programs: append which. */
+static bool compare_put_programs(struct buf *b, const struct compare_diff *d)
+{
+    struct slice was = cat_module_name(&d->base->view, d->base->main);
+    struct slice is = cat_module_name(&d->now->view, d->now->main);
+    if (!was.n || !is.n || txt_equal(was, is))
+        return false;
+    txt_puts(b, "they differ: the base is from ");
+    txt_put_clean(b, was);
+    txt_puts(b, ", this profile from ");
+    txt_put_clean(b, is);
+    return true;
+}
+
+/* True if base and now were sampled by different profilers, timers or rates. */
+static bool compare_profilers_differ(const struct compare_diff *d)
+{
+    const struct anl *x = d->base, *y = d->now;
+    struct slice was = x->comment.tool, is = y->comment.tool;
+    double rate = y->trust.hz_asked / x->trust.hz_asked;
+    return !txt_equal(txt_next_word(&was), txt_next_word(&is)) ||
+           !txt_equal(x->comment.engine, y->comment.engine) ||
+           rate < 1 / COMPARE_RATES || rate > COMPARE_RATES;
+}
+
+/* Append who sampled a, how, and how often. */
+static void compare_put_profiler(struct buf *b, const struct anl *a)
+{
+    struct slice tool = a->comment.tool, timer = a->comment.engine;
+    txt_put_clean(b, tool.n ? tool : txt_slice("another profiler"));
+    if (timer.n) {
+        txt_puts(b, ", timer ");
+        txt_put_clean(b, timer);
+    }
+    if (a->trust.hz_asked > 0)
+        txt_putf(b, ", %.0f Hz", a->trust.hz_asked);
+}
+
+/* True if different profilers sampled base and now: append which. */
+static bool compare_put_profilers(struct buf *b, const struct compare_diff *d)
+{
+    if (!compare_profilers_differ(d))
+        return false;
+    txt_puts(b, "they differ, so that a change may be theirs: the base is by ");
+    compare_put_profiler(b, d->base);
+    txt_puts(b, "; this profile by ");
+    compare_put_profiler(b, d->now);
+    return true;
+}
+
 /* Append how many rows differ, and what was not tested. */
 static void compare_put_tested(struct buf *b, const struct compare_diff *d)
 {
@@ -25651,7 +25783,7 @@ static void compare_put_shared(struct buf *b, const struct compare_diff *d)
 
 enum compare_measure {
     COMPARE_SHARE, COMPARE_SELF, COMPARE_DELTA, COMPARE_CPU_PER_CALL,
-    COMPARE_SAMPLES, COMPARE_MEASURES,
+    COMPARE_SAMPLES, COMPARE_CALL_DELTA, COMPARE_MEASURES,
 };
 
 static const struct {
@@ -25663,6 +25795,8 @@ static const struct {
                         "time per call (2us)" },
     [COMPARE_CPU_PER_CALL] = { "cpu_per_call", "a time with its unit (8us)" },
     [COMPARE_SAMPLES] = { "samples", "a number of samples" },
+    [COMPARE_CALL_DELTA] = { "delta(cpu_per_call)", "a time with its unit "
+                             "(2us) or a part of the base's (5%)" },
 };
 
 struct compare_assert {
@@ -25685,9 +25819,16 @@ struct compare_assert {
                                          * alone */
     bool   dependent;                   /* phases are too long for a window: not
                                          * resolved */
+    bool   empty;                       /* there are no samples */
     bool   judged;                      /* value is known, and re matches */
     enum stat_outcome outcome;          /* if so */
 };
+
+/* True if t compares with a base. */
+static bool compare_is_delta(const struct compare_assert *t)
+{
+    return t->measure == COMPARE_DELTA || t->measure == COMPARE_CALL_DELTA;
+}
 
 /* Release t. */
 static void compare_assert_fini(struct compare_assert *t)
@@ -25701,18 +25842,20 @@ static int compare_read_bound(struct compare_assert *t, const char *s,
 {
     size_t n = strlen(s);
     bool percent = n && s[n - 1] == '%';
-    bool minus = t->measure == COMPARE_DELTA && *s == '-';
+    bool calls = t->measure == COMPARE_CALL_DELTA;
+    bool minus = (t->measure == COMPARE_DELTA || calls) && *s == '-';
     double v = txt_finite((struct slice){ s, n - percent });
     int64_t ns;
     bool share = fabs(v) <= (percent ? 100 : 1) &&
                  (v >= 0 || t->measure == COMPARE_DELTA);
     bool time = !txt_duration(s + minus, &ns);
     t->bound.value = percent ? v / 100 : v;
-    t->ns = time && (t->measure == COMPARE_CPU_PER_CALL ||
+    t->ns = time && (t->measure == COMPARE_CPU_PER_CALL || calls ||
                      (t->measure == COMPARE_DELTA && !share));
     if (t->ns)
         t->bound.value = minus ? (double)-ns : (double)ns;
     if (t->ns || (t->measure <= COMPARE_DELTA && share) ||
+        (calls && percent && isfinite(v)) ||
         (t->measure == COMPARE_SAMPLES && v >= 0 && !percent))
         return GP_OK;
     return txt_fail(why, GP_EUSAGE, "--assert '%s': '%s' is not %s", t->text, s,
@@ -25741,13 +25884,17 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
     if (m == COMPARE_MEASURES || has_re != (m <= COMPARE_DELTA) ||
         txt_next_word(&left).n || (*op != '<' && *op != '>'))
         return txt_fail(why, GP_EUSAGE, "--assert '%s': write share(RE), "
-                        "self(RE), delta(RE), cpu_per_call or samples, then < "
-                        "<= > or >=, then a share (10%%), a time (8us) or a "
-                        "number of samples", text);
+                        "self(RE), delta(RE), delta(cpu_per_call), "
+                        "cpu_per_call or samples, then < <= > or >=, then a "
+                        "share (10%%), a time (8us) or a number of samples",
+                        text);
     op += 1 + t->bound.equal;
-    int e = compare_read_bound(t, op + strspn(op, " "), why);
-    if (!e && has_re) {
+    if (has_re)
         snprintf(expr, sizeof expr, "%.*s", (int)(close - open - 1), open + 1);
+    if (m == COMPARE_DELTA && !strcmp(expr, "cpu_per_call"))
+        t->measure = COMPARE_CALL_DELTA;        /* as load has it, no RE */
+    int e = compare_read_bound(t, op + strspn(op, " "), why);
+    if (!e && t->measure <= COMPARE_DELTA) {
         e = re_init(&t->re, "--assert", expr, why);
     }
     return e;
@@ -25847,10 +25994,7 @@ static int compare_assert_run(struct compare_assert *t, const struct anl *a,
 {
     struct stat_share s;
     if (t->measure == COMPARE_CPU_PER_CALL) {
-        double error = (a->cpu_high_ns_per_call - a->cpu_low_ns_per_call) /
-                       (2 * STAT_Z);
-        *v = a->cpu_ns_per_call;
-        *within = error * error;
+        *v = compare_call(a, within);
         return GP_OK;
     }
     int e = compare_matching_share(a, &t->re, t->measure == COMPARE_SELF, &s,
@@ -25921,6 +26065,21 @@ static int compare_assert_functions(struct compare_assert *t,
     return e;
 }
 
+/* Measure t by how d's CPU time per call changed: with a bound in percent as a
+ * part of the base's, whose error makes the interval that much wider. */
+static void compare_assert_calls(struct compare_assert *t,
+                                 const struct compare_diff *d)
+{
+    const struct stat_change *c = &d->call;
+    double grown = fmax(1, 1 + c->delta / d->call_base);
+    double unit = t->ns ? 1 : d->call_base, wide = t->ns ? 1 : grown;
+    t->value = c->delta / unit;
+    t->low = (c->delta - wide * (c->delta - c->low)) / unit;
+    t->high = (c->delta + wide * (c->high - c->delta)) / unit;
+    t->runs = d->runs.n[0] > 0;
+    t->sampling = !t->runs;
+}
+
 /* Decide t, whose figure and 95% interval are known: the timer's error, which
  * no further sample lessens, widens the interval by t->timing at both ends, as
  * far as a share can be. */
@@ -25943,6 +26102,8 @@ static void compare_assert_decide(struct compare_assert *t, const struct anl *a)
     near.value += near.value > t->value ? -t->timing : t->timing;
     t->more = gap > t->timing ? stat_more_data(&near, t->value, low, high)
                               : (double)INFINITY;
+    if (t->more < COMPARE_MOST_TIMES && !t->runs)   /* these tell little */
+        t->more = fmax(t->more, ANL_LEAST_SAMPLES / a->trust.samples);
     t->more_ns = t->runs ? (double)NAN : (t->more - 1) * a->use.wall_ns;
 }
 
@@ -25953,12 +26114,14 @@ static int compare_assert_test(struct compare_assert *t,
 {
     const struct anl *a = d->now;
     int e = GP_OK;
-    assert(t->measure != COMPARE_DELTA || d->base->pp);
+    assert(!compare_is_delta(t) || d->base->pp);
     t->value = t->low = t->high = t->more = t->more_ns = NAN;
     if (t->measure == COMPARE_SAMPLES) {
         t->value = t->low = t->high = a->trust.samples;
     } else if (t->measure <= COMPARE_DELTA) {
         e = compare_assert_functions(t, d, why);
+    } else if (t->measure == COMPARE_CALL_DELTA) {
+        compare_assert_calls(t, d);
     } else if (d->runs.n[0]) {
         e = compare_assert_runs(t, d, why);
     } else {
@@ -25967,6 +26130,7 @@ static int compare_assert_test(struct compare_assert *t,
         t->high = a->cpu_high_ns_per_call;
         t->sampling = !(t->low >= t->high) && !a->pp->blocks.n;
     }
+    t->empty = !a->filtered && !(a->trust.samples > 0);
     t->judged = !isnan(t->value) && (t->measure > COMPARE_DELTA || t->matched);
     if (!e && t->judged)
         compare_assert_decide(t, a);
@@ -25978,20 +26142,31 @@ static void compare_put_figure(struct buf *b, const struct compare_assert *t,
                                double v)
 {
     double off = fabs(v - t->bound.value);
+    double part = t->ns ? off / fabs(v) : off;
     int digits = 2;                     /* more if v is close to the bound */
-    while (digits < 7 && off > 0 && off < pow(10, -digits - 2))
+    while (digits < 7 && off > 0 && part < pow(10, -digits - (t->ns ? 0 : 2)))
         digits++;
     if (isnan(v))
         txt_puts(b, "not known");
-    else if (t->ns && off < 0.01 * fabs(v))
-        txt_putf(b, "%.10g ns", v);
     else if (t->ns)
-        txt_put_time(b, v);
+        txt_put_time_to(b, v, digits + 1);
     else if (t->measure == COMPARE_SAMPLES)
         txt_put_commas(b, (uint64_t)v);
     else
         txt_putf(b, "%.*f%s", digits, 100 * v,
                  t->measure == COMPARE_DELTA ? " points" : "%");
+}
+
+/* Append how long more data takes. */
+static void compare_put_wait(struct buf *b, double ns)
+{
+    double minutes = ceil(ns / 60e9);
+    if (minutes > 120)
+        txt_putf(b, "%.0f h", ceil(minutes / 60));
+    else if (minutes > 2)
+        txt_putf(b, "%.0f min", minutes);
+    else
+        txt_put_time(b, ns);
 }
 
 /* Append what would resolve t: more samples, runs, or nothing. */
@@ -26001,25 +26176,29 @@ static void compare_put_more(struct buf *b, const struct compare_assert *t)
         txt_puts(b, ".  The program's phases are too long for this window: "
                     "take several (--runs, --base repeated)");
     } else if (isnan(t->more)) {
-        txt_puts(b, ".  Its interval is not known");
+        txt_puts(b, t->measure == COMPARE_CALL_DELTA && !t->runs
+                 ? ".  One run a side does not tell how much runs differ: give "
+                   "two or more, and --runs" : ".  Its interval is not known");
     } else if (t->more > COMPARE_MOST_TIMES) {
         txt_puts(b, t->timing > 0 ? ".  More samples do not resolve it: the "
                                     "bound is within the timer's error"
                                   : ".  The bound is too close for samples to "
                                     "resolve it");
     } else {
+        double more = t->more < 10 ? ceil(10 * t->more) / 10
+                                   : anl_round_up(t->more);
         txt_putf(b, ".  To resolve it: about %.*f times as many %s",
-                 t->more < 10, t->more < 10 ? ceil(10 * t->more) / 10
-                                            : ceil(t->more),
-                 t->runs ? "runs" : "samples");
+                 t->more < 10, more, t->runs ? "runs" : "samples");
         if (t->more_ns > 0) {
             txt_puts(b, " (another ");
-            txt_put_time(b, t->more_ns);
+            compare_put_wait(b, t->more_ns);
             txt_puts(b, ")");
         }
-        txt_puts(b, t->measure != COMPARE_DELTA ? ""
+        txt_puts(b, !compare_is_delta(t) ? ""
                  : t->runs ? " on both sides"
                  : " in both profiles, or several runs: --runs");
+        txt_puts(b, t->more > COMPARE_MANY_TIMES ? "; or set another bound"
+                                                 : "");
     }
 }
 
@@ -26028,7 +26207,9 @@ static void compare_put_assert(struct buf *b, const struct compare_assert *t)
 {
     txt_put_clean(b, txt_slice(t->text));
     if (t->measure <= COMPARE_DELTA && !t->matched) {
-        txt_puts(b, ": no function matches; are name and filters right?");
+        txt_puts(b, t->empty ? ": the profile has no samples: load the server "
+                               "while it is taken"
+                 : ": no function matches; are name and filters right?");
         return;
     }
     txt_puts(b, ": it is ");
@@ -51281,10 +51462,9 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
 {
     const struct anl *a = x->base;
-    struct slice was = cat_module_name(&a->view, a->main);
-    struct slice is = cat_module_name(&x->now->view, x->now->main);
     struct buf *b = &d->cell;
-    txt_put_clean(b, txt_slice(c->base ? c->base : ""));
+    doc_name(d, txt_slice(c->base ? c->base : ""),
+             doc_fitting(d, SIZE_MAX) - 1);     /* a comma follows */
     if (a->pp->time_ns > 0) {
         txt_puts(b, ", ");
         doc_moment(b, a->pp->time_ns);
@@ -51292,13 +51472,10 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
     if (a->pp->duration_ns > 0)
         doc_time(b, ", ", (double)a->pp->duration_ns, "");
     doc_field(d, "Base");
-    if (was.n && is.n && !txt_equal(was, is)) {
-        txt_puts(b, "they differ: the base is from ");
-        txt_put_clean(b, was);
-        txt_puts(b, ", this profile from ");
-        txt_put_clean(b, is);
+    if (compare_put_programs(b, x))
         doc_field(d, "Programs");
-    }
+    if (compare_put_profilers(b, x))
+        doc_field(d, "Profilers");
     if (!x->unrelated)
         return;
     compare_put_shared(b, x);
@@ -51359,9 +51536,9 @@ static void doc_diff(struct doc_doc *d, const struct compare_diff *x,
     txt_puts(b, " before, ");
     doc_value(b, x->now, x->now->kept.value);
     txt_puts(b, " now");
-    if (!isnan(x->base->cpu_ns_per_call) && !isnan(x->now->cpu_ns_per_call)) {
-        doc_time(b, "; ", x->base->cpu_ns_per_call, " a call before, ");
-        doc_time(b, "", x->now->cpu_ns_per_call, " now");
+    if (!isnan(x->call.delta)) {
+        txt_puts(b, "; ");
+        compare_put_call(b, x);
         if (!x->per_call && x->base->calls > 0 && x->now->calls > 0)
             txt_puts(b, ".  A share rises when another falls: --per-call "
                         "compares each function's time per call");
@@ -52017,6 +52194,7 @@ static void doc_js_diff(struct js *j, const struct doc_config *c)
     js_field_int(j, "base_total", (double)d->base->kept.value * d->scale);
     js_field_int(j, "base_calls", d->base->calls);
     js_field_num(j, "base_cpu_ns_per_call", d->base->cpu_ns_per_call);
+    doc_js_change(j, "call_", &d->call);
     js_field_int(j, "shared", (double)d->shared);
     js_field_num(j, "base_shared_share", d->known[0]);
     js_field_num(j, "shared_share", d->known[1]);
@@ -61837,8 +62015,9 @@ static const struct opt report_options[] = {
       "matches RE or the figure is not known: share(RE)<10% (samples with a "
       "matching function in the stack), self(RE)<5% (at the leaf), "
       "delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
-      "--base), cpu_per_call<8us, samples>=1000; of results as in load: "
-      "p99<5ms, rps>1000, errors<1%; repeatable.  " OPT_ASSERT_RULE, OPT_LIST,
+      "--base), delta(cpu_per_call)<5% or <2us, cpu_per_call<8us, "
+      "samples>=1000; of results as in load: p99<5ms, rps>1000, errors<1%; "
+      "repeatable.  " OPT_ASSERT_RULE, OPT_LIST,
       REPORT_AT(assert), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 4 on an assertion that is not resolved, "
       "and 1 on a defect in a profile, even a repaired one; of results of load "
@@ -62218,7 +62397,7 @@ static int report_read_filters(const struct report_args *c,
                            c->rules ? c->rules : "", why);
     for (size_t i = 0; i < c->assert.n && !e; i++) {
         e = compare_assert_init(&s->assert[i], c->assert.text[i], why);
-        if (!e && s->assert[i].measure == COMPARE_DELTA && !s->nbase)
+        if (!e && compare_is_delta(&s->assert[i]) && !s->nbase)
             e = txt_fail(why, GP_EUSAGE, "--assert '%s' needs --base",
                          c->assert.text[i]);
     }
