@@ -37,6 +37,9 @@ helps() {
     tells 'help load has the default of -m' '\(1; 100 with --rate\)' help load
     tells 'help serve has its default port' '50051' help serve
     tells 'help --man' '^\.TH ' help --man
+    tells 'help --man explains Trust' '^\.B Timing' help --man
+    tells 'help trust' 'effective number of samples' help trust
+    lacks 'help trust fits 80 columns' "$OUT" '.{81}'
     tells 'help --bash' 'complete ' help --bash
     # shellcheck disable=SC2016 # for bash
     same 'completion of run ends at --' "$(bash -c '. <("$1" help --bash)

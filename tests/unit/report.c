@@ -1003,6 +1003,7 @@ static void test_verdict_ticks(void)
         }
         pp_add_comment(&p, "%s", row[i].engine);
         pp_add_comment(&p, "%s", row[i].more);
+        pp_add_comment(&p, "coverage=1");
         CHECK(!anl_run(&p, &c, &a, NULL));
         CHECK(isnan(row[i].clustered) ? isnan(a.trust.tick_clustered)
               : fabs(a.trust.tick_clustered - row[i].clustered) < 0.01);
@@ -1020,6 +1021,9 @@ static void test_verdict_ticks(void)
         p.value[2 * p.nsamples - 1] = INT64_C(4000000000);
         CHECK(!anl_run(&p, &c, &a, NULL));
         CHECK(a.trust.unsampled > 0.3 && a.verdict.kind == ANL_V_WITHHELD);
+        b.len = 0;
+        doc_report_text(&b, &a, &o, false);
+        CHECK(unit_has(&b, "66.7% of the CPU time that the process used (33"));
         mem_fini(&b);
         anl_fini(&a);
         pp_fini(&p);
@@ -1117,6 +1121,11 @@ static void test_stacks(void)
     CHECK(a.copy.sum.samples == 200 && a.trust.stripped == 200);
     CHECK(a.trust.unsymbolised == 0.5 && a.trust.broken == 0.5);
     CHECK(a.verdict.kind == ANL_V_WITHHELD);
+    CHECK(strstr(a.verdict.reason[0], "unstripped binary"));
+    anl_fini(&a);
+    pp_add_comment(&p, "jit_hint=start it with --names");
+    CHECK(!anl_run(&p, &c, &a, NULL));
+    CHECK(strstr(a.verdict.reason[0], "symbols: start it with --names"));
     anl_fini(&a);
     pp_fini(&p);
 }
