@@ -28774,7 +28774,7 @@ static int pj_put_untagged(struct pj_json *j, const struct dsc_field *f,
     else if (v->kind == JS_STRING)
         mem_put(&text, v->text.p, v->text.n);
     else
-        e = pj_wrong(j, "not a string");
+        e = pj_wrong(j, "not a string, which has quotes in JSON: \"text\"");
     *zero = text.len == 0;
     pb_put_varint(b, text.len);
     mem_put_buf(b, &text);
@@ -61165,10 +61165,12 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
     if (e) {
         say_error("%s", why.text);
     } else if (!text.n || *text.p != '{') {
+        bool ours = txt_starts(text, "grpcprof load");
         e = GP_EFORMAT;
-        say_error("%s: not JSON, so no result of load to read: give the file "
+        say_error("%s: %s, so no result of load to read: give the file "
                   "that load wrote with -o FILE.json. Report profiles and "
-                  "results separately", path);
+                  "results separately", path,
+                  ours ? "load's text, not JSON" : "not JSON");
     } else if ((e = lf_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
     }
@@ -61203,7 +61205,8 @@ static int loadcmd_result_add(struct lf_saved *all, struct lf_saved *one,
     }
     if (!run) {
         SAY_NOTE(!unlike || quiet, "%s %s the results before it; they are added"
-                 " up", path, unlike);
+                 " up%s", path, unlike, lf_apart(all, one)
+                 ? ", with the time between them" : "");
         lf_saved_merge(all, one);
     }
     return EXIT_OK;
@@ -61328,6 +61331,10 @@ static int loadcmd_read_outs(struct loadcmd_args *c,
             return EXIT_USAGE;
         p->out[i] = (struct loadcmd_out){ path, format };
         used |= takes;
+        SAY_NOTE(c->common.quiet || format == LOADCMD_JSON || !path ||
+                 !txt_ends(txt_slice(path), ".json"), "%s will not be JSON, so "
+                 "report and --base cannot read it: leave out -f, which is %s",
+                 path, c->format);
     }
     return used ? EXIT_OK
          : opt_misuse(cmd, "--format: with several -o, each file's extension "
@@ -61437,20 +61444,42 @@ static int loadcmd_result_write(const struct loadcmd_args *c, size_t results,
     return failed ? EXIT_FAILED : t->exit;
 }
 
+/* Print on stderr why --strict makes the exit status of t one of its own. */
+static void loadcmd_say_strict(const struct judge_report *t)
+{
+    size_t violated = 0;
+    for (size_t i = 0; i < t->nassert; i++)
+        violated += t->assert[i].outcome == STAT_VIOLATED;
+    if (t->exit == EXIT_INVALID)
+        say_error("--strict: exit status %d, as the run is %s: its figures are "
+                  "not the server's alone", t->exit,
+                  judge_limit_name[t->verdict.limit][0]);
+    if (t->exit == EXIT_ASSERT && !violated)
+        say_error("--strict: exit status %d, as an --assert is not resolved",
+                  t->exit);
+}
+
 /* Print on stderr, if no output is on stdout, what the result came to: the
  * assertions that do not hold, and last a summary. */
 static void loadcmd_result_end(const struct loadcmd_args *c,
                                const struct judge_report *t)
 {
-    for (size_t i = 0; i < c->parts.nout; i++)
+    bool readable = false;              /* an output is for people */
+    loadcmd_say_strict(t);
+    for (size_t i = 0; i < c->parts.nout; i++) {
+        int format = c->parts.out[i].format;
+        readable |= format <= LOADCMD_MD || format == LOADCMD_HTML;
         if (!say_to_file(c->parts.out[i].path))
             return;
+    }
     for (size_t i = 0; i < t->nassert; i++)
         if (t->assert[i].outcome != STAT_HOLDS) {
             struct buf text = {0};
             loaddoc_put_assert(&text, t, &t->assert[i]);
             say_violated(stat_outcome_name[t->assert[i].outcome], &text);
         }
+    SAY_NOTE(c->common.quiet || readable, "to print the result as text, too: "
+             "-o -");
     if (!c->common.quiet)
         loadcmd_say_summary(t);
 }
@@ -63300,7 +63329,7 @@ static const struct opt_command cli_commands[] = {
       "  grpcprof report -o report.html profile.pb\n"
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
       "  grpcprof report -f top 'http://127.0.0.1:6060/debug/pprof/profile'",
-      "  0    every --assert holds\n"
+      "  0    no --assert is violated\n"
       "  1    a file could not be read or written, or an --assert not judged:\n"
       "       no function matches it, or the figure is not known\n"
       "  2    wrong use\n"

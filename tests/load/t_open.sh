@@ -124,6 +124,8 @@ busy_client() {
         --rate 40000 -d 1s -c 4 --allow-not-sent --cpus "$cpu" --strict -o "$T/busy.json" \
         "127.0.0.1:$PORT"
     kill "${hogs[@]}"
+    has 'a client pinned beside busy loops, --strict: said' "$ERR" \
+        '--strict: exit status 5, as the run is MACHINE-LIMITED'
     holds 'a client pinned beside busy loops: the machine is the limit' \
         "$T/busy.json" 'r["verdict"]["limit"] == "machine"'
     stop_server 'the server beside it ends with status 0'

@@ -185,6 +185,8 @@ judged() {
         '^  p50, p98, p99.9: n/a, fewer than 10 values lie beyond$'
     check 'one of too few calls, strict' 4 "$BIN" load -n 5 -q --strict \
         --assert 'p98<1h' "$to"
+    one_line 'one of too few calls, strict, said' \
+        '^grpcprof: --strict: exit status 4, as an --assert is not resolved$'
     check 'one of no call' 4 "$BIN" load -n 3 -b /dev/null \
         --call helloworld.Greeter/None --max-errors 100% --assert 'p99<1s' "$to"
     has 'one of no call, said' "$OUT" 'p99<1s: it is n/a: no call succeeded$'
@@ -421,7 +423,8 @@ print('base', all(c[k + b] == p['cpu%s_ns_per_call' % b] for k in ('old', 'now')
                   for b in ('', '_low', '_high')) and c['change'] == 0 and
       not c['significant'] and (c['change_low'] is None if
           p['cpu_low_ns_per_call'] == p['cpu_high_ns_per_call'] else
-          c['change_low'] <= 0 <= c['change_high']), c)
+          c['change_low'] <= 0 <= c['change_high']),
+      c['change_low'], c['change_high'])
 PYTHON
     same 'its CPU is the same in all formats' "$(grep -c ' True' "$T/said")" 23
     lacks 'its CPU is the same in all formats, none differs' "$T/said" ' False'
@@ -593,6 +596,14 @@ several() {
     lacks 'secrets in headers stay out of the result' "$T/h.json" 's3cret'
     has 'secrets in headers: the names are in' "$T/h.json" \
         "'authorization: ...' --metadata='x-key: ...' -H'y-key: ...' -qH'z-key: ...' -qH 'a-key: ...'"
+    check 'text in a file called .json' 0 "$BIN" load -n 1 -f text \
+        -o "$T/text.json" "$to"
+    has 'text in a file called .json, said' "$ERR" \
+        '/text.json will not be JSON, .*leave out -f, which is text$'
+    check 'text in a file called .json, read' 1 "$BIN" report \
+        --base "$T/text.json" "$T/s.json"
+    one_line 'text in a file called .json, read: said' \
+        "/text.json: load's text, not JSON"
     check 'a file and standard output' 0 "$BIN" load -c 2 -n 50 -f md \
         -o "$T/s.html" -o - "$to"
     has 'a file and standard output: as -f says' "$OUT" '^# grpcprof load'
