@@ -2403,7 +2403,8 @@ static void test_res_runs_failed(void)
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         double had = i == 1 ? 11 : 0, mean[2];
         const struct judge_spread old[] = {
-            { .calls = 1000, .failed = had }, { .calls = 1000, .failed = had } };
+            { .calls = 1000, .failed = had },
+            { .calls = 1000, .failed = had } };
         const struct judge_spread now[] = {
             { .calls = t[i].calls, .failed = t[i].failed[0] },
             { .calls = t[i].calls, .failed = t[i].failed[1] } };
