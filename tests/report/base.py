@@ -362,6 +362,9 @@ def all_pairs():
     pairs('of two libraries', [one(lib[0])], [one(lib[1])],
           {'main': [(100, 100)], 'work': [(0, 100), (100, 0)]})
     rust = [('shop::cart::h%016x' % k, '/src/cart.rs') for k in (12, 34)]
+    go_asm = [('runtime.memmove' + x, '/go/memmove.s') for x in ('', '.abi0')]
+    pairs("Go's assembly", [one(go_asm[0])], [one(go_asm[1])],
+          {'main': [(100, 100)], 'runtime.memmove': [(100, 100)]})
     pairs("Rust's hashes", [one(rust[0])], [one(rust[1])],
           {'main': [(100, 100)], 'shop::cart': [(100, 100)]})
 
@@ -409,6 +412,12 @@ def others():
     p = run('--assert', 'share(audit)<1%', gone)
     say('in no profile: not judged', p.returncode == 1, p.returncode)
     pass_on = [('main', '/a/m.py'), ('cook', '/a/k.py')]
+    p = run('--assert', 'share(audit)<60%', write('empty', []))
+    say('no samples, told', p.returncode == 1 and
+        b'no samples: load the server while' in p.stderr, p.stderr)
+    few = write('few', [((pass_on[1], pass_on[0]), 3, 3 * NS)])
+    say('too few samples to be unrelated',
+        not diff('--base', few, new)['diff']['unrelated'])
     strange = write('strange', [((pass_on[1], pass_on[0]), 900, 900 * NS)])
     p = run('--base', strange, new)
     d = diff('--base', strange, new)['diff']

@@ -164,8 +164,22 @@ for expr, want, value in (
           None if expr[:2] in ('sa', 'cp') else int('no such' not in expr))
     check(expr + ', told', b'no function matches' in p.stderr,
           'no such' in expr)
+
+# Clocks measured what a call takes, so that nothing says how runs differ.
+for expr in ('delta(cpu_per_call)<1ns', 'delta(cpu_per_call)>9999%'):
+    p = run('-f', 'json', '--base', ONE, '--assert', expr, TWO)
+    a = json.loads(p.stdout)['asserts'][0]
+    check(expr, (a['outcome'], p.returncode, a['low'], a['matched']),
+          ('not resolved', 0, None, None))
+p = run('--base', ONE, '--strict', '--assert', expr, TWO)
+check(expr + ', said', (p.returncode, 'One run a side does not tell how much '
+                        'runs differ' in ' '.join(p.stdout.decode().split())),
+      (4, True))
+p = run('--assert', expr, TWO)
+check(expr + ', without a base', (p.returncode, p.stderr.count(b'\n')), (2, 1))
 for expr in ('share(send)<20', 'share(send)<-1%', 'share(send)<8us',
              'self(send)<101%', 'delta(send)<200%', 'delta(send)<',
+             'delta(cpu_per_call)<8',
              'cpu_per_call<8', 'cpu_per_call<8%', 'samples>1%', 'samples>5us',
              'samples>', 'samples(send)>1', 'share<1%', 'share(send)=1%',
              'share(send<1%', 'p99<1us'):

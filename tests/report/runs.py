@@ -189,7 +189,12 @@ for expr, want, of in (
           said(strict)), want == 'not resolved')
 for expr, want in (('cpu_per_call<5ms', 'holds'), ('delta(audit)<2ms', 'holds'),
                    ('cpu_per_call<3ms', 'violated'),
-                   ('delta(audit)<1us', 'violated')):
+                   ('delta(audit)<1us', 'violated'),
+                   ('delta(cpu_per_call)<1ms', 'holds'),
+                   ('delta(cpu_per_call)<-1ms', 'violated'),
+                   ('delta(cpu_per_call)<10%', 'holds'),
+                   ('delta(cpu_per_call)<-10%', 'violated'),
+                   ('delta(cpu_per_call)<10us', 'not resolved')):
     p = run('-q', '-f', 'json', *sides(*calls, '--runs', '--assert', expr))
     a = json.loads(p.stdout)['asserts'][0]
     check(expr + ', of runs', a['outcome'], want)

@@ -879,6 +879,58 @@ static void test_timing_bound(void)
     }
 }
 
+/* The timer's error in a change: by how much the bounds of both sides differ if
+ * one timer sampled them, else their sum; with it a share is still one. */
+static void test_timing_change(void)
+{
+    static const struct { const char *engine; int switches; double bound; }
+    row[] = {
+        { "perf", 50000, ANL_LATE_PERF * 0.03 }, { "perf", 100000, 0 },
+        { "thread", 50000, ANL_LATE_PERF * 0.06 + ANL_LATE_TICK * 0.03 },
+        { "", 50000, -1 },              /* not known: never less */
+        { "perf", 20000000, 1 - ANL_LATE_PERF * 0.06 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p[2];
+        struct anl a[2];
+        struct anl_config c = {0};
+        struct compare_assert t;
+        const struct compare_diff d = { .now = &a[1], .base = &a[0] };
+        for (int k = 0; k < 2; k++) {
+            unit_run(&p[k], 10000, 10);
+            pp_add_comment(&p[k], "engine=%s", k ? row[i].engine : "perf");
+            pp_add_comment(&p[k], "switches=%d", k ? row[i].switches : 100000);
+            pp_add_comment(&p[k], "timer_late_ns=6000");
+            CHECK(!anl_run(&p[k], &c, &a[k], NULL));
+        }
+        double bound = compare_timing_change(&d, false);
+        double call = (double)a[1].view.total.value * a[1].ns_per_unit /
+                      a[1].calls;
+        CHECK(row[i].bound < 0 ? bound >= a[0].trust.timing
+                               : fabs(bound - row[i].bound) < 1e-9);
+        CHECK(fabs(compare_timing_change(&d, true) - bound * call) < 1e-3);
+        CHECK(!compare_assert_init(&t, "share(^svc_say)<99%", NULL));
+        CHECK(!compare_assert_test(&t, &d, NULL) && t.judged);
+        CHECK(t.low >= 0 && t.high <= 1 && t.low < 0.7 && t.high > 0.7);
+        compare_assert_fini(&t);
+        for (int k = 0; k < 2; k++) {
+            anl_fini(&a[k]);
+            pp_fini(&p[k]);
+        }
+    }
+}
+
+/* The change that would be found: one error more than the least significant. */
+static void test_detectable(void)
+{
+    const struct stat_change even = { .low = -STAT_Z, .high = STAT_Z,
+                                      .df = INFINITY };
+    const struct stat_change few = { .low = -2.228, .high = 2.228, .df = 10 };
+    CHECK(fabs(stat_detectable(&even, 1) - 2.960) < 0.01);
+    CHECK(fabs(stat_detectable(&even, 10) - 4.137) < 0.01);     /* p 0.0017 */
+    CHECK(fabs(stat_detectable(&few, 1) - 3.228) < 0.01);
+}
+
 /* Merged profiles have all switches, and the latest timer. */
 static void test_timing_merged(void)
 {
