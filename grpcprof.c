@@ -24681,10 +24681,12 @@ static const char *anl_below_text(struct anl *a, const struct anl_app *x)
     uint8_t most = CAT_APPLICATION, next = CAT_APPLICATION;
     for (uint8_t c = 0; c < CAT_COUNT; c++)
         most = x->below[c].value > x->below[most].value ? c : most;
+    double own = stat_share(&x->below[most], &a->view.total).share;
+    if (most == CAT_APPLICATION && own > 0.995 * f->cum.share)
+        return "all of it in the application's own code";
     if (most == CAT_APPLICATION)
         return anl_text(a, "%.1f points of it in the application's own code",
-                        100 * stat_share(&x->below[most],
-                                         &a->view.total).share);
+                        100 * own);
     for (uint8_t c = 0; c < CAT_COUNT; c++)
         if (c != most && c != CAT_APPLICATION &&
             x->below[c].value > x->below[next].value)

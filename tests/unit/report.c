@@ -866,6 +866,7 @@ static void test_timing_bound(void)
         CHECK(!anl_run(&p, &c, &a, NULL));
         CHECK(fabs(a.trust.timing - row[i].bound) < 1e-9);
         CHECK((a.verdict.kind == ANL_V_APPLICATION) == (row[i].bound < 0.19));
+        CHECK(strstr(a.verdict.text, "70.0% of the CPU time, all of it in"));
         doc_report_text(&b, &a, &o, false);
         CHECK(unit_has(&b, "code that runs just before or after a thread") ==
               (row[i].bound > 0));
