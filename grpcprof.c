@@ -60,7 +60,7 @@
  * 49  REFLECT  a server's descriptors, by reflection
  * 50  SCHEMA   where descriptors come from; lists of what they have
  * 51  FETCH    HTTP: GET of a profile; the server's profile during a load
- * 52  RES      result of a load: figures, verdict, assertions, JSON
+ * 52  RES      result of a load: figures, blocks of time, merging
  * 53  JUDGE    what limited a run of load; assertions on its figures
  * 54  LOADFILE a result of load as JSON, both ways; merged
  * 55  LOAD     load generator
@@ -44161,8 +44161,7 @@ static void fetch_end(struct fetch_profile *p)
 }
 
 /* ================================== 52 RES ===================================
- * for     the result of a load run: its figures, merging, what limited the
- *         run, assertions, and JSON both ways
+ * for     the result of a load run: its figures, their blocks of time, merging
  * uses    MEM, TXT, HDR, CHECK, TPL, TLS, RPC, CLIENT, FETCH
  * owns    struct res's histograms until res_fini
  * spec    schema grpcprof.load/1: tests/load/load.schema.json
