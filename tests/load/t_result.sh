@@ -159,6 +159,9 @@ for x in b["asserts"][:3]:
     check 'two bases are runs' 0 "$BIN" report -q --base "$T/three.json" \
         --base "$T/once.json" "$T/runs.json"
     has 'two bases are runs, said' "$OUT" '(of|^) *4 and|of 4$'
+    check 'results as runs, without a base' 0 "$BIN" report --runs \
+        "$T/once.json" "$T/three.json"
+    has 'results as runs, without a base, said' "$OUT" '^  4 runs +median '
     check 'a change without an older result' 2 "$BIN" load -n 1 \
         --assert 'delta(p50)<1%' "$to"
     has 'a change without an older result, said' "$ERR" 'needs an older result'
