@@ -1470,6 +1470,8 @@ enum {
 
 /* Times as many calls as an assertion needs: beyond this none is advised. */
 #define LOADDOC_MOST_TIMES 1000
+/* From so many times as many calls on, another bound is advised, too. */
+#define LOADDOC_MANY_TIMES 20
 
 /* ---- SAY ---- */
 enum { SAY_COLUMNS = 80 };      /* of a terminal that does not know its width */
@@ -54147,8 +54149,9 @@ static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
         loaddoc_spread(d, f->name, v, t->nrun, f->time);
     }
     loaddoc_table_end(d);
-    doc_paragraph(d, "The latencies above are of all runs' calls together; an "
-                     "--assert and a comparison use the mean of the runs.");
+    doc_paragraph(d, "The latencies above are of the calls of all runs "
+                     "together; --assert and comparisons use the mean over the "
+                     "runs of a figure in this table.");
 }
 
 /* Append v with up to six digits, and commas. */
@@ -54234,13 +54237,16 @@ static void loaddoc_put_more(struct buf *b, const struct judge_report *t,
                  "another", a->runs ? "runs" : "calls");
     } else if (a->runs) {
         doc_count(b, ".  To resolve it: about ",
-                  ceil(times * (double)t->nrun), " runs (--repeat)");
+                  ceil(times * (double)t->nrun),
+                  a->delta ? " runs on both sides (--repeat)"
+                           : " runs (--repeat)");
     } else {
         txt_putf(b, ".  To resolve it: about %.*f times as many calls",
                  a->more < 10, times);
         loaddoc_put_longer(b, t, times);
         txt_puts(b, a->delta ? " in both results, or --repeat 5 for both"
                              : ", or --repeat 5");
+        txt_puts(b, times > LOADDOC_MANY_TIMES ? ", or another bound" : "");
     }
 }
 
@@ -54252,6 +54258,8 @@ static void loaddoc_put_assert(struct buf *b, const struct judge_report *t,
     txt_put_clean(b, txt_slice(a->text));
     txt_puts(b, ": it is ");
     loaddoc_put_asserted(b, a, a->value);
+    if (a->unit == RES_IN_CALLS && !strstr(a->text, "rps"))
+        txt_puts(b, " (a count, as the bound has no %)");
     if (isnan(a->value)) {
         txt_putf(b, ": %s", a->lacks);
         return;

@@ -177,6 +177,8 @@ judged() {
     check 'assertions that hold' 0 "$BIN" load -n 500 --assert 'p99<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
     has 'assertions that hold are printed' "$OUT" '^  assert +holds +p99<10s: it is '
+    has 'a bound without %, printed' "$OUT" \
+        '^  assert +holds +errors<=0: it is 0 \(a count, as the bound has no %\)$'
     check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
     check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
     check 'one of too few calls' 0 "$BIN" load -n 5 -p 50,98,99.9,100 \
