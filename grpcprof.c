@@ -27380,10 +27380,10 @@ static void svg_put_summary(const struct svg *g, struct buf *b,
                             unsigned least_ppm)
 {
     if (g->differs) {
-        const int64_t *sum = g->tree.extra[0].sum;
-        txt_put_commas(b, (uint64_t)num_abs_sat(sum[2]));
+        const struct anl *now = g->diff->now, *base = g->diff->base;
+        txt_put_commas(b, (uint64_t)fmax(0, now->trust.samples));
         txt_puts(b, " samples now, base ");
-        txt_put_commas(b, (uint64_t)num_abs_sat(sum[3]));
+        txt_put_commas(b, (uint64_t)fmax(0, base->trust.samples));
         txt_puts(b, "; width: mean of both shares");
     } else {
         svg_put_amount(g, b);
