@@ -25397,17 +25397,23 @@ static double compare_value(const struct compare_diff *d,
 
 /* Mark the significant changes of self and total: one family of tests, so that
  * equal profiles have one in at most STAT_FALSE_SHARE of all cases.  A leaf's
- * total is not tested again, small rows are not tested.  GP_ENOMEM. */
+ * total is not tested again, small rows are not tested, and where there is an
+ * application only its totals are: those of libraries repeat what is below
+ * them, and each would make the test of all others stricter.  GP_ENOMEM. */
 static int compare_mark(struct compare_diff *d)
 {
     double *p = mem_zalloc(2 * d->n * sizeof *p), limit;
+    bool own = false;
     if (!p)
         return GP_ENOMEM;
+    for (size_t i = 0; i < d->n; i++)
+        own |= d->change[i].application;
     for (size_t i = 0; i < d->n; i++) {
         struct compare_change *c = &d->change[i];
         if (compare_is_small(c->flat))
             c->self.p = NAN;
-        if (compare_is_small(c->cum))
+        if (compare_is_small(c->cum) ||
+            (own && !c->application && !c->leaf))
             c->total.p = NAN;
         p[2 * i] = c->self.p;
         p[2 * i + 1] = c->leaf ? (double)NAN : c->total.p;
@@ -27092,8 +27098,9 @@ static int svg_find_rows(const struct svg *g, uint32_t *row)
     return e;
 }
 
-/* Fill g->change: mark each call whose function differs, in its total or, at a
- * leaf of a tree that starts there, itself, if it changed as that did. */
+/* Fill g->change: mark each call whose function differs, if it changed as that
+ * did: in its total, or itself where that is not tested, and at a leaf of a
+ * tree that starts there. */
 static int svg_mark_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
@@ -27104,8 +27111,8 @@ static int svg_mark_changes(struct svg *g)
         uint32_t at = i ? row[t->call[i].node] : 0;
         const struct compare_change *x = at ? &g->diff->change[at - 1] : NULL;
         const struct stat_change *c =
-            !x ? NULL : t->reverse && t->call[i].depth == 1 ? &x->self
-                                                            : &x->total;
+            !x ? NULL : (t->reverse && t->call[i].depth == 1) ||
+                        isnan(x->total.p) ? &x->self : &x->total;
         bool grew = svg_figure(g, i, 0) > svg_figure(g, i, 1);
         g->change[i] = svg_change_group(g, i, c && c->significant &&
                                               grew == (c->delta > 0));
