@@ -187,7 +187,7 @@ def functions(was, now, calls=None):
             for k, t in enumerate(out[f[0]])]
         leaf = all(pair[0][i].ns == pair[1][i].ns and
                    pair[0][i].n == pair[1][i].n for i in (0, 1))
-        if not leaf and not f[0].startswith('main.'):
+        if not leaf and (f[0] == 'main.main' or f[0][:5] != 'main.'):
             out[f[0]][1] = (*out[f[0]][1][:3], None)    # a library's total
         tests += [out[f[0]][0][3], None if leaf else out[f[0]][1][3]]
     return out, limit(tests)
