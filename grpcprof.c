@@ -46178,10 +46178,12 @@ static void judge_release(struct judge_report *t)
     judge_boot_fini(&t->old_boot);
 }
 
-/* A figure of a result, and how its interval is found. */
-struct judge_figure {
-    enum { JUDGE_EXACT, JUDGE_DRAWN, JUDGE_SAMPLED } by; /* a count; resamples;
-                                         * the server's profile */
+/* How the interval of a figure is found: it is a count, by resamples, or by the
+ * samples of the server's profile. */
+enum judge_by { JUDGE_EXACT, JUDGE_DRAWN, JUDGE_SAMPLED };
+
+struct judge_figure {                   /* of a result */
+    enum judge_by by;
     double drawn;                       /* see judge_boot_values */
     enum judge_unit unit;
     double value;                       /* NAN: not known */
@@ -46197,7 +46199,11 @@ static bool judge_figure(const struct res *r, const struct judge_profile *p,
     double none = NAN;
     double percent = name.n > 1 && *name.p == 'p' ?
         txt_finite((struct slice){ name.p + 1, name.n - 1 }) : none;
-    const struct { const char *name; int by; double drawn, ns; } time[] = {
+    const struct {
+        const char *name;
+        enum judge_by by;
+        double drawn, ns;
+    } time[] = {
         { "mean", JUDGE_DRAWN, JUDGE_MEAN, res_ratio(h->sum, (double)h->n) },
         { "min", JUDGE_EXACT, 0, h->n ? (double)h->min : none },
         { "max", JUDGE_EXACT, 0, h->n ? (double)h->max : none },

@@ -9,8 +9,8 @@ import sys
 
 # No lock, no allocation, no stream: signal-safety(7), and memory.  backtrace()
 # is argued for where it is called.  _dl_find_object() is AS-safe by glibc's
-# manual.
-ALLOWED = set('''clock_gettime syscall memcpy memmove memset memcmp raise signal
+# manual.  getrusage() is a system call and nothing else.
+ALLOWED = set('''clock_gettime getrusage syscall memcpy memmove memset memcmp raise signal
     __errno_location backtrace write _exit _dl_find_object'''.split())
 
 # May call through a pointer: a function of struct unw_memory, only where self

@@ -45,7 +45,7 @@ servers() {
         greeter 'tonic, stripped' 5000 '' "$T/greeter" -work 400000 -sum 1
     fi
     need 'grpc C++' grpc_cpp_plugin grpccpp &&
-        greeter 'grpc C++' 5000 'spin' "$GRPCCPP" -work 400000 -sum 1
+        greeter 'grpc C++' 8000 'spin' "$GRPCCPP" -work 400000 -sum 1
     need 'python3-grpcio' py:grpc &&
         greeter 'python3-grpcio' 2500 '' "$PY" tests/run/greeter.py 2000
     need 'grpc-js' node || return
