@@ -76,7 +76,7 @@ idle() {
 
 # All CPUs busy: the same loops run.
 saturated() {
-    LOADED=yes a_window busy 3 --clock wall -w 500000 || return
+    LOADED=yes a_window busy 3 --clock wall -w 1000000 || return
     above 'saturated, loops run' \
         "$(share "$FILE" net_loop_run '' state=running)" 0.8
     above 'saturated, most of it is the work' \

@@ -38,16 +38,16 @@ greeter() {
 
 servers() {
     if need 'tonic' tonic; then
-        greeter 'tonic' 5000 'greeter::spin' "$TONIC" -work 400000 -sum 1
+        greeter 'tonic' 8000 'greeter::spin' "$TONIC" -work 400000 -sum 1
         check 'tonic: comments' 0 "$BIN" report -q -f raw "$T/tonic.pb"
         has 'tonic: its workers have one name' "$OUT" 'threads_alike=[1-9]'
         strip -o "$T/greeter" "$TONIC"
-        greeter 'tonic, stripped' 5000 '' "$T/greeter" -work 400000 -sum 1
+        greeter 'tonic, stripped' 8000 '' "$T/greeter" -work 400000 -sum 1
     fi
     need 'grpc C++' grpc_cpp_plugin grpccpp &&
         greeter 'grpc C++' 8000 'spin' "$GRPCCPP" -work 400000 -sum 1
     need 'python3-grpcio' py:grpc &&
-        greeter 'python3-grpcio' 2500 '' "$PY" tests/run/greeter.py 2000
+        greeter 'python3-grpcio' 4000 '' "$PY" tests/run/greeter.py 2000
     need 'grpc-js' node || return
     greeter 'grpc-js' 300 'spin' env -C "$T" NODE_PATH="$NODE" node \
         --perf-basic-prof --interpreted-frames-native-stack \
