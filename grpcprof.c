@@ -512,9 +512,9 @@ enum {
 
     PP_FREED_BYTES = 4 << 20,   /* of samples that are read, freed at a time */
 
-    /* Blocks of time of one profile.  A merged one that would have more has
-     * longer ones; a file that has more is read without them.  Less than
-     * PP_LEAST_BLOCKS say nothing, and are not made. */
+    /* Blocks of time of a profile.  Merging makes them longer if there would be
+     * more; a file with more is read without its blocks.  Fewer than
+     * PP_LEAST_BLOCKS give no interval, and are not written. */
     PP_MOST_BLOCKS = 128,
     PP_LEAST_BLOCKS = 8,
 
@@ -17922,7 +17922,8 @@ struct view_sum {
     double  squares;                    /* sum of squared sample weights */
     double  row_squares;                /* total only: squares of rows, if the
                                          * recorder noted more; else 0 */
-    struct view_series *series;         /* borrowed from an arena; NULL: none */
+    struct view_series *series;         /* value by block of time; borrowed from
+                                         * an arena; NULL: not known */
 };
 
 struct view_function {                  /* what is known of a function */
@@ -22897,8 +22898,8 @@ static double stat_run_length(const double *v, size_t n)
         g += weight * c;
         G += weight * c * (double)k;
     }
-    g += all;                           /* less than all: neighbours make up for
-                                         * each other, and short is safe */
+    g += all;                           /* if less than all, neighbours cancel
+                                         * each other: short draws are safe */
     double length = g > all ? cbrt(1.5 * G * G / (g * g) * size) : 0;
     return 2 * fmax(length, cbrt(size));
 }
@@ -30809,8 +30810,8 @@ static int tpl_read_list(struct tpl_list *l, struct gp_why *why)
     return e;
 }
 
-/* Set *to to the file at path, which is read once.  *why names the option or
- * the template that asks for it. */
+/* Set *to to the file at path, which is read once.  Errors name the option or
+ * the template that uses the file. */
 static int tpl_file(struct tpl_set *set, struct slice path, bool csv,
                     const struct tpl_list **to, struct gp_why *why)
 {
@@ -44629,9 +44630,9 @@ static bool res_intervals_append(struct res_intervals *to,
     return true;
 }
 
-/* Set to, which is empty, to the series of from in intervals of ns, unless
- * those of from are longer; then halve the number of from's until there are
- * RES_BLOCKS of them. */
+/* Fill to, which is empty, with from's calls in intervals of ns, or of from's
+ * length if that is longer.  Then join from's intervals in pairs until there
+ * are at most RES_BLOCKS. */
 static void res_intervals_split(struct res_intervals *to,
                                 struct res_intervals *from, int64_t ns)
 {
@@ -47660,7 +47661,7 @@ static int lf_read_result(struct lf_saved *s, const struct js_value *v,
                     "failed, cut_off and not_sent");
 }
 
-/* Note that all of s was measured in the window of its result. */
+/* Set s's windows to one: the time in which its result was measured. */
 static void lf_span_one(struct lf_saved *s)
 {
     const struct res *r = &s->result;
@@ -61256,8 +61257,8 @@ static int loadcmd_results_read(const struct opt_list *list, bool runs,
                                         runs && lf_apart(all, &one), quiet);
         lf_saved_fini(&one);
     }
-    SAY_NOTE(!all->unprofiled || quiet, "the server's CPU is left out: it is "
-             "known for the calls of only one result");
+    SAY_NOTE(!all->unprofiled || quiet, "the server's CPU is left out: not "
+             "every result has a profile");
     return status;
 }
 
@@ -62368,7 +62369,8 @@ struct report_inputs {
     struct report_side *run;            /* owned: with --runs, of each path */
     int64_t total;                      /* 100%: now before filters, or base */
     bool filtered;
-    struct arena series;                /* owned: of the sides' whole */
+    struct arena series;                /* owned: series of now's and base's
+                                         * totals */
     struct filter filter;               /* owned */
     struct cat_rules rules;             /* owned */
     struct buf rules_text;              /* owned */

@@ -454,7 +454,7 @@ PYTHON
         "$T/foreign.json" "$T/closed.json"
     lacks 'merged, calls that load counted, no CPU' "$OUT" 'server CPU'
     has 'merged, calls that load counted, said' "$ERR" \
-        "server's CPU is left out: it is known for the calls of only one result"
+        "server's CPU is left out: not every result has a profile"
 }
 
 # Results that are not of one run together; options that do nothing alone.

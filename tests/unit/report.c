@@ -888,7 +888,8 @@ static void test_timing_change(void)
     row[] = {
         { "perf", 50000, ANL_LATE_PERF * 0.03 }, { "perf", 100000, 0 },
         { "thread", 50000, ANL_LATE_PERF * 0.06 + ANL_LATE_TICK * 0.03 },
-        { "", 50000, -1 },              /* not known: never less */
+        { "", 50000, -1 },              /* unknown timer: at least the bound of
+                                         * either side */
         { "perf", 20000000, 1 - ANL_LATE_PERF * 0.06 },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
@@ -932,7 +933,7 @@ static void test_detectable(void)
     CHECK(fabs(stat_detectable(&few, 1) - 3.228) < 0.01);
 }
 
-/* Merged profiles have all switches, and the latest timer. */
+/* Merging adds up the switches, and keeps the largest lateness of a timer. */
 static void test_timing_merged(void)
 {
     struct pp to, p[2];
