@@ -34752,11 +34752,10 @@ static void flood_sent_reset(struct flood *f, uint32_t stream, uint32_t conn)
 }
 
 /* Charge a frame of n bytes on a stream that we closed: it is free if it may
- * have been under way.  n 0: headers, or an empty end, of which a stream has
- * one; they count like a full frame. */
+ * have been under way.  Headers, and the one end of a stream, count as
+ * FLOOD_LATE_BYTES; empty frames are flood_frame's to charge. */
 static bool flood_late(struct flood *f, int64_t now_ns, uint32_t n)
 {
-    n = n ? n : FLOOD_LATE_BYTES;
     if (n > f->late)
         return flood_charge(f, now_ns, FLOOD_COST_LATE, FLOOD_LATE);
     f->late -= n;
@@ -35305,7 +35304,7 @@ static bool h2_late(struct h2_conn *c, int32_t id, uint32_t n, uint8_t flags)
     bool last = flags & NGHTTP2_FLAG_END_STREAM;
     if (last)
         h2_note_end(c, id);
-    return flood_late(&c->flood, c->loop->now_ns, last ? 0 : n);
+    return flood_late(&c->flood, c->loop->now_ns, last ? FLOOD_LATE_BYTES : n);
 }
 
 /* Check header h: DATA after the peer's end of a stream fails c ([H2] 5.1);
@@ -35614,7 +35613,7 @@ static int h2_on_frame_hd(nghttp2_session *s, const nghttp2_frame_hd *hd,
     else if (!nghttp2_session_find_stream(s, id)) {
         if (*h2_closed(c, id) != -id)
             error = NGHTTP2_PROTOCOL_ERROR;
-        else if (!h2_late(c, id, 0, hd->flags))
+        else if (!h2_late(c, id, FLOOD_LATE_BYTES, hd->flags))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     return error && nghttp2_session_terminate_session(s, error) ?

@@ -620,7 +620,8 @@ static void test_flood_late(void)
     CHECK(f.reason == FLOOD_LATE);
     flood_init(&f, 5);
     flood_sent_reset(&f, 4 * FLOOD_LATE_BYTES, 8 * FLOOD_LATE_BYTES);
-    for (n = 0; flood_late(&f, 5, 0); )
+    CHECK(flood_late(&f, 5, 0) && f.late == 4 * FLOOD_LATE_BYTES);
+    for (n = 0; flood_late(&f, 5, FLOOD_LATE_BYTES); )
         n++;
     CHECK(n == 4 + FLOOD_BUDGET / FLOOD_COST_LATE - 1);
 }
