@@ -5025,13 +5025,21 @@ static int txt_number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
 static int txt_slice_number(struct slice s, uint64_t min, uint64_t max,
                             uint64_t *v)
 {
-    char digits[24] = "";
-    if (s.n >= sizeof digits)
+    uint64_t x = 0;
+    bool over = false;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned digit = (unsigned)s.p[i] - '0';
+        if (digit > 9)
+            return GP_EFORMAT;
+        over |= x > (UINT64_MAX - digit) / 10;
+        x = x * 10 + digit;
+    }
+    if (!s.n)
+        return GP_EFORMAT;
+    if (over || x < min || x > max)
         return GP_ELIMIT;
-    if (s.n)
-        memcpy(digits, s.p, s.n);
-    return strspn(digits, "0123456789") == s.n ? txt_number(digits, min, max, v)
-                                               : GP_EFORMAT;
+    *v = x;
+    return GP_OK;
 }
 
 /* Return all of s, a decimal number, as a finite number, or NAN. */
@@ -33660,10 +33668,17 @@ struct cs_frame {
 
 /* ---- open streams by number ---- */
 
+/* Return the slot where a search for stream id begins.  Of n slots, up to
+ * n / 2 - 1 streams with successive numbers have no neighbours. */
+static uint32_t cs_home(const struct cs *s, int32_t id)
+{
+    return ((uint32_t)id >> 1) * (s->mask >> 1) & s->mask;
+}
+
 /* Return the slot of stream id, or the free slot where it would be put. */
 static uint32_t cs_place(const struct cs *s, int32_t id)
 {
-    uint32_t i = (uint32_t)id >> 1 & s->mask;
+    uint32_t i = cs_home(s, id);
     while (s->slot[i].id && s->slot[i].id != id)
         i = (i + 1) & s->mask;
     return i;
@@ -33712,7 +33727,7 @@ static void cs_forget(struct cs *s, struct cs_stream *t)
     uint32_t mask = s->mask, i = cs_place(s, t->id);
     /* Shift displaced entries back. */
     for (uint32_t k = (i + 1) & mask; s->slot[k].id; k = (k + 1) & mask) {
-        uint32_t home = (uint32_t)s->slot[k].id >> 1 & mask;
+        uint32_t home = cs_home(s, s->slot[k].id);
         if (((k - home) & mask) >= ((k - i) & mask)) {
             s->slot[i] = s->slot[k];
             i = k;
