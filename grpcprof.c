@@ -36133,12 +36133,16 @@ enum rpc_step {
 static enum rpc_step rpc_frame_next(struct rpc_frame *f, struct slice *in,
                                     struct slice *part)
 {
-    if (f->have < sizeof f->prefix) {
-        while (in->n && f->have < sizeof f->prefix) {
-            f->prefix[f->have++] = (uint8_t)*in->p++;
-            in->n--;
+    size_t lack = sizeof f->prefix - f->have;
+    if (lack) {
+        size_t n = in->n < lack ? in->n : lack;
+        if (n) {
+            memcpy(f->prefix + f->have, in->p, n);
+            in->p += n;
+            in->n -= n;
+            f->have += (uint8_t)n;
         }
-        if (f->have < sizeof f->prefix)
+        if (n < lack)
             return RPC_MORE;
         f->left = f->size = num_get_be32(f->prefix + 1);
         return RPC_PREFIX;
