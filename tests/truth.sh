@@ -3,7 +3,7 @@
 # that hold figures of the program against what is known.  Without PART, all:
 #   sim      equal programs that move through phases, drawn: how often they are
 #            called different, how often intervals cover the truth: 10 s
-#   clock    handlers by samples beside the server's own clock: 90 s
+#   clock    handlers by samples beside the server's own clock: 3 minutes
 #   grid     bursts between sleeps, by perf and by thread: 5 minutes
 #   pairs    windows of an unchanged server, and of one whose handler is 20%
 #            dearer: quiet, then beside a busy loop: 25 minutes
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 PARTS=${1:-sim clock grid pairs load} PY=/usr/bin/python3 failed=0
 
 sim() { make -s .build/sim && timeout -k 5 600 .build/sim; }
-clock() { timeout -k 5 240 "$PY" tests/truth/clock.py ./grpcprof; }
+clock() { timeout -k 5 400 "$PY" tests/truth/clock.py ./grpcprof; }
 
 grid() {
     make -s .build/sleeper &&

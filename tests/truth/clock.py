@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 PROGRAM = os.path.abspath(sys.argv[1])
-ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 4
+ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 8
 SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 2
 ENGINES, CLIENTS = ('perf', 'thread'), (1, 2, 10, 100)
 METHOD = './helloworld.Greeter/SayHello'
