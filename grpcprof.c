@@ -162,6 +162,9 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#ifndef __GLIBC__
+#error "grpcprof needs glibc; this C library has no backtrace()"
+#endif
 #include <execinfo.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -400,6 +403,8 @@ enum {
 
 /* ---- SYS ---- */
 enum {
+    SYS_LINKS_MOST = 40,        /* symbolic links on the way to a file, as Linux
+                                 * has it */
     SYS_PROC_BYTES = 96,        /* path of a process's file in /proc */
     SYS_TASKS_MOST = 4096,      /* threads of a process whose times are read */
 };
@@ -5854,6 +5859,33 @@ static int sys_dirname(const char *path, char *dir, size_t size,
     return GP_OK;
 }
 
+/* Put where path leads into to[PATH_MAX]: the end of its symbolic links, where
+ * there need not be a file. */
+static int sys_follow(const char *path, char *to, struct gp_why *why)
+{
+    char name[PATH_MAX], link[PATH_MAX];
+    snprintf(name, sizeof name, "%s", path);
+    for (int links = 0; links < SYS_LINKS_MOST; links++) {
+        if (realpath(name, to))
+            return GP_OK;
+        ssize_t n = readlink(name, link, sizeof link - 1);
+        snprintf(to, PATH_MAX, "%s", name);
+        if (n < 0)
+            return GP_OK;
+        link[n] = 0;
+        if (*link == '/')
+            *name = 0;
+        else if (sys_dirname(to, name, sizeof name, why))
+            return GP_EIO;
+        size_t k = strlen(name);
+        if (k + (size_t)n >= sizeof name)
+            return txt_fail(why, GP_EIO, "%s: %s", path,
+                            strerror(ENAMETOOLONG));
+        memcpy(name + k, link, (size_t)n + 1);
+    }
+    return txt_fail(why, GP_EIO, "%s: %s", path, strerror(ELOOP));
+}
+
 /* Create a temporary file beside path, with its mode if it exists, and put its
  * name into tmp[size].  Return its descriptor or a negative gp_err. */
 static int sys_temp_beside(const char *path, char *tmp, size_t size,
@@ -5916,10 +5948,11 @@ static void sys_sync_dir(const char *path)
 /* Check that sys_write_file(path) can create its temporary file. */
 static int sys_write_check(const char *path, struct gp_why *why)
 {
-    char tmp[PATH_MAX];
+    char tmp[PATH_MAX], target[PATH_MAX];
     if (sys_is_stream(path))
         return GP_OK;
-    int fd = sys_temp_beside(path, tmp, sizeof tmp, why);
+    int e = sys_follow(path, target, why);
+    int fd = e ? e : sys_temp_beside(target, tmp, sizeof tmp, why);
     if (fd < 0)
         return fd;
     close(fd);
@@ -5960,9 +5993,8 @@ struct sys_out {                        /* a file that is written in pieces */
 static int sys_out_open(struct sys_out *o, const char *path, struct gp_why *why)
 {
     o->stream = sys_is_stream(path);
-    if (!o->stream && !realpath(path, o->target))
-        snprintf(o->target, sizeof o->target, "%s", path);
-    o->fd = o->stream ? sys_open_stream(path, why)
+    int e = o->stream ? GP_OK : sys_follow(path, o->target, why);
+    o->fd = e ? e : o->stream ? sys_open_stream(path, why)
           : sys_temp_beside(o->target, o->tmp, sizeof o->tmp, why);
     o->path = o->fd < 0 ? NULL : path;
     return o->fd < 0 ? o->fd : GP_OK;
@@ -5990,6 +6022,27 @@ static int sys_write_file(const char *path, const void *src, size_t n,
     struct sys_out o;
     int e = sys_out_open(&o, path, why);
     return e ? e : sys_out_close(&o, !sys_write_fd(o.fd, src, n), why);
+}
+
+struct sys_locale { locale_t ours, was; };
+
+/* Make the calling thread write numbers as C does: the program that we are a
+ * library of may have set another locale. */
+static struct sys_locale sys_locale_begin(void)
+{
+    struct sys_locale l = { .ours = newlocale(LC_ALL_MASK, "C", (locale_t)0) };
+    if (l.ours)
+        l.was = uselocale(l.ours);
+    return l;
+}
+
+/* Give the calling thread the locale that it had before l began. */
+static void sys_locale_end(struct sys_locale l)
+{
+    if (l.ours) {
+        uselocale(l.was);
+        freelocale(l.ours);
+    }
 }
 
 /* Give the calling thread its own descriptor table, if the kernel permits: its
@@ -41246,7 +41299,9 @@ static void web_on_pause(struct net_timer *t)
 /* Run the loop arg; a thread's function. */
 static void *web_main(void *arg)
 {
+    struct sys_locale locale = sys_locale_begin();
     net_loop_run(arg);
+    sys_locale_end(locale);
     return NULL;
 }
 
@@ -41474,8 +41529,10 @@ int gp_profiler_write(struct gp_profiler *p, const char *pprof,
                       const char *svg, struct gp_why *why)
 {
     struct pp profile = {0};
+    struct sys_locale locale = sys_locale_begin();
     int e = build_profile_now(&p->from, &p->source, &profile, why);
     e = e ? e : gp_write_files(&profile, pprof, svg, why);
+    sys_locale_end(locale);
     pp_fini(&profile);
     return e;
 }
@@ -61862,9 +61919,9 @@ static int loadcmd_log_open(struct loadcmd_log *log, const char *path, int *fd)
     if (sys_is_stream(path)) {
         *fd = sys_open_stream(path, &why);
     } else {
-        if (!realpath(path, log->target))
-            snprintf(log->target, sizeof log->target, "%s", path);
-        *fd = sys_temp_beside(log->target, log->tmp, sizeof log->tmp, &why);
+        *fd = sys_follow(path, log->target, &why);
+        if (*fd == GP_OK)
+            *fd = sys_temp_beside(log->target, log->tmp, sizeof log->tmp, &why);
     }
     int e = *fd < 0 ? *fd : GP_OK;
     *fd = e ? 0 : *fd;

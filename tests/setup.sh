@@ -93,6 +93,7 @@ look_test()
     have redis-server || extra="$extra redis-server"
     have nginx || [ -x /usr/sbin/nginx ] || extra="$extra nginx-light"
     have cargo || extra="$extra cargo"
+    [ -e /usr/share/i18n/locales/de_DE ] || extra="$extra locales"
     have qemu-aarch64 || extra="$extra qemu-user"
     have aarch64-linux-gnu-gcc ||
         extra="$extra gcc-aarch64-linux-gnu libc6-dev-arm64-cross"

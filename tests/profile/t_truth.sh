@@ -113,11 +113,37 @@ embedded() {
     same 'the README shows it' "$(cat "$T/shown")" "$(cat "$T/main")"
 }
 
+# The same in a program whose locale writes 1,5.
+commas() {
+    local cc=${CC:-gcc}
+    [ -e /usr/share/i18n/locales/de_DE ] ||
+        { skip 'a locale with commas' 'no package locales here'; return; }
+    printf '%s\n' '#include <locale.h>' '#include <stdlib.h>' \
+        '__attribute__((constructor)) static void set(void)' \
+        '{ if (!setlocale(LC_ALL, "de_DE.UTF-8")) abort(); }' >"$T/comma.c"
+    # shellcheck disable=SC2046 # a list of libraries
+    check 'with a locale, the example compiles' 0 $cc -O1 -fno-inline -I. \
+        -o "$T/comma" "$T/comma.c" tests/examples/embed.c .build/lib.o \
+        $(sed -n 's/^LIBS *= *//p' Makefile)
+    check 'a locale is made' 0 localedef -i de_DE -f UTF-8 "$T/de_DE.UTF-8"
+    check 'with a locale, it runs' 0 env -C "$T" LOCPATH="$T" ./comma
+    has 'with a locale, the program writes commas' "$OUT" ','
+    check 'with a locale, its profile is read' 0 \
+        "$BIN" report -f json "$T/embed.pb"
+    lacks 'with a locale, no comma in numbers of the profile' "$OUT" \
+        '"[0-9]+,[0-9]+"'
+    has 'with a locale, its picture has places' "$T/embed.svg" \
+        ' x="[0-9]+[.][0-9]'
+    lacks 'with a locale, no comma in places of the picture' "$T/embed.svg" \
+        ' (x|y|width|height)="[0-9]+,'
+}
+
 if make -s .build/truth .build/refuse .build/lib.o 2>"$ERR"; then
     out_of_step
     tick_work
     refused
     embedded
+    commas
 else
     fail 'builds' "$(tail_of "$ERR")"
 fi

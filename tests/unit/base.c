@@ -409,6 +409,15 @@ static void test_sys_write_file_replaces_whole(void)
     CHECK(!sys_write_check("/dev/null", &why));
     CHECK(sys_write_check("/dev", &why) == GP_EIO);
     CHECK(sys_write_check("/no/such/dir/x", &why) == GP_EIO);
+    unlink(path);
+    CHECK(!sys_write_check(link, &why));                /* it leads to nothing */
+    CHECK(!sys_write_file(link, "new", 3, &why));
+    b.len = 0;
+    CHECK(!sys_read_file(path, 100, &b, &why) && unit_is(&b, "new"));
+    unlink(link);
+    CHECK(!symlink(link, link));                        /* and to itself */
+    CHECK(sys_write_file(link, "x", 1, &why) == GP_EIO);
+    CHECK(strstr(why.text, strerror(ELOOP)));
     unlink(link);
     unlink(path);
     CHECK(!rmdir(dir));                                 /* nothing left over */
