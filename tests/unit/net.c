@@ -1540,7 +1540,13 @@ static void test_web_program(void)
     close(fd);
     CHECK(!web_new(&d, &k, &why) && !web_start(d, &why));
     const char *bound = d->addr[0].text;
-    CHECK(web_says(bound, "/debug/pprof/cmdline", "sleep"));
+    int tries = 500;                    /* posix_spawn() may return before the
+                                         * new program has its arguments */
+    while (tries && !web_says(bound, "/debug/pprof/cmdline", "sleep")) {
+        usleep(10000);
+        tries--;
+    }
+    CHECK(tries);
     snprintf(text, sizeof text, "\"pid\":%d,\"pids\":[%d,%d]", web_test_pid[0],
              web_test_pid[0], web_test_pid[1]);
     CHECK(web_says(bound, "/debug/status", text));
