@@ -667,11 +667,12 @@ enum { STAT_LEAST_COMPARED = 10 };
 #define STAT_LEAST_ROWS 4               /* that say how much runs differ */
 #define STAT_FALSE_SHARE 0.05           /* false discovery rate, differences */
 
-/* Two runs of an unchanged program differ by so much of a figure, which no
- * interval of one run has in it: a change from one run to one is tested for
- * more.  Of 45 pairs of windows of an unchanged server, 7 had a significant
- * function without this, on a machine that was not quite idle. */
-#define STAT_ALIKE_SHARE 0.05
+/* Runs of an unchanged program differ by more than their samples tell: in a
+ * comparison of one run with one, neither tells more than so many independent
+ * samples.  Measured: 90 windows of 3 s of one server under constant load, in
+ * which the variance of four functions' shares between windows exceeded that
+ * within them by as much as 550 to 3,600 samples have. */
+#define STAT_RUN_SAMPLES 800.0
 
 /* Intervals by blocks of time; STAT's banner says how they are made.  Simulated
  * (make truth T=sim): more waves make intervals narrower, by 3% from 10 to 15,
@@ -1282,6 +1283,10 @@ enum {
 /* A percentile is bounded from above by so many events beyond it: with fewer
  * none of them is seen in more than 2.5% of runs, exp(-3.69). */
 #define JUDGE_EVENTS 3.69
+
+/* Two runs of an unchanged server differ by so much, which no interval of one
+ * run has in it: a change from one run to one is tested for more. */
+#define RES_ALIKE_SHARE 0.05
 
 #define RES_RATE_MOST 1e7       /* calls per second; no machine sends more */
 
@@ -22543,18 +22548,11 @@ struct stat_change {                    /* from a base to now */
                                          * dependent */
     double df;                          /* its degrees of freedom; or INFINITY
                                          */
-    double alike;                       /* by so much two runs of an unchanged
-                                         * program may differ: p is of more */
+    double between;                     /* part of its variance, 0 to 1, that
+                                         * more samples do not lessen */
     bool   dependent;                   /* of a share that is: not tested */
     bool   significant;                 /* among the tests of its family */
 };
-
-/* Return how far c is beyond what two runs of an unchanged program may differ
- * by. */
-static double stat_beyond(const struct stat_change *c)
-{
-    return fmax(fabs(c->delta) - c->alike, 0);
-}
 
 /* Return the two-sided tail probability of Student's t with df degrees of
  * freedom: the incomplete beta function I_x(df / 2, 1 / 2) at x = df / (df +
@@ -22584,13 +22582,25 @@ static double stat_tail_student(double t, double df)
     return mirror ? 1 - p : p;
 }
 
-/* Return Welch's degrees of freedom of the difference of two figures with the
- * squared errors e and the degrees of freedom df (Satterthwaite 1946). */
-static double stat_welch(const double e[2], const double df[2])
+/* The variance of the difference of two figures. */
+struct stat_error {
+    double variance;                    /* of both, together */
+    double between;                     /* part of it: how much runs differ */
+    double df;                          /* degrees of freedom (Welch 1947,
+                                         * Satterthwaite 1946) */
+};
+
+/* Return that of two figures with the variances within[i], of df[i] degrees of
+ * freedom, and between[i], which are known. */
+static struct stat_error stat_error(const double within[2], const double df[2],
+                                    const double between[2])
 {
-    double both = e[0] + e[1];
-    double part = e[0] * e[0] / df[0] + e[1] * e[1] / df[1];
-    return part > 0 ? both * both / part : (double)INFINITY;
+    double both = within[0] + within[1] + between[0] + between[1];
+    double part = within[0] * within[0] / df[0] + within[1] * within[1] / df[1];
+    return (struct stat_error){
+        .variance = both,
+        .between = both > 0 ? (between[0] + between[1]) / both : 0,
+        .df = part > 0 ? both * both / part : (double)INFINITY };
 }
 
 /* True if phases are too long in one of the profiles of s, or nearly so in both
@@ -22602,7 +22612,8 @@ static bool stat_dependent(const struct stat_share s[2])
 }
 
 /* Return the change of a share from s[0] of base to s[1] of now: Newcombe's
- * interval; the p-value is Welch's where both variances are by blocks. */
+ * interval; the p-value is Welch's where both variances are by blocks, and then
+ * STAT_RUN_SAMPLES is in both. */
 static struct stat_change stat_change_share(const struct stat_share s[2])
 {
     const struct stat_share *a = &s[0], *b = &s[1];
@@ -22611,49 +22622,59 @@ static struct stat_change stat_change_share(const struct stat_share s[2])
     double low[2] = { a->low, b->low }, high[2] = { a->high, b->high };
     bool known = !isnan(a->low) && !isnan(b->low);
     bool welch = known && !isinf(a->df) && !isinf(b->df);
-    const double e[2] = { a->share * (1 - a->share) / a->n,
-                          b->share * (1 - b->share) / b->n };
-    double df = stat_welch(e, (const double[]){ a->df, b->df });
-    if (welch)
-        c.df = df;
+    double within[2], between[2];
+    for (int i = 0; i < 2; i++) {
+        double spread = s[i].share * (1 - s[i].share);
+        within[i] = spread / s[i].n;
+        between[i] = spread / STAT_RUN_SAMPLES;
+    }
+    struct stat_error e = stat_error(within, (double[]){ a->df, b->df },
+                                     between);
+    if (welch) {
+        c.df = e.df;
+        c.between = e.between;
+    }
     for (int i = 0; i < 2 && welch; i++)
-        stat_wilson(s[i].share, s[i].n, stat_student(df), &low[i], &high[i]);
+        stat_wilson(s[i].share, 1 / (1 / s[i].n + 1 / STAT_RUN_SAMPLES),
+                    stat_student(e.df), &low[i], &high[i]);
     c.low = c.delta - hypot(b->share - low[1], high[0] - a->share);
     c.high = c.delta + hypot(high[1] - b->share, a->share - low[0]);
     int64_t samples = num_add_sat(a->sum.samples, b->sum.samples);
     if (!known || c.dependent || samples < STAT_LEAST_COMPARED)
         return c;
-    c.alike = welch ? STAT_ALIKE_SHARE * fmin(a->share, 1 - a->share) : 0;
-    c.p = welch ? stat_tail_student(stat_beyond(&c) / sqrt(e[0] + e[1]), df)
+    c.p = welch ? stat_tail_student(c.delta / sqrt(e.variance), e.df)
                 : stat_test_shares(a->share, a->n, b->share, b->n);
     return c;
 }
 
 /* Return the change of a time, such as that per call, from s[0] of base to s[1]
  * of now, each in units of ns[i] and part of all[i]; the errors are those of
- * sums of weights, with the design effect of the share.  All NAN if a unit is.
- */
+ * sums of weights, with the design effect of the share, and STAT_RUN_SAMPLES as
+ * above.  All NAN if a unit is. */
 static struct stat_change stat_change_time(const struct stat_share s[2],
                                            const struct view_sum *const all[2],
                                            const double ns[2])
 {
-    double n = (double)s[0].sum.samples + (double)s[1].sum.samples, e[2];
-    for (int i = 0; i < 2; i++)
-        e[i] = s[i].sum.squares * stat_weight_factor(all[i]) * ns[i] * ns[i] *
-               s[i].effect;
-    double error = e[0] + e[1] > 0 ? sqrt(e[0] + e[1]) : (double)NAN;
-    double df = stat_welch(e, (const double[]){ s[0].df, s[1].df });
-    double half = stat_student(df) * error;
-    struct stat_change c = {
-        .delta = (double)s[1].sum.value * ns[1] -
-                 (double)s[0].sum.value * ns[0],
-        .df = df, .dependent = stat_dependent(s) };
+    double n = (double)s[0].sum.samples + (double)s[1].sum.samples;
+    double time[2], within[2], between[2] = { 0, 0 };
+    for (int i = 0; i < 2; i++) {
+        time[i] = (double)s[i].sum.value * ns[i];
+        within[i] = s[i].sum.squares * stat_weight_factor(all[i]) * ns[i] *
+                    ns[i] * s[i].effect;
+        if (!isinf(s[0].df) && !isinf(s[1].df) && s[i].share > 0)
+            between[i] = time[i] * time[i] / (s[i].share * STAT_RUN_SAMPLES);
+    }
+    struct stat_error e = stat_error(within, (double[]){ s[0].df, s[1].df },
+                                     between);
+    double error = e.variance > 0 ? sqrt(e.variance) : (double)NAN;
+    double half = stat_student(e.df) * error;
+    struct stat_change c = { .delta = time[1] - time[0], .df = e.df,
+                             .between = e.between,
+                             .dependent = stat_dependent(s) };
     c.low = c.delta - half;
     c.high = c.delta + half;
-    if (!isinf(df))
-        c.alike = STAT_ALIKE_SHARE * (double)s[0].sum.value * ns[0];
     c.p = n < STAT_LEAST_COMPARED || c.dependent ? (double)NAN
-        : stat_tail_student(stat_beyond(&c) / error, df);
+        : stat_tail_student(c.delta / error, e.df);
     return c;
 }
 
@@ -22743,8 +22764,7 @@ static double stat_detectable(const struct stat_change *c, size_t n)
         else
             high = t;
     }
-    return c->alike + (high + 1) * (c->high - c->low) /
-                      (2 * stat_student(c->df));
+    return (high + 1) * (c->high - c->low) / (2 * stat_student(c->df));
 }
 
 /* ---- runs of the same program ---- */
@@ -25735,17 +25755,16 @@ static void compare_put_power(struct buf *b, const struct compare_diff *d)
     compare_put_size(b, d, least);
     txt_puts(b, " in ");
     txt_put_clean(b, compare_node(d, c, &v)->name);
-    txt_puts(b, " would have been found; four times as ");
-    if (d->figure) {
-        txt_puts(b, "many runs find half of that");
-        return;
+    txt_puts(b, " would have been found; four times as many runs ");
+    if (!d->figure)
+        txt_puts(b, "(--runs) ");
+    txt_puts(b, "find half of that");
+    if (!d->figure) {
+        txt_puts(b, ", four times as much data (");
+        txt_put_time(b, ns);
+        txt_puts(b, " a side) ");
+        compare_put_size(b, d, least * sqrt(0.25 + 0.75 * change->between));
     }
-    txt_puts(b, "much data (");
-    txt_put_time(b, ns);
-    txt_puts(b, " a side) find ");
-    compare_put_size(b, d, (least + change->alike) / 2);
-    txt_puts(b, ", as many runs with --runs at best ");
-    compare_put_size(b, d, (least - change->alike) / 2);
 }
 
 /* Append the CPU time per call before and now, and how it changed. */
@@ -25849,10 +25868,9 @@ static void compare_put_tested(struct buf *b, const struct compare_diff *d)
                  STAT_LEAST_COMPARED);
     }
     if (!d->figure && !d->sampling)
-        txt_putf(b, ".  From one run to one, a change of up to %g%%%s counts "
-                 "as none: runs of an unchanged program may differ by as much",
-                 100 * STAT_ALIKE_SHARE, d->per_call ? "" : " of a function, "
-                 "or of the rest if that is less,");
+        txt_putf(b, ".  A run counts as %.0f independent samples at most: runs "
+                 "of an unchanged program differ by more than their samples "
+                 "tell", STAT_RUN_SAMPLES);
     if (!d->significant)
         compare_put_power(b, d);
     txt_puts(b, d->sampling ? ".  Intervals are of the sampling error alone: "
@@ -46412,6 +46430,13 @@ static bool judge_of_runs(const struct judge_report *t, struct slice name,
            t->old_nrun > 1;
 }
 
+/* Return how much of the change delta of a figure, old before, two runs of an
+ * unchanged server may differ by. */
+static double judge_margin(double old, double delta)
+{
+    return fmin(RES_ALIKE_SHARE * fabs(old), fabs(delta));
+}
+
 /* Return the change of the CPU per call from the run with profile p to that
  * with q.  Both times may be exact, read from a clock: that is no interval of
  * the change, as nothing tells how much two runs differ. */
@@ -46422,14 +46447,13 @@ static struct stat_change judge_change_cpu(const struct judge_profile *p,
     double down = hypot(q->cpu_ns - q->low_ns, p->high_ns - p->cpu_ns);
     double up = hypot(q->high_ns - q->cpu_ns, p->cpu_ns - p->low_ns);
     double half = delta > 0 ? down : up;
-    struct stat_change c = { .delta = delta, .low = NAN, .high = NAN, .p = NAN,
-                             .alike = STAT_ALIKE_SHARE * p->cpu_ns };
-    if (half > 0) {
-        c.low = fmax(delta - down, -p->cpu_ns);
-        c.high = delta + up;
-        c.p = stat_tail(STAT_Z * stat_beyond(&c) / half);
-    }
-    return c;
+    double beyond = fabs(delta) - judge_margin(p->cpu_ns, delta);
+    if (!(half > 0))
+        return (struct stat_change){ .delta = delta, .low = NAN, .high = NAN,
+                                     .p = NAN };
+    return (struct stat_change){ .delta = delta,
+        .low = fmax(delta - down, -p->cpu_ns), .high = delta + up,
+        .p = stat_tail(STAT_Z * beyond / half) };
 }
 
 /* Return c, a change of a figure that was old, with an interval that does not
@@ -46478,9 +46502,9 @@ static struct stat_change judge_change(const struct judge_report *t,
     for (size_t i = 0; i < JUDGE_BOOTS; i++)
         now[i] -= old[i];
     c = stat_change_resampled(delta, now, JUDGE_BOOTS);
-    c.alike = STAT_ALIKE_SHARE * fabs(v[0]);
+    double margin = judge_margin(v[0], delta);
     for (size_t i = 0; i < JUDGE_BOOTS; i++)
-        now[i] -= copysign(fmin(c.alike, fabs(delta)), delta);
+        now[i] -= copysign(margin, delta);
     c.p = stat_change_resampled(delta, now, JUDGE_BOOTS).p;
     bool open[2] = { judge_boot_open(&t->old_boot, f[0].drawn, v[0]),
                      judge_boot_open(&t->boot, f[1].drawn, v[1]) };
@@ -54582,7 +54606,7 @@ static void loaddoc_compare_rule(struct doc_doc *d,
     if (!runs)
         txt_putf(&b, "A change of up to %g%% counts as none: runs of an "
                  "unchanged server are assumed to differ by as much. ",
-                 100 * STAT_ALIKE_SHARE);
+                 100 * RES_ALIKE_SHARE);
     if (runs)
         txt_putf(&b, "The figures are the means of %zu and %zu runs, the "
                  "intervals those of their difference (Welch).", t->old_nrun,
@@ -56391,9 +56415,9 @@ static const struct {
       "intervals come from how much a share differs from block to block.  If "
       "the program's phases are longer than the window resolves (dependence), "
       "they are lower bounds: compare several runs.  A profile without times "
-      "has the sampling error alone.  No interval of one run has in it how "
-      "much runs of an unchanged program differ: in a comparison of one run "
-      "with one, a change must be more than 5% to be significant" },
+      "has the sampling error alone.  Runs of an unchanged program differ by "
+      "more than their samples tell: where one run is compared with one, "
+      "neither counts as more than 800 independent samples" },
     { "Rate", "samples asked for, and delivered per second of CPU time.  "
       "Tick-driven: the timer fires at the kernel's ticks only, and work that "
       "is synchronised with them is miscounted, by about the share that "
