@@ -46767,7 +46767,8 @@ static void lf_js_group(struct js *j, const struct judge_report *t,
         lf_js_field(j, t, f, from);
 }
 
-/* Return the key of a label, "key=value", and its value. */
+/* Return the key of the label text, "key=value"; set *value to its value.  Both
+ * borrow text. */
 static struct slice lf_label(const char *text, struct slice *value)
 {
     size_t n = strcspn(text, "=");
@@ -46900,9 +46901,10 @@ static void lf_js_intervals(struct js *j, const struct res *r)
     js_close(j, ']');
 }
 
-/* Write the member blocks: a list for each, of its failed calls and, for each
- * coarse count of its successful ones that is not 0, the steps from the one
- * before and the count. */
+/* Write the member blocks: for each block of time a list of numbers, first its
+ * failed calls.  Then, for each latency bucket with successful calls, its
+ * distance from the bucket listed before it or, at first, bucket 0, and its
+ * number of calls. */
 static void lf_js_blocks(struct js *j, const struct res_intervals *t)
 {
     js_field_open(j, "blocks", '{');
@@ -47048,8 +47050,8 @@ enum { RES_P_FIGURES = sizeof res_profile_figures /
  * call, and all functions. */
 static const char *const lf_lists[2] = { "applications", "functions" };
 
-/* Write f with its CPU time per call, if it has enough samples for share, its
- * flat or cum one. */
+/* Write the function f with its CPU time per call and the interval of share,
+ * its flat or cum share; nothing if share has too few samples. */
 static void lf_js_function(struct js *j, const struct anl *a,
                            const struct anl_function *f,
                            const struct stat_share *share)
@@ -47118,9 +47120,9 @@ struct lf_change {                     /* a figure of two results */
     bool time;                          /* in ns */
     double v[2];                        /* older, now; NAN: not known; of
                                          * several runs the means */
-    const struct judge_profile *interval[2];    /* that have v's; or NULL */
+    const struct judge_profile *interval[2];    /* with v's interval */
     struct stat_change change;          /* NAN: not known */
-    bool runs;                          /* of the means of runs */
+    bool runs;                          /* change compares means of runs */
 };
 
 /* Figures that a comparison shows at most. */
@@ -47204,8 +47206,8 @@ static bool lf_method_change(const struct judge_report *t, size_t i,
     return true;
 }
 
-/* Write the member methods of a comparison: a mix's, if both results have the
- * same. */
+/* Write the member methods of a comparison: those of a mix; empty unless both
+ * results call the same methods. */
 static void lf_js_method_changes(struct js *j, const struct judge_report *t)
 {
     struct lf_method_change c;
@@ -47325,14 +47327,14 @@ struct lf_saved {                      /* results read, and merged */
     bool               reply_wrong;     /* see judge_report */
     struct judge_spread  run[RES_RUNS_MOST];      /* of --repeat */
     size_t             nrun;            /* 0: there was one run */
-    struct lf_span     span[RES_RUNS_MOST];     /* when each was measured that
-                                         * another was not merged into */
+    struct lf_span     span[RES_RUNS_MOST];     /* when each result was
+                                         * measured; merged ones share one */
     size_t             nspan;
     size_t             n;               /* results merged */
     struct judge_profile profile;         /* of the server, merged */
     bool               profiled;        /* profile is known */
-    bool               unprofiled;      /* dropped: it had the calls of one of
-                                         * several results only */
+    bool               unprofiled;      /* profile was dropped: it had the calls
+                                         * of some of the results only */
 };
 
 /* Release s; a zero s is fine. */
@@ -47374,7 +47376,7 @@ static double lf_read_num(const struct js_value *v, const char *name)
     return js_get_num(&m);
 }
 
-/* Iterate over v's member name, an array; over nothing if it is none. */
+/* Return an iterator over v's member name, empty if that is no array. */
 static struct js_members lf_list(const struct js_value *v, const char *name)
 {
     struct js_value list = js_member(v, name);
@@ -47844,8 +47846,8 @@ static bool lf_schedules_differ(const struct res_config *a,
 }
 
 /* Return how the runs of a and b differ, as the middle of "RUN is of another
- * call than RUN"; NULL: they can be compared or, with sum, be one run.  Sums
- * may be of different rates, but not of different lengths. */
+ * call than RUN"; NULL: they can be compared or, with sum, added up.  Runs that
+ * are added up may differ in rate, but not in duration. */
 static const char *lf_unlike(const struct res_config *a,
                              const struct res_config *b, bool sum)
 {
@@ -47866,7 +47868,7 @@ static const char *lf_compared_unlike(const struct res_config *old,
            ? unlike : "has another timeout than";
 }
 
-/* True if no run of a ran at the time of one of b. */
+/* True if no run of a overlaps in time with a run of b. */
 static bool lf_apart(const struct lf_saved *a, const struct lf_saved *b)
 {
     for (size_t i = 0; i < a->nspan; i++)
@@ -47901,9 +47903,9 @@ static void lf_labels_merge(struct lf_saved *to, const struct lf_saved *from)
     }
 }
 
-/* Merge from's profile into to's.  CPU per call is of all calls, and errors are
- * independent.  One that counts the calls of one load only is dropped if the
- * other result has none. */
+/* Merge from's profile into to's.  The CPU per call becomes the mean over all
+ * calls; the errors of the two are taken as independent.  A profile whose calls
+ * load counted, not the server, is dropped if the other result has none. */
 static void lf_profile_merge(struct lf_saved *to,
                              const struct lf_saved *from)
 {
@@ -48022,7 +48024,7 @@ static void lf_append(struct res *r, struct res *f)
     res_fini(f);
 }
 
-/* Make the run that s is the first of its runs, unless it has several. */
+/* Record s itself as its first run, unless its runs are recorded already. */
 static void lf_begin_runs(struct lf_saved *s)
 {
     if (!s->nrun)
@@ -48030,8 +48032,8 @@ static void lf_begin_runs(struct lf_saved *s)
             s->profiled ? s->profile.cpu_ns : (double)NAN);
 }
 
-/* Add from, of another time, to to: it is another run of the same, or has
- * several.  from's result is empty afterwards.  GP_ELIMIT: to would have more
+/* Add from, measured at another time, to to: as another run, or as its several
+ * runs.  from's result is empty afterwards.  GP_ELIMIT: to would have more
  * than RES_RUNS_MOST runs. */
 static int lf_saved_append(struct lf_saved *to, struct lf_saved *from)
 {
@@ -48068,8 +48070,8 @@ static int lf_saved_append(struct lf_saved *to, struct lf_saved *from)
  *
  * Invariant  every wait ends: by the call's timeout, the connect timeout, or
  *            the drain's end.
- * Does not   allocate for a call, but for templates that are longer than those
- *            before them in its slot, or decode a reply.
+ * Does not   allocate for a call, unless its templates need more memory than
+ *            its slot has from earlier calls; decode a reply, but for --check.
  */
 
 struct load_call {                      /* a slot: one call in flight */
@@ -48085,8 +48087,8 @@ struct load_call {                      /* a slot: one call in flight */
     int64_t             sent_ns;        /* last actual send */
     int64_t             heard_ns;       /* last message received, or sent_ns */
     bool                counted;        /* started while measuring */
-    bool                asked;          /* config's reply is to be its */
-    struct net_timer    pace;           /* sends its next message, ends it */
+    bool                asked;          /* its reply is kept in config's */
+    struct net_timer    pace;           /* sends its next message or ends it */
     /* of calls that vary or are checked; a plain one does not touch them */
     uint64_t            seq;            /* its number in the run, from 0 */
     const struct tpl_payload *fill;     /* borrowed: to fill in; or NULL */
@@ -48162,8 +48164,8 @@ struct load_worker {
     uint64_t            seq;            /* calls started */
     uint64_t            started[RES_METHODS_MOST];      /* of each method */
     bool                late;           /* the last call started late */
-    bool                asked;          /* a call keeps its reply, or did, or
-                                         * none is to */
+    bool                asked;          /* no further call is to keep its reply:
+                                         * one does or did, or none has to */
     uint64_t            rng;            /* state of load_random */
     struct res          sum;            /* the worker's result */
     uint64_t            in_flight;      /* live calls */
@@ -48472,8 +48474,9 @@ static void load_worker_use(struct load_worker *w)
     w->bytes_out = w->net.bytes_out - w->bytes_out;
 }
 
-/* Add how long n had data to send, and how long windows or the send buffer
- * blocked it: fields, in us, of linux/tcp.h's tcp_info that glibc's lacks. */
+/* Add to w's sums how long n had data to send, and how long windows or the send
+ * buffer blocked it.  The fields, in us, are read by their offset in
+ * linux/tcp.h's tcp_info: glibc's lacks them. */
 static void load_conn_tcp(struct load_worker *w, const struct load_conn *n)
 {
     enum { BUSY = 168, RWND = 176, SNDBUF = 184, BYTES = 192 };
@@ -48594,9 +48597,10 @@ static void load_client_give_up(struct load_client *c)
 
 /* ---- a worker: calls ---- */
 
-/* Return the method of call seq.  The calls of each round through the mix's
- * order have its proportions; the rounds start one later each, so that workers,
- * which have every nth call, do not have the calls of one method. */
+/* Return the method of call seq.  Each round through the mix's order has the
+ * mix's proportions.  Each round starts one place after the start of the round
+ * before: else a worker, which makes every nth call, could always get the same
+ * method. */
 static const struct res_method *load_method_of(const struct load_run *r,
                                                uint64_t seq)
 {
@@ -48604,8 +48608,8 @@ static const struct res_method *load_method_of(const struct load_run *r,
     return &r->config->method[i];
 }
 
-/* Give k its number in the run, and by it its method and messages.  Apart from
- * runs of one call, which pay nothing for it. */
+/* Set k's number in the run, and the method and messages that follow from it.
+ * Not inlined, so that runs whose calls are all alike pay nothing for it. */
 static __attribute__((noinline)) void load_call_vary(struct load_worker *w,
                                                      struct load_call *k)
 {
@@ -48745,8 +48749,8 @@ static void load_run_failed(void *arg)
     r->net.stop = true;
 }
 
-/* Make k's messages of their templates; false: it fails, and so does the run.
- * That is for memory only: see TPL's invariant. */
+/* Fill in the templates of k's messages; if that fails, fail the run and return
+ * false.  Only lack of memory can be the cause: see TPL's invariant. */
 static bool load_call_fill(struct load_worker *w, struct load_call *k,
                            struct tpl_call *c)
 {
@@ -49051,8 +49055,8 @@ static void load_on_first(struct client_conn *ch, struct client_call *u)
         hdr_add(&w->sum.first, w->net.now_ns - k->sent_ns);
 }
 
-/* Check k's reply, a whole message in u->keep unless it was too large.  Apart,
- * so that other calls save no registers for it. */
+/* Check k's reply, a whole message in u->keep unless it was too large.  Not
+ * inlined, so that calls without checks save no registers for it. */
 static __attribute__((noinline)) void load_check_reply(struct load_worker *w,
                                                        struct load_call *k)
 {
@@ -49136,8 +49140,8 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     load_client_next(c, ch);
 }
 
-/* End the life of the stream k: close the request, and the server ends the
- * call; or cancel what only the server sends, and count it as it is. */
+/* End the stream k after --stream-for.  If the client streams, close the
+ * request, so that the server ends the call; else cancel and count it. */
 static void load_call_end_life(struct load_worker *w, struct load_call *k)
 {
     struct client_conn *ch = k->rpc.conn;
@@ -49745,8 +49749,8 @@ static int load_path(const char *call, char *path, size_t size,
     return GP_OK;
 }
 
-/* Return the :authority of calls to the address text, parsed to addr, in to if
- * no option sets it; as in gRPC, the name to verify by TLS is one. */
+/* Return the :authority of calls to the address text, which was parsed to addr:
+ * that of --authority or, as in gRPC, --server-name; else write it into to. */
 static const char *load_authority(const struct res_config *k, const char *text,
                                   const struct net_addr *addr,
                                   char to[NET_AUTHORITY_BYTES])
@@ -49755,7 +49759,7 @@ static const char *load_authority(const struct res_config *k, const char *text,
          : net_authority(text, addr, to);
 }
 
-/* Make q the headers of calls of method at the address text, t's. */
+/* Fill q with the headers of calls of method to t, whose address is text. */
 static int load_request_init(struct client_request *q,
                              const struct res_method *method,
                              const struct load_target *t, const char *text,
@@ -49908,7 +49912,7 @@ static void load_watch_read(struct load_watch *w)
     }
 }
 
-/* Watch the CPUs while r measures; over: the run is. */
+/* Watch the CPUs while r measures; over: the run has ended. */
 static void load_watch_tick(struct load_run *r, int64_t now_ns, bool over)
 {
     struct load_watch *w = &r->watch;
@@ -50571,8 +50575,8 @@ static const char *doc_class(const struct doc_column *c)
          : c->width > 12 ? " class=\"w\"" : "";
 }
 
-/* The columns that a table lacks on a narrow terminal, the first of them first;
- * each leaves room for the name at the end of a row. */
+/* The columns that a table leaves out on a narrow terminal, in this order, for
+ * as long as the name at the end of a row lacks room. */
 static const char *const doc_less[] = {
     "samples", "base samples", "now samples", "for app", "from", "time",
     "value", "total/call", "total time", "total value", "self/call",
@@ -50828,8 +50832,8 @@ static bool doc_is_time(const struct anl *a)
     return !isnan(view_unit_ns(a->pp->type[a->view.type].unit));
 }
 
-/* Return a column of total or, if self, of self values; columns titled only so
- * have shares. */
+/* Return a column of total or, if self, of self values.  A column titled just
+ * "total" or "self" has shares. */
 static struct doc_column doc_values(const struct anl *a,
                                     const struct doc_config *c, bool self)
 {
@@ -55514,7 +55518,7 @@ static void say_buf(const struct buf *b)
 }
 
 /* Return the columns of the terminal fd, as COLUMNS or the terminal says, or
- * otherwise if it is none. */
+ * otherwise if fd is no terminal. */
 static size_t say_columns(int fd, size_t otherwise)
 {
     const char *text = getenv("COLUMNS");
@@ -55744,13 +55748,13 @@ enum opt_kind {
 
 /* The rule of --assert of all commands: how a figure is held to its bound. */
 #define OPT_ASSERT_RULE \
-    "An assertion holds if all of its figure's 95% interval keeps the bound, " \
-    "is violated if all of it breaks the bound, and else is not resolved: " \
-    "then the report says how much more data would decide, and the exit " \
-    "status is 0, or 4 with --strict.  A bound of the timer's error widens " \
-    "the interval of a share at both ends; that of a difference by how much " \
-    "the bounds of the two sides differ, as the same timer errs in both, or " \
-    "by their sum if the timers are not the same"
+    "An assertion holds if the whole 95% interval of its figure keeps the " \
+    "bound, is violated if the whole interval breaks it, and is not resolved " \
+    "otherwise: then the report says how much more data would decide, and " \
+    "the exit status is 0, or 4 with --strict.  If the error of the timer " \
+    "has a known limit, it widens the interval of a share at both ends.  " \
+    "The interval of a difference is widened by the difference of the two " \
+    "sides' limits if both used the same timer, and by their sum otherwise"
 
 struct opt_list {
     const char *text[OPT_LIST_MOST];    /* borrowed from argv */
@@ -55902,7 +55906,7 @@ static const struct {
       "-kcachegrind", "-f svg -o flame.svg for a flame graph; for a call "
       "graph: go tool pprof -svg FILE" },
     { "r", "-list list -weblist weblist -disasm disasm",
-      "--by line; with the source it is go tool pprof -list REGEX FILE" },
+      "--by line; to see the source: go tool pprof -list REGEX FILE" },
     { "r", "-lines lines -functions functions -files files filefunctions "
       "-addresses addresses", "--by line, function, file or address" },
     { "r", "nodecount percent-limit", "--top 20, the number of rows" },
@@ -56549,7 +56553,7 @@ static const struct opt serve_options[] = {
     OPT_GROUP("Server"),
     { 'l', "listen", "ADDR", "(127.0.0.1:50051)", "listen on HOST:PORT, "
       "[IPv6]:PORT, unix:/PATH, unix-abstract:NAME, or a port number alone, "
-      "which is of 127.0.0.1; repeatable; port 0: any free port",
+      "on 127.0.0.1; repeatable; port 0: any free port",
       OPT_LIST, SERVE_AT(listen), 0, 0 },
     { 'w', "work", "N", "50000", "CPU work of each SayHello: iterations of "
       "sum += i * i", OPT_UINT, SERVE_AT(work), 0, 1000000000000 },
@@ -56558,7 +56562,7 @@ static const struct opt serve_options[] = {
     { 0, "interop", NULL, NULL, "also serve grpc.testing.TestService",
       OPT_FLAG, SERVE_AT(interop), 0, 0 },
     OPT_GROUP("TLS"),
-    { 0, "tls-cert", "FILE", "(without TLS)", "serve by TLS, with the "
+    { 0, "tls-cert", "FILE", "(without TLS)", "use TLS, with the "
       "certificate and its chain in FILE (PEM)",
       OPT_TEXT, SERVE_AT(tls_cert), 0, 0 },
     { 0, "tls-key", "FILE", "(in --tls-cert)", "private key of the certificate "
@@ -57217,8 +57221,9 @@ static void tgt_tell_recorder(void)
     }
 }
 
-/* Cut the stack of s at an address where no code can be: REC has numbers of its
- * own there.  A leaf there becomes an address that nothing is mapped at. */
+/* Cut the stack of s at the first address below TGT_LEAST_PC: no code is there,
+ * and REC uses such numbers for itself.  A leaf below it becomes TGT_LEAST_PC,
+ * where nothing is mapped. */
 static void tgt_cut(struct ring_slot *s)
 {
     for (unsigned k = 0; k < s->depth; k++)
@@ -59410,9 +59415,9 @@ static const char *run_obstacle(const char *file)
  * prefix  runcmd_
  * runs    main thread
  *
- * All signals are blocked, whatever they were, and taken by sigtimedwait: each
- * is passed on to the program, but not one of the terminal, which sends it to
- * both.  The program starts with the mask and the dispositions that run had.
+ * All signals are blocked, and taken by sigtimedwait.  Each is passed on to the
+ * program, except those of the terminal, which sends them to both processes.
+ * The program starts with the signal mask and dispositions that run was given.
  *
  * Does not   end before the program does, unless it is killed.
  */
@@ -59445,7 +59450,7 @@ static const struct opt runcmd_options[] = {
     { 0, "profile", "DUR", "(until the program ends)", "sample for DUR from "
       "the start, then write the files; the program goes on",
       OPT_DURATION, RUNCMD_AT(profile_ns), 10000000, 24 * OPT_HOUR_NS },
-    { 0, "hz", "N", "(that of the kernel's tick)", "samples per second of CPU "
+    { 0, "hz", "N", "(the kernel's tick rate)", "samples per second of CPU "
       "time of each thread", OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
     { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample; "
       "timers of threads cost least, perf delivers rates above the kernel's "
@@ -59639,8 +59644,8 @@ static int runcmd_debug(struct runcmd_args *c, struct gp_why *why)
 }
 
 /* Pass the signal on to the program, unless that has it already: the terminal
- * sent it to both, or the program did, to its process group.  A signal of this
- * process is its own, as SIGPIPE where nobody reads its messages. */
+ * sent it to both, or the program did, to its process group.  A signal that
+ * this process caused is not passed on, such as SIGPIPE on its messages. */
 static void runcmd_forward(const struct runcmd_args *c, const siginfo_t *info)
 {
     if (info->si_code == SI_KERNEL ||
@@ -59723,7 +59728,7 @@ static void runcmd_say_unseen(void)
     mem_fini(&b);
 }
 
-/* Wait for the child, and return its exit status, or end as it did.  If a file
+/* Wait for the child; return its exit status, or die of its signal.  If a file
  * could not be written, success becomes failure. */
 static int runcmd_status(const struct runcmd_args *c)
 {
@@ -59983,7 +59988,7 @@ struct msg {
     struct arena text;                  /* of mix; keys of headers */
 };
 
-/* Print why, what is wrong with what option gives, unless it names another. */
+/* Print the error why after the name of option, unless why begins with one. */
 static void msg_say(const char *option, const struct gp_why *why)
 {
     bool named = txt_starts(txt_slice(why->text), "--");
@@ -60048,8 +60053,8 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
             return opt_misuse(cmd, "--metadata '{...': takes no JSON. Write "
                               "each header as -H 'key: value'");
         if (!colon)
-            return opt_misuse(cmd, "--metadata takes 'key: value'; one of %zu "
-                              "has no colon (no. %zu)", c->metadata.n, i + 1);
+            return opt_misuse(cmd, "--metadata takes 'key: value'; number %zu "
+                              "of %zu has no colon", i + 1, c->metadata.n);
         struct slice value = txt_slice(colon + 1 + strspn(colon + 1, " "));
         while (value.n && value.p[value.n - 1] == ' ')
             value.n--;                  /* [H2] 8.2.1 allows none */
@@ -60493,8 +60498,9 @@ static int msg_read_mix(struct msg *c)
     return status;
 }
 
-/* Return the kind of calls of m.  Those without descriptors may stream: where
- * streams have a life, only cancelling surely ends one. */
+/* Return the kind of m's calls.  Without descriptors it is guessed: with
+ * several --messages a bidirectional stream; with --stream-for alone a server's
+ * stream, as load cancels that at its end, which surely ends it. */
 static enum gp_kind msg_kind(const struct msg *c, const struct msg_method *m)
 {
     const struct dsc_method *d = &m->method;
@@ -60711,9 +60717,9 @@ static const struct opt loadcmd_options[] = {
       "METHOD, if no other method ends so", OPT_LIST, LOADCMD_AT(msg.call), 0,
       0 },
     { 0, "data", "JSON", "({\"name\":\"world\"} for SayHello, else {})",
-      "request message, or @FILE, or @- for standard input; an array, or JSON "
-      "lines: its elements in turn, or the messages of a stream; may have "
-      "templates",
+      "request message, or @FILE, or @- for standard input; an array or JSON "
+      "lines have the messages of successive calls, or those of a stream; may "
+      "have templates",
       OPT_LIST, LOADCMD_AT(msg.data), 0, 0 },
     { 0, "mix", "FILE", NULL, "call several methods, instead of --call: each "
       "line of FILE is WEIGHT METHOD JSON, or @FILE in place of JSON; # begins "
@@ -60851,10 +60857,11 @@ static const struct opt loadcmd_options[] = {
     { 0, "label", "K=V", NULL, "keep a label in the result; repeatable",
       OPT_LIST, LOADCMD_AT(label), 0, 0 },
     { 0, "compare", "OLD.json", NULL, "print the differences to an older "
-      "result; repeatable: each is a run, as those of --repeat.  Of one run a "
-      "side, a change of up to 5% counts as none: runs of an unchanged server "
-      "are assumed to differ by as much; two runs a side or more show by how "
-      "much they do", OPT_LIST, LOADCMD_AT(compare), 0, 0 },
+      "result; repeatable: each is a run, as those of --repeat. With one "
+      "run on each side, a change of up to 5% counts as none: runs of an "
+      "unchanged server are assumed to differ by that much. Two runs or more "
+      "on each side show how much they do differ",
+      OPT_LIST, LOADCMD_AT(compare), 0, 0 },
     OPT_GROUP("For CI"),
     { 0, "assert", "EXPR", NULL, "exit 4 if it is violated: p99<5ms, "
       "rps>1000, errors<1%, cpu_per_call<8us; with --compare also "
@@ -61329,9 +61336,9 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
     return e ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Add one, the result in the file at path, to all, whose first is that in the
- * file first: as a run with run, else to their sum, with a note unless quiet.
- * Return the exit status. */
+/* Add the result one, read from path, to all, whose first result was read from
+ * first: as another run if run is set, else to the sum, with a note unless
+ * quiet.  Return the exit status. */
 static int loadcmd_result_add(struct lf_saved *all, struct lf_saved *one,
                               const char *path, const char *first, bool run,
                               bool quiet)
@@ -61453,8 +61460,8 @@ static void loadcmd_say_summary(const struct judge_report *t)
     mem_fini(&b);
 }
 
-/* Print a note if all calls of r failed as those of a method do that the server
- * does not have, or with another request. */
+/* Print a note if all calls of r, to the default method, failed as if the
+ * server lacked that method or it took another request. */
 static void loadcmd_note_call(const struct res_config *k, const struct res *r)
 {
     uint64_t unlike = r->status[GP_STATUS_UNIMPLEMENTED] +
