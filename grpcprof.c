@@ -12,7 +12,7 @@
  *  1  LIMITS   tunables and hard limits, each with its reason
  *  2  RING     the queue of samples, also in memory shared with a target
  *  3  UNW      stack unwinder, by .eh_frame and frame pointers
- *  4  EXEC     exec and the like, in front of libc's: samplers let go before
+ *  4  EXEC     wrappers of libc's exec functions: sampling stops before exec
  *  5  AGT      what `grpcprof run` preloads into a program
  *  6  MEM      buffers, arenas, lists, pools, hash indexes; all allocation
  *  7  NUM      saturating arithmetic, big-endian numbers
@@ -244,33 +244,35 @@
 
 /* ---- RING, SMP, REC, BUILD ---- */
 enum {
-    /* Frames of a sample; ours have fewer than 30.  A deeper stack is truncated
-     * at the root and counted.  backtrace() adds RING_OWN of the handler. */
+    /* Most frames of a sample; stacks of grpcprof itself have fewer than 30.  A
+     * deeper stack is truncated at the root and counted.  backtrace() stores up
+     * to RING_OWN frames of the signal handler before them. */
     RING_DEPTH = 128,
     RING_OWN = 6,
 
-    /* Tries to claim a slot; each that fails was another thread's success. */
+    /* Attempts to claim a slot; after the last one the sample is lost. */
     RING_TRIES = 10000,
 };
 
 /* ---- UNW ---- */
 enum {
-    /* Of a table: bytes of an entry (the longest seen has some 10,000), of an
-     * expression, values on its stack, and rows remembered at a time (gcc's
-     * functions have two).  A frame whose row needs more ends the stack. */
+    /* Limits of an unwind table: bytes of an entry (the longest seen has some
+     * 10,000) and of an expression, values on the expression's stack, and rows
+     * that DW_CFA_remember_state saves (gcc's functions have two). */
     UNW_ENTRY_BYTES = 1 << 18,
     UNW_EXPR_BYTES  = 256,
     UNW_WORDS       = 16,
     UNW_ROWS        = 8,
 
-    /* Steps of a walk that may lead to a lower address: to another stack. */
+    /* Steps of a walk that may lead to a lower address, on another stack. */
     UNW_MOST_JUMPS = 4,
 
-    /* Pages remembered as readable: a walk reads few of the stack. */
+    /* Pages that a walk remembers as readable: most stacks span only a few. */
     UNW_PAGES = 16,
 
-    /* Without a table: the largest frame, the code that JIT compilers place
-     * together, and the code before pc that may belong to its function. */
+    /* For code without a table: the largest frame, the largest distance between
+     * functions of one JIT compiler, and the bytes before pc that are searched
+     * for the start of its function. */
     UNW_FRAME_BYTES  = 1 << 20,
     UNW_ARENA_BYTES  = 256 << 20,
     UNW_LOOKED_BYTES = 256,
@@ -288,28 +290,30 @@ enum { UNW_ADDRESS_BITS = 56 };         /* with five levels of page tables */
 
 /* ---- AGT, RUN ---- */
 enum {
-    /* Processes of a program that live at a time; further ones are not sampled,
-     * and counted. */
+    /* Processes of a program at one time; further ones are counted but not
+     * sampled. */
     AGT_MOST_PROCESSES = 1024,
 
-    /* Slots of the ring, of 5 KB each: 100 ms of samples at the highest rate
-     * on 8 CPUs.  When full, samples are lost, counted. */
+    /* Slots of the ring, about 1 KB each: 100 ms of samples at the highest rate
+     * on 8 CPUs.  While the ring is full, samples are lost and counted. */
     AGT_MOST_SLOTS = 8192,
 
-    /* Bytes of a path of ours; of a program's own LD_PRELOAD; variables of an
-     * environment.  One that has more is passed on as it is. */
+    /* Bytes of a path of the agent's or of the shared memory; bytes of a
+     * program's own LD_PRELOAD; variables of an environment.  A larger
+     * environment is passed on unchanged. */
     AGT_PATH_BYTES = 128,
     AGT_PRELOAD_BYTES = 1024,
     AGT_MOST_VARIABLES = 512,
 
-    /* Time that a new program waits for its counter; then it goes on. */
+    /* Time that a new program waits until run has armed its counters; then it
+     * starts without them. */
     AGT_WAIT_MS = 400,
 
-    /* Threads that are being made at a time; further ones have no timer. */
+    /* Threads being created at one time; further ones get no timer. */
     AGT_MOST_STARTS = 256,
 
-    /* Threads of a process in the handler at a time; samples of further ones
-     * are lost, counted. */
+    /* Threads of a process in the signal handler at one time; samples of
+     * further ones are lost and counted. */
     AGT_MOST_WORK = 64,
 };
 
@@ -321,11 +325,11 @@ enum {
     TGT_MOST_ROWS = 4096,
 };
 
-/* Least time between two looks at what a process has mapped, when a sample has
- * code that is in no mapping. */
+/* Least time between two readings of a process's mappings, which are read again
+ * when a sample's code is in none of them. */
 #define TGT_MAPS_NS INT64_C(50000000)
 
-/* Least address of code, of which REC's pseudo-frames are below. */
+/* Least address of code; REC's pseudo-frames are smaller numbers. */
 #define TGT_LEAST_PC UINT64_C(4096)
 
 /* Most that the kernel's figure for another process lags behind that process's
@@ -334,21 +338,22 @@ enum {
 
 /* ---- RUN, RUNCMD ---- */
 enum {
-    /* Of the measurement of a sample's cost, which takes 5 ms: pairs with and
-     * without samples, and the CPU time of one of the two. */
+    /* The cost of a sample is measured in 5 ms: pairs of runs with and without
+     * samples, and the CPU time of one run. */
     RUN_ROUNDS  = 7,
     RUN_SPIN_NS = 250000,
 
     /* The ring holds RUN_RING_MS of samples at the highest rate on each CPU,
-     * from RUN_LEAST_SLOTS to AGT_MOST_SLOTS.  When full, samples are lost,
-     * counted.  A large one stays in no cache and takes 1 ms to make. */
+     * from RUN_LEAST_SLOTS to AGT_MOST_SLOTS.  While it is full, samples are
+     * lost and counted.  A large ring fits in no CPU cache, and takes 1 ms to
+     * create. */
     RUN_RING_MS = 100,
     RUN_LEAST_SLOTS = 512,
 
     RUN_LOOK_MS = 20,           /* between looks for processes that ended */
 
-    /* Time after which a slot that was claimed is skipped: the thread was
-     * killed in its handler, which takes 10 us. */
+    /* Time after which a claimed but unpublished slot is skipped: its thread
+     * was killed in the signal handler, which takes 10 us. */
     RUN_BUSY_MS = 500,
 
     /* Threads of a process that are given a counter of their own. */
@@ -361,14 +366,14 @@ enum {
     RUN_ATTACH_HZ = 99,         /* of attach, whose samples copy stacks */
 };
 
-/* Time for clients of the endpoint to fetch what was recorded, once the program
- * has ended; without open windows none is spent. */
+/* Time for clients of the debug endpoint to fetch their profiles after the
+ * program has ended; without open windows run does not wait. */
 #define RUN_LINGER_NS INT64_C(5000000000)
 
-/* Time between two looks of attach whether its process has ended. */
+/* Time between two checks of attach whether its process has ended. */
 #define RUN_GONE_NS INT64_C(200000000)
 
-/* Part of its CPU time that sampling a program may take by default. */
+/* Largest share of a program's CPU time that sampling may take by default. */
 #define RUN_MOST_COST 0.03
 
 /* ---- MEM ---- */
@@ -395,7 +400,7 @@ enum {
 
 /* ---- TXT ---- */
 enum {
-    /* Bytes at a name's end that shortening it looks at: time. */
+    /* Last bytes of a name that shortening reads: a limit on its time. */
     TXT_NAME_BYTES = 4096,
 
     TXT_WORD_COLUMNS = 64,      /* longest word in brackets: [unknown] */
@@ -421,9 +426,9 @@ enum {
 
     RE_LAST_CASED  = 0x1e944,   /* no character after it has another case */
 
-    /* Steps, about 10 ns each, that matching may take before it gives up: this
-     * many, and so many for each byte of text.  A remembered step costs
-     * none. */
+    /* Steps, about 10 ns each, after which matching gives up: RE_MOST_STEPS and
+     * RE_STEPS_A_BYTE for each byte of text.  A step whose result is cached
+     * does not count. */
     RE_MOST_STEPS   = 40000000,
     RE_STEPS_A_BYTE = 16,
 
@@ -464,9 +469,9 @@ enum {
      * inlined calls each.  If it is longer, the file's lines are unknown. */
     ELF_ANSWER_BYTES = 64 << 20,
 
-    /* Bytes of /proc/PID/maps, where more are an error: some 600,000 mappings,
-     * and Linux permits 65,530 unless told otherwise.  Executable mappings
-     * kept, with those that are gone; further ones have no names. */
+    /* Bytes of /proc/PID/maps; more are an error.  They hold some 600,000
+     * mappings; Linux permits 65,530 by default.  Executable mappings kept,
+     * including those unmapped since; code in further ones has no names. */
     ELF_MAPS_BYTES = 64 << 20,
     ELF_MOST_MAPS  = 64 << 10,
 
@@ -494,7 +499,7 @@ enum {
     SMP_MOST_HZ = 10000,
 
     /* The ring holds SMP_RING_MS of samples at the highest rate on every CPU,
-     * at most SMP_MOST_SLOTS (36 MB).  When full, samples are lost, counted. */
+     * at most SMP_MOST_SLOTS (36 MB).  A full ring loses and counts samples. */
     SMP_RING_MS = 100,
     SMP_MOST_SLOTS = 32768,
 
@@ -534,12 +539,11 @@ enum {
     IMPORT_PROBED_LINES = 20,
     IMPORT_PROBED_BYTES = 4096,
 
-
     IMPORT_STEP_BYTES = 256 << 10,      /* of text read at a time */
 
-    /* Numbers of folded stacks are weights of samples, not samples, if all are
-     * multiples of the first, or if they are more than the second in all: a day
-     * of 1,000 cores at 1 Hz has 86 million. */
+    /* Numbers of folded stacks are weights, not counts of samples, if their
+     * greatest common divisor is at least the first limit, or their sum at
+     * least the second: a day of 1,000 cores at 1 Hz has 86 million samples. */
     IMPORT_LEAST_WEIGHT = 100000,
     IMPORT_MOST_SAMPLES = 100000000,
 
@@ -564,7 +568,7 @@ enum {
     LEGACY_MOST_DEPTH     = 4096,
     LEGACY_MOST_PERIOD_US = 1000000000,
 
-    /* Addresses times mappings, searched in some seconds; more are an error. */
+    /* Addresses times mappings, a search of some seconds; more are an error. */
     LEGACY_MOST_PLACED = 1000000000,
 };
 
@@ -578,8 +582,8 @@ enum {
      * fifth of the highest rate or less every REC_SLICE_MS, to use less CPU. */
     REC_DRAIN_MS = 20,
 
-    /* Periods between two samples of a thread that are one too many: 16 in a
-     * row are missed by chance once in 10 million samples (e^-16). */
+    /* Periods between two samples of a thread past which some are missing: 16
+     * without one occur by chance once in 10 million samples (e^-16). */
     REC_GAP_PERIODS = 16,
 
     REC_LAG_TICKS = 2,          /* see rec_lag_ns */
@@ -868,7 +872,7 @@ enum {
     /* Bytes that a session asks the kernel for at once: two records. */
     TLS_READ_BYTES = 32768,
 
-    /* Names of a certificate that a message or result has. */
+    /* Names of a certificate that a message or result lists. */
     TLS_NAMES = 5,
 
     /* Bytes of a file that is not in PEM format, to tell its format. */
@@ -1164,7 +1168,7 @@ enum {
 #define WEB_WINDOW_NS INT64_C(600000000000)
 
 /* ---- REFLECT ---- */
-/* Questions to a server, and the time for one and for all. */
+/* Requests to a server's reflection service; time for one and for all. */
 enum { REFLECT_ASKED = 2000 };
 #define REFLECT_ASK_NS INT64_C(5000000000)
 #define REFLECT_ALL_NS INT64_C(60000000000)
@@ -1280,12 +1284,12 @@ enum {
 /* A block of time is at least this long, and shorter than twice it at first. */
 #define RES_BLOCK_NS INT64_C(5000000)
 
-/* A percentile is bounded from above by so many events beyond it: with fewer
- * none of them is seen in more than 2.5% of runs, exp(-3.69). */
+/* Expected events beyond a percentile for which a run bounds it from above:
+ * with fewer, more than 2.5% of runs, exp(-3.69), see none of them. */
 #define JUDGE_EVENTS 3.69
 
-/* Two runs of an unchanged server differ by so much, which no interval of one
- * run has in it: a change from one run to one is tested for more. */
+/* Two runs of an unchanged server differ by up to this share, which the
+ * interval of a single run cannot show: two single runs are tested for more. */
 #define RES_ALIKE_SHARE 0.05
 
 #define RES_RATE_MOST 1e7       /* calls per second; no machine sends more */
@@ -1421,7 +1425,7 @@ enum {
 };
 
 /* ---- DOC, LOADDOC, RUNCMD ---- */
-#define DOC_UNSAMPLED 0.05      /* share of CPU time without samples: said */
+#define DOC_UNSAMPLED 0.05      /* least share without samples to report */
 
 /* ---- DOC ---- */
 enum {
@@ -1488,7 +1492,7 @@ enum {
 #define LOADDOC_MANY_TIMES 20
 
 /* ---- SAY ---- */
-enum { SAY_COLUMNS = 80 };      /* of a terminal that does not know its width */
+enum { SAY_COLUMNS = 80 };      /* if the width of the terminal is unknown */
 
 /* ---- OPT ---- */
 enum { OPT_LIST_MOST = 64 };    /* values of one option or arguments, at most */
@@ -1590,8 +1594,9 @@ static __attribute__((unused)) void ring_init(struct ring *r, void *memory,
         atomic_init(&r->shared->slot[i].turn, i);
 }
 
-/* Claim the next free slot, of *ticket; NULL if full, which counts as lost.  So
- * does a head that stays behind its slot's turn: somebody overwrote one. */
+/* Claim the next free slot and set *ticket to its ticket.  If the ring is full,
+ * or a program overwrote it so that head stays behind its slot's turn, count a
+ * lost sample and return NULL. */
 static struct ring_slot *ring_claim_sig(const struct ring *r, uint64_t *ticket)
 {
     struct ring_shared *g = r->shared;
@@ -1614,7 +1619,7 @@ static struct ring_slot *ring_claim_sig(const struct ring *r, uint64_t *ticket)
     return NULL;
 }
 
-/* Give slot s of ticket to the reader, unless that has skipped it. */
+/* Give slot s of ticket to the reader, unless the reader has skipped it. */
 static void ring_publish_sig(struct ring_slot *s, uint64_t ticket)
 {
     atomic_compare_exchange_strong(&s->turn, &ticket, ticket + 1);
@@ -1677,7 +1682,7 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
  *         that are not ours too
  *
  * The memory is either that of this process, read in a signal handler, or what
- * the functions of a struct unw_memory read: a stack that was copied.  Tables,
+ * the functions of a struct unw_memory read, such as a copied stack.  Tables,
  * stack and code are hostile: each length is compared with the bytes left, each
  * word of the stack is read only if its page is readable, and loops have a
  * limit.
@@ -1699,11 +1704,11 @@ static __attribute__((unused)) void ring_skip(struct ring *r)
  *            .debug_frame; follow inlined calls, which ELF does.
  */
 
-/* Of functions that only the agent calls, or attach: in a build without it they
- * are unused. */
+/* For functions that only the agent or attach calls: builds without that caller
+ * do not use them. */
 #define UNW_UNUSED __attribute__((unused))
 
-/* Of functions that read any memory, even what a sanitizer keeps for itself. */
+/* For functions that may read any memory, even a sanitizer's own. */
 #define UNW_RAW __attribute__((no_sanitize("address", "thread")))
 
 /* DWARF's numbers of registers, and a number for the pc; those that a called
@@ -1729,15 +1734,15 @@ enum {
 enum unw_end {                          /* why a walk ended */
     UNW_ROOT = 1,                       /* at main's or a thread's start */
     UNW_FULL,                           /* more frames than asked for */
-    UNW_NO_TABLE,                       /* and no frame pointer */
-    UNW_UNREADABLE,                     /* the stack, there */
+    UNW_NO_TABLE,                       /* and no usable frame pointer */
+    UNW_UNREADABLE,                     /* the stack cannot be read */
     UNW_STUCK,                          /* the stack leads back to itself */
-    UNW_UNSUPPORTED,                    /* or damaged: the table's row */
+    UNW_UNSUPPORTED,                    /* table's row, or it is damaged */
 };
 
 struct unw_regs {
     uint64_t r[UNW_REGS];
-    uint64_t known;                     /* bit i: r[i] is */
+    uint64_t known;                     /* bit i: r[i] is known */
 };
 
 struct unw_entry {                      /* of an index of .eh_frame */
@@ -1746,8 +1751,9 @@ struct unw_entry {                      /* of an index of .eh_frame */
 };
 
 struct unw_table {                      /* of the code at a pc; borrowed */
-    const uint8_t *hdr;                 /* .eh_frame_hdr, or NULL: then */
-    const uint8_t *eh_frame;            /* .eh_frame and */
+    const uint8_t *hdr;                 /* .eh_frame_hdr; if NULL, the next
+                                         * three are set instead */
+    const uint8_t *eh_frame;            /* .eh_frame */
     const struct unw_entry *index;      /* what unw_index made of it */
     uint32_t entries;                   /* of index */
     const uint8_t *lo, *hi;             /* readable bytes, with both in them */
@@ -1759,8 +1765,9 @@ struct unw_self {
     uint64_t page[UNW_PAGES];           /* number of the page; 0: none */
 };
 
-/* The target's memory: that of this process if self is set, which calls no
- * pointer and is for signal handlers; else what the functions return. */
+/* The target's memory.  If self is set, it is this process's own, and no
+ * function here is called: signal handlers need that.  Otherwise the functions
+ * read it. */
 struct unw_memory {
     struct unw_self *self;              /* borrowed, or NULL */
     /* Read the 8 bytes at address into *value; false if it cannot. */
@@ -2058,7 +2065,7 @@ static void unw_skip_sig(struct unw_cursor *c, uint64_t n)
 }
 
 /* Take an address of the target in the given encoding, of a table with bias.
- * What is relative to a base other than itself makes c bad. */
+ * An address relative to a base other than its own place makes c bad. */
 static uint64_t unw_address_sig(struct unw_cursor *c, uint8_t encoding,
                                 uint64_t bias)
 {
@@ -2375,8 +2382,8 @@ static bool unw_push_sig(const struct unw *u, struct unw_cursor *c,
     }
 }
 
-/* Obey operation op on the stack, whose top is *top of n values, if it needs at
- * most that one and leaves as many.  False if it is another. */
+/* Apply operation op to *top, the top of the stack, if op replaces one value by
+ * one.  False if it is another. */
 static bool unw_unary_sig(const struct unw_memory *m, struct unw_cursor *c,
                           unsigned op, uint64_t *top)
 {
@@ -2483,8 +2490,8 @@ static bool unw_fde_sig(struct unw *u, const uint8_t *p, struct unw_cursor *c,
     return !c->bad;
 }
 
-/* Return the FDE for pc of u's table, or NULL.  A .eh_frame_hdr without a
- * sorted table, or with another than linkers write, has none. */
+/* Return the FDE for pc of u's table, or NULL.  A .eh_frame_hdr gives none if
+ * it has no sorted table, or one in an encoding that linkers do not write. */
 static const uint8_t *unw_pick_sig(const struct unw *u, uint64_t pc)
 {
     const struct unw_table *t = &u->table;
@@ -2884,7 +2891,7 @@ static enum unw_end unw_by_pointer_sig(struct unw *u,
     unw_know_sig(u, UNW_FP, next);
     unw_know_sig(u, UNW_PC, to);
     unw_know_sig(u, UNW_SP, fp + 16);
-#if defined __aarch64__                 /* not the caller's, but a bound */
+#if defined __aarch64__                 /* only a lower bound of sp */
     u->regs.known &= ~(UINT64_C(1) << UNW_SP);
 #endif
     return 0;
@@ -2982,8 +2989,8 @@ static void unw_regs_of_perf(struct unw_regs *r, const uint64_t *values)
 }
 
 /* ================================== 4 EXEC ===================================
- * for     the functions of the exec family, in front of libc's: a sampler must
- *         let go of its process before another program runs in it
+ * for     wrappers of libc's exec functions: a sampler must stop sampling its
+ *         process before another program runs in it
  * uses    nothing
  * owns    the global names execve, execv, execvp, execvpe, execl, execlp,
  *         execle, fexecve and execveat
@@ -3234,8 +3241,8 @@ EXEC_REPLACE(execle);
  *                        is not sampled from then on: one of ours could end it
  *   sigprocmask, sigwait our signal is left out of the set
  *   exec* (EXEC), spawn  our signal is held until the new program's agent is
- *                        ready; the environment has our two variables, or has
- *                        them no more when run has ended
+ *                        ready; the environment has our two variables, unless
+ *                        the new program cannot reach run
  *   pthread_create       a thread arms its timer, if there are timers
  *   fork                 the child registers; timers are held meanwhile
  *
@@ -3279,7 +3286,7 @@ struct agt_shared {
     struct agt_process process[AGT_MOST_PROCESSES]; /* agents, see agt_state */
 };
 
-/* Differs from that of a build with another layout. */
+/* Differs between builds that lay out the memory in other sizes. */
 #define AGT_MAGIC (UINT64_C(0x6772707072660000) + sizeof(struct agt_shared) + \
                    sizeof(struct ring_slot))
 
@@ -3312,8 +3319,8 @@ static void agt_view(struct ring *r, struct agt_shared *g, uint64_t count)
 #ifdef GRPCPROF_AGENT
 #ifndef GRPCPROF_ONLY_UNW               /* set by the unwinder's tests */
 
-/* AGT_PREPARED: it gave up new privileges, as it must before a filter;
- * AGT_FILTERED: it has a filter, which programs that it starts inherit. */
+/* AGT_PREPARED: the program set no_new_privs, as it must before it installs a
+ * seccomp filter.  AGT_FILTERED: it has one, which its children inherit. */
 enum agt_sandbox { AGT_OPEN, AGT_PREPARED, AGT_FILTERED };
 
 static struct {
@@ -3327,8 +3334,8 @@ static struct {
     char run[AGT_PATH_BYTES];           /* path of the shared memory */
 } agt;
 
-/* Of a thread, such that no access allocates.  It stands before all names that
- * it is for: after the last one it would be for that alone. */
+/* Declares thread-local variables whose access never allocates.  It stands
+ * before a list of names: after a name it would apply to that one alone. */
 #define AGT_THREAD_LOCAL                                            \
     _Thread_local __attribute__((tls_model("initial-exec")))
 
@@ -3384,8 +3391,8 @@ static uint32_t agt_switches_sig(void)
     return (uint32_t)(use.ru_nvcsw + use.ru_nivcsw);
 }
 
-/* What a handler needs beside its slot.  There are few, and the first one is
- * nearly always free: a slot's own would be a page fault for each sample. */
+/* What a handler needs beside its slot.  There are few rows, and the first is
+ * nearly always free: one in each slot would cost a page fault per sample. */
 struct agt_work {
     atomic_bool     used;
     struct unw      walk;
@@ -3486,8 +3493,8 @@ static void agt_pass_sig(int signo, siginfo_t *info, void *context)
         a.sa_handler(signo);
 }
 
-/* Where siginfo has the flags of a SIGTRAP of perf, and that of one that was
- * blocked when it was due: its registers are of a later time. */
+/* Offset of the flags in the siginfo of perf's SIGTRAP; and the flag that says
+ * that it was blocked when it was due: its registers are of a later time. */
 enum { AGT_PERF_FLAGS = 36, AGT_PERF_ASYNC = 1 };
 
 /* Handle our signal. */
@@ -3512,8 +3519,8 @@ static void agt_signal_sig(int signo, siginfo_t *info, void *context)
 /* ---- timers ---- */
 
 /* Tell run the CPU time of this thread, which ends: what it used since its last
- * sample counts for the next thread that is sampled.  Or much would be missing
- * of a program whose threads live for less than a period. */
+ * sample counts for the next thread that is sampled.  Without that, much CPU
+ * time would be missing if threads live for less than a period. */
 static void agt_say_ended(void)
 {
     uint64_t ticket;
@@ -3772,9 +3779,9 @@ static void agt_hold(bool hold, uint64_t *old)
     errno = saved;
 }
 
-/* Run another program, with our variables and, if counters send our signal,
- * with it held: one that came between the two would end the second, which has
- * no handler yet.  That of a timer the kernel drops. */
+/* Run another program, with our variables.  If counters send our signal, it is
+ * blocked meanwhile: after the exec it would kill the new program, which has no
+ * handler yet.  A timer's signal is dropped by the kernel. */
 static int agt_exec(struct exec_call *c)
 {
     struct agt_env e;
@@ -3898,7 +3905,7 @@ static __attribute__((constructor)) void agt_begin(void)
     errno = saved;
 }
 
-/* End, as the last of the process: exit() or a return from main. */
+/* Tell run the CPU time of the process at exit() or a return from main. */
 static __attribute__((destructor)) void agt_end(void)
 {
     agt_leave();
@@ -3912,7 +3919,7 @@ static bool agt_is_ours(int signo)
     return agt.shared && signo == agt.signo;
 }
 
-/* sigaction(2), of which our signal's handler is only kept. */
+/* sigaction(2), which only stores the program's handler of our signal. */
 AGT_USED int agt_sigaction(int signo, const struct sigaction *a,
                            struct sigaction *old)
 {
