@@ -673,9 +673,9 @@ enum { STAT_LEAST_COMPARED = 10 };
 
 /* Runs of an unchanged program differ by more than their samples tell: in a
  * comparison of one run with one, neither tells more than so many independent
- * samples.  Measured: 90 windows of 3 s of one server under constant load, in
- * which the variance of four functions' shares between windows exceeded that
- * within them by as much as 550 to 3,600 samples have. */
+ * samples.  Measured: 90 windows of 3 s of one server under constant load.  The
+ * variance of four functions' shares between windows exceeded that within them
+ * by the sampling variance of 510 to 3,600 samples. */
 #define STAT_RUN_SAMPLES 800.0
 
 /* Intervals by blocks of time; STAT's banner says how they are made.  Simulated
