@@ -22258,20 +22258,20 @@ static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
  * prefix  stat_
  * runs    any thread
  *
- * Neighbouring samples are alike, because a program moves through phases: n
- * samples tell less than n independent ones.  Where a profile says when its
- * samples were taken, variances come from the blocks of its window instead: how
- * much does a share vary in waves that are much longer than a block?  Each of
- * the 10 longest waves (cosines of half a period, one, one and a half ... in
- * the window) is one estimate of the variance, so that their mean has Student's
- * t with 10 degrees of freedom, however samples depend on each other over up to
- * about a fortieth of the window.  Phases that are longer show in the
- * correlation of neighbouring blocks: then intervals are lower bounds and
- * nothing is tested; only several runs can tell.
+ * Neighbouring samples are correlated, because a program moves through phases:
+ * n samples are worth fewer than n independent ones.  If a profile notes when
+ * its samples were taken, variances are estimated from sums by block of time.
+ * Each of the 10 lowest frequencies (cosines of half a period, one, one and a
+ * half ... in the window) gives one estimate of the variance.  An interval from
+ * their mean uses Student's t with 10 degrees of freedom, and holds as long as
+ * samples are correlated over no more than about a fortieth of the window.
+ * Longer phases show as correlation of neighbouring blocks: then the true
+ * intervals are wider than those shown, and no difference is tested; only
+ * several runs can tell.
  *
- * Invariant  every share carries its samples and its interval; what is unknown
- *            is NAN, never a number.
- * Does not   know what a share is of.
+ * Invariant  every share carries its samples and its interval; an unknown
+ *            figure is NAN.
+ * Does not   know what the samples measure.
  */
 
 /* ---- intervals ---- */
@@ -22280,15 +22280,15 @@ struct stat_share {
     double share;                       /* 0 to 1; NAN: the whole is 0 */
     double low, high;                   /* 95% interval; NAN: there is none */
     double n;                           /* effective sample size */
-    double effect;                      /* design effect, included in n: n is so
-                                         * much less than by sampling alone */
+    double effect;                      /* design effect: n was divided by it */
     double df;                          /* degrees of freedom of the interval;
-                                         * INFINITY: it is not by blocks */
-    size_t blocks;                      /* 0: sampling error alone is known */
-    double dependence;                  /* of the blocks on each other; above
-                                         * 1 the phases are too long for them:
-                                         * the interval is a lower bound */
-    struct view_sum sum;                /* of the part */
+                                         * INFINITY: not estimated by blocks */
+    size_t blocks;                      /* number used; 0: only the sampling
+                                         * error is known */
+    double dependence;                  /* of neighbouring blocks; above 1:
+                                         * phases are too long for the blocks,
+                                         * the true interval is wider */
+    struct view_sum sum;                /* of the part whose share this is */
 };
 
 /* Set *low, *high to Wilson's interval of share p of n > 0 samples, t standard
@@ -22306,15 +22306,16 @@ static void stat_wilson(double p, double n, double t, double *low, double *high)
         *high = 1;
 }
 
-/* Return how much unequal weights within all's rows raise the rows' squares. */
+/* Return the sum of squared weights of all's samples over that of its rows: a
+ * row is a sum of samples, whose weights may be unequal. */
 static double stat_weight_factor(const struct view_sum *all)
 {
     return all->row_squares > 0 ? all->squares / all->row_squares : 1;
 }
 
 /* Return the 97.5% quantile of Student's t with df degrees of freedom, to 0.5%:
- * between the rows of its table linear in 1 / df, past them by the first terms
- * of Cornish and Fisher's expansion. */
+ * interpolated linearly in 1 / df within its table, and beyond it by the first
+ * terms of the Cornish-Fisher expansion. */
 static double stat_student(double df)
 {
     static const double t[] = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447,
@@ -22331,21 +22332,22 @@ static double stat_student(double df)
     return t[i] + (t[i - 1] - t[i]) * (1 / fmax(df, 1) - high) / (low - high);
 }
 
-/* What blocks of time tell of the share of x_b in y_b. */
+/* The deviations, by block b, of a part x_b of the whole y_b from its share p.
+ */
 struct stat_blocks {
-    size_t n;                           /* 0: too few, or not even enough */
-    double z[VIEW_BLOCKS];              /* x_b - p y_b, p being the share in all
-                                         * blocks; the sum is 0 */
-    double weight[VIEW_BLOCKS];         /* y_b's part of their sum */
-    double value;                       /* that sum: what has blocks of all */
-    double even;                        /* of equal weight, Kish's number */
-    bool   few;                         /* the part, or the rest of all, is in
-                                         * fewer than STAT_HIT_BLOCKS; or the
-                                         * part has no series */
+    size_t n;                           /* blocks; 0: too few, or of too unequal
+                                         * weight */
+    double z[VIEW_BLOCKS];              /* x_b - p y_b; the sum is 0 */
+    double weight[VIEW_BLOCKS];         /* y_b / value; the sum is 1 */
+    double value;                       /* sum of y_b */
+    double even;                        /* Kish's effective number of blocks */
+    bool   few;                         /* the part, or the rest of the whole,
+                                         * is in fewer than STAT_HIT_BLOCKS; or
+                                         * the part has no series */
 };
 
-/* Set r to the blocks of part and all.  A block with hardly any samples, as of
- * an idle process, is one with the next. */
+/* Set r to the deviations of part from its share of all.  A block with hardly
+ * any samples, as of an idle process, is merged with the next one. */
 static void stat_residuals(const struct view_sum *part,
                            const struct view_sum *all, struct stat_blocks *r)
 {
@@ -22380,21 +22382,21 @@ static void stat_residuals(const struct view_sum *part,
     r->n = n >= STAT_LEAST_BLOCKS && r->even >= STAT_LEAST_EVEN ? n : 0;
 }
 
-/* Return how many waves a variance by n blocks is made of: fewer, which are
- * longer, if the blocks depend on each other. */
+/* Return how many frequencies, the lowest ones, to estimate a variance from,
+ * with n blocks: fewer if the blocks depend on each other. */
 static size_t stat_waves(size_t n, double dependence)
 {
     size_t most = dependence > 1 ? STAT_WAVES_LONG : STAT_WAVES;
     return n / 2 < most ? n / 2 : most;
 }
 
-/* Return the variance of the share of which r is, of a whole of total, by the
- * first cosine coefficients of z: var(sum z) / total^2 if all of it has blocks.
- * Each is an estimate of its own, from waves that are longer than phases, so
- * that there are as many degrees of freedom (Muller 2007; Lazarus, Lewis, Stock
- * and Watson 2018, "EWC").  A coefficient's square is divided by what it would
- * be with a variance of 1 in proportion to the weights: 1/2 where these are
- * equal; z of a block that is heavier than others is near 0 by itself. */
+/* Return the variance of the share whose deviations are r, in a whole of total:
+ * var(sum z) / total^2, if all of it has blocks, estimated from the first waves
+ * cosine coefficients of z.  Each is an independent estimate of the variance at
+ * low frequency, so that there are waves degrees of freedom (Muller 2007;
+ * Lazarus, Lewis, Stock and Watson 2018, "EWC").  A coefficient's square is
+ * divided by its expectation if z's variance were the weights: 1/2 if these are
+ * equal. */
 static double stat_variance(const struct stat_blocks *r, double total,
                             size_t waves)
 {
@@ -22417,11 +22419,12 @@ static double stat_variance(const struct stat_blocks *r, double total,
     return sum / (double)waves / (total * r->value);
 }
 
-/* Take the blocks of all into account in s, which knows the sampling error
- * alone, equal, the variance by s->n independent samples: with residuals z_b =
- * x_b - p y_b by block, var(p) = var(sum z) / (sum y)^2 (ratio estimator,
- * Cochran 1977, 6.4).  What rows hide of unequal weights is added.  A share of
- * 0 or 1, or in few blocks, shows no phases: it gets the profile's mean. */
+/* Replace the variance of s by that between blocks of all: with the residuals
+ * z_b = x_b - p y_b, var(p) = var(sum z) / (sum y)^2 (ratio estimator, Cochran
+ * 1977, 6.4), plus the variance of unequal weights within rows.  Up to here s
+ * has the variance of s->n independent samples, equal, which sets the design
+ * effect.  A share of 0 or 1, or in few blocks, shows no phases: it gets the
+ * mean design effect of the profile. */
 static void stat_use_blocks(struct stat_share *s, const struct view_sum *all)
 {
     double p = s->share, equal = p * (1 - p) / s->n;
@@ -22445,9 +22448,9 @@ static void stat_use_blocks(struct stat_share *s, const struct view_sum *all)
 }
 
 /* Return the share of part in all with its interval.  The effective sample size
- * is Kish's for all samples or, if smaller (a part of heavy samples), the
- * number of equal samples whose share has the same variance, p (1 - p)
- * (sum w)^2 / sum of (w (x - p))^2; both are n with equal weights.  Where the
+ * is Kish's of all samples or, if smaller (a part of heavy samples), the number
+ * of equally weighted samples whose share would have the same variance, p (1 -
+ * p) (sum w)^2 / sum of (w (x - p))^2; with equal weights both are n.  If the
  * sums have blocks of time, it is divided by the design effect. */
 static struct stat_share stat_share(const struct view_sum *part,
                                     const struct view_sum *all)
@@ -22471,11 +22474,11 @@ static struct stat_share stat_share(const struct view_sum *part,
     return s;
 }
 
-/* Set, once for a profile, how near the phases of v's program are to too long
- * for its blocks, by their autocorrelation, and the mean design effect of its
- * functions.  All functions count together, by their variance: a test of each
- * would give every profile several chances of a false alarm. */
-static void stat_watch(struct view *v)
+/* Set the dependence of v's blocks, once for a profile, by their
+ * autocorrelation, and the mean design effect of its functions.  The dependence
+ * is one figure of all functions, weighted by their variance: a test of each
+ * function would give every profile several chances of a false alarm. */
+static void stat_find_phases(struct view *v)
 {
     const struct view_sum *all = &v->total;
     double lag[VIEW_BLOCKS / 10 + 2] = {0}, real = 0, equal = 0;
@@ -22551,14 +22554,14 @@ static double stat_test_shares(double p, double n, double q, double m)
 
 struct stat_change {                    /* from a base to now */
     double delta, low, high;            /* of a share, or ns; 95% interval */
-    double p;                           /* p-value; NAN: too few samples, or
-                                         * dependent */
-    double df;                          /* its degrees of freedom; or INFINITY
-                                         */
-    double between;                     /* part of its variance, 0 to 1, that
-                                         * more samples do not lessen */
-    bool   dependent;                   /* of a share that is: not tested */
-    bool   significant;                 /* among the tests of its family */
+    double p;                           /* p-value; NAN: not tested */
+    double df;                          /* degrees of freedom; or INFINITY */
+    double between;                     /* part of its variance, 0 to 1, that is
+                                         * between runs: more samples do not
+                                         * reduce it */
+    bool   dependent;                   /* phases are too long: not tested */
+    bool   significant;                 /* after correction for all the tests
+                                         * made together */
 };
 
 /* Return the two-sided tail probability of Student's t with df degrees of
@@ -22591,14 +22594,14 @@ static double stat_tail_student(double t, double df)
 
 /* The variance of the difference of two figures. */
 struct stat_error {
-    double variance;                    /* of both, together */
-    double between;                     /* part of it: how much runs differ */
+    double variance;                    /* sum of both figures' */
+    double between;                     /* part of it, 0 to 1, between runs */
     double df;                          /* degrees of freedom (Welch 1947,
                                          * Satterthwaite 1946) */
 };
 
-/* Return that of two figures with the variances within[i], of df[i] degrees of
- * freedom, and between[i], which are known. */
+/* Return the error of the difference of two figures: within[i] are estimated
+ * variances with df[i] degrees of freedom, between[i] known ones. */
 static struct stat_error stat_error(const double within[2], const double df[2],
                                     const double between[2])
 {
@@ -22610,17 +22613,18 @@ static struct stat_error stat_error(const double within[2], const double df[2],
         .df = part > 0 ? both * both / part : (double)INFINITY };
 }
 
-/* True if phases are too long in one of the profiles of s, or nearly so in both
- * (then one of them may have escaped by chance). */
+/* True if phases are too long in one of the profiles of s, or nearly so in
+ * both: then the test for them may have missed one by chance. */
 static bool stat_dependent(const struct stat_share s[2])
 {
     return fmax(s[0].dependence, s[1].dependence) > 1 ||
            s[0].dependence + s[1].dependence > 2 * STAT_LONG_BOTH;
 }
 
-/* Return the change of a share from s[0] of base to s[1] of now: Newcombe's
- * interval; the p-value is Welch's where both variances are by blocks, and then
- * STAT_RUN_SAMPLES is in both. */
+/* Return the change of a share from s[0] of base to s[1] of now, with
+ * Newcombe's interval.  If both variances are estimated by blocks, the p-value
+ * is Welch's, and p-value and interval include the variance between runs, by
+ * STAT_RUN_SAMPLES; else the p-value is that of stat_test_shares. */
 static struct stat_change stat_change_share(const struct stat_share s[2])
 {
     const struct stat_share *a = &s[0], *b = &s[1];
@@ -22655,9 +22659,10 @@ static struct stat_change stat_change_share(const struct stat_share s[2])
 }
 
 /* Return the change of a time, such as that per call, from s[0] of base to s[1]
- * of now, each in units of ns[i] and part of all[i]; the errors are those of
- * sums of weights, with the design effect of the share, and STAT_RUN_SAMPLES as
- * above.  All NAN if a unit is. */
+ * of now, where s[i] is part of all[i] and ns[i] is the time per unit of its
+ * value.  The variance is that of a sum of weights, times the design effect of
+ * the share, plus that between runs as in stat_change_share.  If ns[i] is NAN,
+ * so are delta, interval and p-value. */
 static struct stat_change stat_change_time(const struct stat_share s[2],
                                            const struct view_sum *const all[2],
                                            const double ns[2])
@@ -22697,9 +22702,9 @@ static double stat_mean(const double *v, size_t n, double *error2)
     return sum / (double)n;
 }
 
-/* Return the change of a figure from n runs, old, to m runs, now: that of the
- * means with Welch's interval and p-value; all NAN with less than two runs
- * each. */
+/* Return the change of the mean of a figure from n runs, old, to m runs, now,
+ * with Welch's interval and p-value.  Delta, interval and p-value are NAN if a
+ * side has fewer than two runs. */
 static struct stat_change stat_change_runs(const double *old, size_t n,
                                            const double *now, size_t m)
 {
@@ -22728,11 +22733,11 @@ static int stat_compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Set *limit to the largest p-value that is significant among n of them (NAN:
- * not tested), by Benjamini and Yekutieli with a false discovery rate of
- * STAT_FALSE_SHARE; -1: none is.  It holds however the tests depend on each
- * other: shares of one total compete, which Benjamini and Hochberg's method
- * does not allow for.  GP_ENOMEM. */
+/* Set *limit to the largest significant one of n p-values (NAN: not tested), by
+ * Benjamini and Yekutieli's procedure with a false discovery rate of
+ * STAT_FALSE_SHARE; -1: none is.  It allows any dependence between the tests.
+ * Benjamini and Hochberg's does not allow for shares of one total, of which one
+ * rises as another falls.  GP_ENOMEM. */
 static int stat_significant(const double *p, size_t n, double *limit)
 {
     double *sorted = mem_zalloc(n * sizeof *sorted);
@@ -22755,9 +22760,9 @@ static int stat_significant(const double *p, size_t n, double *limit)
     return GP_OK;
 }
 
-/* Return how large a change with c's interval must be to be found by
- * stat_significant in five of six cases, as the only one of n: one standard
- * error more than the least that is significant. */
+/* Return how large a change with c's interval must be for stat_significant to
+ * find it in five of six cases, if it is the only one among n tests: the least
+ * significant change plus one standard error. */
 static double stat_detectable(const struct stat_change *c, size_t n)
 {
     double harmonic = 0, low = 1, high = 1e6;
@@ -25034,7 +25039,7 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
     anl_read_unit(a);
     if (a->view.negative || a->kind == ANL_CENSUS)      /* no intervals */
         a->view.total.squares = a->kept.squares = 0;
-    stat_watch(&a->view);
+    stat_find_phases(&a->view);
     double noted = a->comment.requests;
     a->calls_given = c->calls > 0 || !(noted > 0);
     a->calls = c->calls > 0 ? c->calls : noted > 0 ? noted : (double)NAN;
