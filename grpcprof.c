@@ -22782,21 +22782,21 @@ static double stat_detectable(const struct stat_change *c, size_t n)
 /* ---- runs of the same program ---- */
 
 struct stat_runs {                      /* a figure of each run of a side */
-    const double *v;                    /* borrowed, as is: */
-    const double *within;               /* square of its standard error, by the
-                                         * samples of its run */
-    size_t n;
+    const double *v;                    /* borrowed: the figures */
+    const double *within;               /* borrowed: squares of their standard
+                                         * errors, by the samples of each run */
+    size_t n;                           /* runs */
 };
 
-struct stat_prior {                     /* of the factor by which the variance
-                                         * of runs exceeds that within them */
+struct stat_prior {                     /* prior of a row's factor: variance
+                                         * between runs over that within */
     double factor;                      /* a typical row's; at least 0 */
-    double df;                          /* degrees of freedom that it is worth;
-                                         * 0: nothing is known */
+    double df;                          /* its weight in degrees of freedom; 0:
+                                         * nothing is known */
 };
 
-/* Return the degrees of freedom of the variance of r's two sides, one of which
- * may be empty. */
+/* Return the degrees of freedom of the variance between runs, of the two sides
+ * r together; one may be empty. */
 static double stat_runs_df(const struct stat_runs r[2])
 {
     double df = 0;
@@ -22814,8 +22814,8 @@ static double stat_average(const double *x, size_t n)
     return n ? sum / (double)n : 0;
 }
 
-/* Return the variance of the runs of r about the means of their sides, over the
- * mean variance within them.  NAN: that, or a figure, is not known. */
+/* Return the variance of the runs of r about the means of their sides, divided
+ * by the mean variance within runs.  NAN: one of both is unknown. */
 static double stat_runs_factor(const struct stat_runs r[2])
 {
     double squares = 0, within = 0;
@@ -22844,11 +22844,11 @@ static double stat_digamma(double x, bool prime)
                                                                    y / 252));
 }
 
-/* Return what the factors of n rows, each with df degrees of freedom, say of
- * any row's, by fitting the F distribution to their logarithms (Smyth 2004,
- * section 6.2).  NAN: left out.  A factor of hardly 0 would outweigh all
- * others, and rows of one profile depend on each other: so factors are taken as
- * STAT_LEAST_FACTOR at least, and n rows as worth n df at most. */
+/* Estimate the prior from the factors of n rows, each with df degrees of
+ * freedom, by fitting the F distribution to their logarithms (Smyth 2004,
+ * section 6.2); factors that are NAN are left out.  A factor near 0 would
+ * outweigh all others, so it is raised to STAT_LEAST_FACTOR; rows of one
+ * profile depend on each other, so n rows are worth at most n df. */
 static struct stat_prior stat_runs_prior(const double *factor, size_t n,
                                          double df)
 {
@@ -22877,16 +22877,16 @@ static struct stat_prior stat_runs_prior(const double *factor, size_t n,
         fmin(2 * low, m * df) };
 }
 
-/* Return the change of means from the runs r[0] to r[1], the first of which may
- * be empty: Student's t with the variance within the runs times a factor, the
- * mean of this row's and the prior's by their degrees of freedom, and at least
- * 1: runs differ by no less than their samples do (Smyth 2004).  Without a
- * variance within, Welch's. */
+/* Return the change of the mean from the runs r[0] to r[1], by a moderated t
+ * test (Smyth 2004); if r[0] is empty, the mean of r[1].  The variance is that
+ * within runs times a factor: the mean of this row's and the prior's, weighted
+ * by their degrees of freedom, but at least 1, as runs differ by no less than
+ * their samples do.  If the variance within runs is unknown: Welch's test. */
 static struct stat_change stat_change_of_runs(const struct stat_runs r[2],
                                               const struct stat_prior *prior)
 {
     double df = stat_runs_df(r), factor = stat_runs_factor(r), variance = 0;
-    static const double zero[2];        /* twice the same: it is exact */
+    static const double zero[2];        /* a side without error */
     if (isnan(factor) || !(df > 0))
         return r[0].n ? stat_change_runs(r[0].v, r[0].n, r[1].v, r[1].n)
                       : stat_change_runs(zero, 2, r[1].v, r[1].n);
@@ -22905,8 +22905,8 @@ static struct stat_change stat_change_of_runs(const struct stat_runs r[2],
 
 /* ---- assertions ---- */
 
-/* What a figure says of a bound: all of its interval keeps it, all of it breaks
- * it, or the bound is within. */
+/* The outcome of a bound for a figure: all of the figure's interval meets the
+ * bound, none of it does, or the bound lies within the interval. */
 enum stat_outcome { STAT_HOLDS, STAT_VIOLATED, STAT_UNRESOLVED };
 
 static const char *const stat_outcome_name[] = {
@@ -22919,15 +22919,15 @@ struct stat_bound {                     /* of an assertion */
     bool   less, equal;                 /* < or <=, else > or >= */
 };
 
-/* True if v keeps the bound b. */
+/* True if v meets the bound b. */
 static bool stat_keeps(const struct stat_bound *b, double v)
 {
     return (b->less ? v < b->value : v > b->value) ||
            (b->equal && v >= b->value && v <= b->value);
 }
 
-/* Return what a figure with the 95% interval low to high says of b; an exact
- * figure has low = high.  NAN in either: not resolved. */
+/* Return the outcome of b for a figure with the 95% interval low to high; an
+ * exact figure has low = high.  NAN in either: not resolved. */
 static enum stat_outcome stat_outcome(const struct stat_bound *b, double low,
                                       double high)
 {
@@ -22951,9 +22951,9 @@ static double stat_more_data(const struct stat_bound *b, double v, double low,
 /* ---- resamples of blocks of time ----
  *
  * Calls that follow each other are not independent: a stall or a queue hits
- * many.  Blocks of time are drawn in runs of neighbours, of the length over
- * which they depend on each other, and a figure is computed of each draw: the
- * moving-block bootstrap [Kunsch 1989], circular [Politis and Romano 1992].
+ * many.  So the moving-block bootstrap [Kunsch 1989], in its circular form
+ * [Politis and Romano 1992], draws runs of neighbouring blocks of time, as long
+ * as blocks depend on each other, and computes a figure from each resample.
  */
 
 /* Return the next number of a fixed sequence, splitmix64. */
@@ -22965,13 +22965,13 @@ static uint64_t stat_random(uint64_t *state)
     return x ^ x >> 31;
 }
 
-/* Return a number from 0 to 1, without either. */
+/* Return a random number between 0 and 1, both excluded. */
 static double stat_random_part(uint64_t *state)
 {
     return ((double)(stat_random(state) >> 12) + 0.5) / 4503599627370496.0;
 }
 
-/* Return the autocovariance of v[n], whose mean is mean, at a distance. */
+/* Return the autocovariance of v[n], whose mean is mean, at lag distance. */
 static double stat_covariance(const double *v, size_t n, double mean,
                               size_t distance)
 {
@@ -22982,9 +22982,9 @@ static double stat_covariance(const double *v, size_t n, double mean,
 }
 
 /* Return how many neighbours of v[n] to draw together for the variance of its
- * mean: Politis and White 2004, section 3, with the correction of Patton,
- * Politis and White 2009; at least the cube root of n.  Twice that, as it is
- * the length of the least error of the variance, which is then too small. */
+ * mean: the length by Politis and White 2004, section 3, with the correction of
+ * Patton, Politis and White 2009, and at least the cube root of n, doubled.
+ * Their length minimises the error of the variance, but makes it too small. */
 static double stat_run_length(const double *v, size_t n)
 {
     double mean = 0, size = (double)n, g = 0, G = 0;
@@ -23006,15 +23006,15 @@ static double stat_run_length(const double *v, size_t n)
         g += weight * c;
         G += weight * c * (double)k;
     }
-    g += all;                           /* if less than all, neighbours cancel
-                                         * each other: short draws are safe */
+    g += all;                           /* below all: neighbours compensate each
+                                         * other, and short draws are safe */
     double length = g > all ? cbrt(1.5 * G * G / (g * g) * size) : 0;
     return 2 * fmax(length, cbrt(size));
 }
 
-/* Set times[i] to how often a resample has block i of n, in runs of length
- * neighbours.  Fewer runs are drawn than there are, so that the resamples
- * scatter as Student's t of their number, not as the normal distribution. */
+/* Set times[i] to how often a resample contains block i of n, drawn in runs of
+ * length neighbours.  It has fewer runs than n blocks would, so that figures
+ * scatter as Student's t for the number of runs, not as the normal. */
 static void stat_resample(uint64_t *state, size_t n, size_t length,
                           uint32_t *times)
 {
@@ -23028,7 +23028,8 @@ static void stat_resample(uint64_t *state, size_t n, size_t length,
     }
 }
 
-/* Return a Poisson number of this mean; past 50, of the normal distribution. */
+/* Return a Poisson-distributed random number with this mean; above 50, by the
+ * normal distribution. */
 static double stat_random_count(uint64_t *state, double mean)
 {
     double x = stat_random_part(state), term = exp(-mean), k = 0;
@@ -23040,8 +23041,8 @@ static double stat_random_count(uint64_t *state, double mean)
     return k;
 }
 
-/* Set *low, *high to the 95% interval of the n figures of resamples, which it
- * sorts; without NAN. */
+/* Set *low, *high to the 95% interval of v[n], the figures of resamples, none
+ * of them NAN; sort v. */
 static void stat_resampled(double *v, size_t n, double *low, double *high)
 {
     qsort(v, n, sizeof *v, stat_compare_numbers);
@@ -23049,8 +23050,8 @@ static void stat_resampled(double *v, size_t n, double *low, double *high)
     *high = v[n - 1 - (size_t)(0.025 * (double)n)];
 }
 
-/* Return the change of a figure by the n differences of resamples, which it
- * sorts: interval and p-value. */
+/* Return the change delta of a figure with the interval and p-value that follow
+ * from v[n], the differences in resamples; sort v. */
 static struct stat_change stat_change_resampled(double delta, double *v,
                                                 size_t n)
 {
@@ -23066,8 +23067,8 @@ static struct stat_change stat_change_resampled(double delta, double *v,
     return c;
 }
 
-/* Mark those of the n changes that are significant together, with an error of
- * 5% for any of them [Holm 1979]; a p-value of NAN: not tested. */
+/* Mark the significant ones of n changes, with a family-wise error rate of 5%
+ * [Holm 1979]; a p-value of NAN: not tested. */
 static void stat_mark(struct stat_change *c, size_t n)
 {
     size_t left = 0;
@@ -23098,8 +23099,8 @@ static void stat_mark(struct stat_change *c, size_t n)
  * A sample has one category: walk from the leaf; the first frame that matches a
  * rule of CAT decides.  Frames of a profiler's own signal handler are skipped;
  * so are memory copies, whose callers decide; read() and write() are network
- * only below a network or protocol frame.  Apart from that, a sample is on
- * behalf of the application if one of its frames is.
+ * only below a network or protocol frame.  Besides its category, a sample is
+ * marked as on behalf of the application if one of its frames belongs to it.
  *
  * Invariant  the shares of the categories add up to the whole.
  * Does not   print; does not infer waiting from a share of CPU time.
@@ -23109,19 +23110,21 @@ static void stat_mark(struct stat_change *c, size_t n)
 
 struct anl_config {
     const struct cat_rules *rules;      /* borrowed; NULL: the built-in ones */
-    size_t type;                        /* row of pp.type + 1; 0: as pprof */
+    size_t type;                        /* row of pp.type + 1; 0: pprof's choice
+                                         */
     double calls;                       /* overrides the profile's; 0: unset */
     const struct pp *by;                /* the same samples, frames named by
                                          * another granularity; or NULL */
     bool filtered;                      /* the profile was filtered */
-    struct view_sum whole;              /* if so: its total before */
+    struct view_sum whole;              /* if so: its total before filtering */
 };
 
 struct anl_function {                   /* a row of the tables */
     uint32_t node;                      /* of the table's view */
-    uint8_t  category;                  /* or CAT_COPY: that of most of flat */
+    uint8_t  category;                  /* of most of flat; may be CAT_COPY */
     bool     application;               /* its level; else system */
-    bool     resolved;                  /* apart from neighbours in its level */
+    bool     resolved;                  /* flat's interval overlaps no
+                                         * neighbour's in its level */
     struct stat_share flat, cum;
     double   per_call_ns;               /* of flat; NAN: unknown */
 };
@@ -23138,18 +23141,20 @@ struct anl_app {                        /* a function of the application */
     struct stat_share own;              /* samples whose innermost frame of the
                                          * application it is: it runs, or what
                                          * it calls of libraries and kernel */
-    bool     passes;                    /* hardly anything is its own: it calls
-                                         * others of the application */
+    bool     passes;                    /* own is small: it mostly calls others
+                                         * of the application */
     struct view_sum below[CAT_COUNT];   /* of the samples that it is in */
-    struct anl_part part[ANL_PARTS];    /* the largest of below, in order */
-    struct anl_part call[ANL_PARTS];    /* the same by what it calls itself */
+    struct anl_part part[ANL_PARTS];    /* largest first, by the function that
+                                         * decided the category */
+    struct anl_part call[ANL_PARTS];    /* the same, by the function called */
     size_t   nparts, ncalls;
 };
 
 struct anl_finding {                    /* on a category */
     struct stat_share share;
     double on_behalf;                   /* part with an application frame */
-    uint32_t leader;                    /* node that decided most; MEM_NONE */
+    uint32_t leader;                    /* node that decided most of it, or
+                                         * MEM_NONE */
     struct view_sum lead;               /* samples that the leader decided */
 };
 
@@ -23178,19 +23183,21 @@ struct anl_trust {                      /* NAN: unknown */
     double truncated_share, lost_share; /* of the samples */
     double unsymbolised;                /* share whose leaf has no symbol */
     double no_app_frame;                /* share without application frame */
-    double broken;                      /* share not unwound to a start, without
-                                         * app, network or protocol frame */
+    double broken;                      /* share not unwound to a thread's start
+                                         * and without application, network or
+                                         * protocol frame */
     int64_t stripped;                   /* frames of profilers removed */
     bool tick_driven;                   /* the timer fires at kernel ticks */
     double tick_clustered;              /* CPU share synchronised with ticks */
     double unsampled;                   /* share of CPU time without samples */
-    size_t blocks;                      /* of time, that intervals come from; 0:
-                                         * sampling error alone */
+    size_t blocks;                      /* of time, used for intervals; 0: the
+                                         * sampling error alone is known */
     double block_ns;                    /* length of each */
     double design_effect;               /* mean, included in effective */
     bool dependent;                     /* phases are too long for the blocks */
-    bool crowded;                       /* too many sums for blocks */
-    double timing;                      /* bound of the error of a share by the
+    bool crowded;                       /* too many functions to keep sums by
+                                         * block: there are no blocks */
+    double timing;                      /* largest error of a share by the
                                          * timer; 0: none is known */
     double switches, timer_late_ns;     /* as in fig */
 };
@@ -23204,7 +23211,7 @@ struct anl_use {                        /* NAN: unknown */
 
 enum anl_kind {                         /* what the values are of */
     ANL_OTHER, ANL_CPU, ANL_WALL, ANL_MEMORY, ANL_LOCK,
-    ANL_CENSUS                          /* all that there is, not a sample */
+    ANL_CENSUS                          /* a count of all there is: exact */
 };
 
 enum anl_verdict_kind {
@@ -23242,15 +23249,16 @@ struct anl {
     struct anl_function *function;      /* owned, largest flat first */
     size_t nfunctions;
     struct view_sum *own;               /* owned, by node: anl_app.own */
-    struct anl_app app[ANL_APPS];       /* largest total first, those that pass
-                                         * on behind the others */
+    struct anl_app app[ANL_APPS];       /* largest total first; functions that
+                                         * pass on come last */
     size_t napps;
     struct view by;                     /* owned: of config.by, or empty */
     struct anl_function *by_row;        /* owned, largest flat first */
     size_t nby;
-    bool filtered;                      /* the profile was; view.total is the
-                                         * total before, for the shares */
-    struct view_sum kept;               /* total of the samples here */
+    bool filtered;                      /* the profile was filtered; view.total,
+                                         * of which shares are parts, is its
+                                         * total before, if config has it */
+    struct view_sum kept;               /* total of the samples that are left */
     struct anl_finding finding[CAT_COUNT];
     uint8_t by_share[CAT_COUNT];        /* rows of finding, largest first */
     struct stat_share system, application, copy;
@@ -23265,7 +23273,7 @@ struct anl {
     double ns_per_unit;                 /* of the values; NAN: not a time */
     double calls;                       /* NAN: unknown, as are the next */
     double cpu_ns_per_call, cpu_low_ns_per_call, cpu_high_ns_per_call;
-                                        /* with its 95% interval, less: */
+                                        /* with its 95% interval, without: */
     double profiler_ns_per_call;        /* CPU of the profiler's own frames */
     bool calls_given;                   /* by --per-call, not by the profile */
     bool calls_of_load;                 /* counted by load: its own calls */
@@ -23277,7 +23285,7 @@ struct anl {
     uint32_t main;                      /* module of the program, or MEM_NONE */
 };
 
-/* Return formatted text in a's arena; "" and a->err if out of memory. */
+/* Return formatted text in a's arena; out of memory: "", and a->err is set. */
 static TXT_FORMAT_2V const char *anl_textv(struct anl *a, const char *fmt,
                                            va_list ap)
 {
@@ -23314,7 +23322,8 @@ static const char *anl_word(struct anl *a, struct slice s)
     return anl_text_of(a, &b);
 }
 
-/* Return the line of n's functions if all its places have the same, or 0. */
+/* Return the line where n's function starts, or else the only one it was
+ * sampled at; 0 if its frames differ or have none. */
 static int64_t anl_line(const struct view *v, const struct view_node *n)
 {
     const struct pp *p = v->pp;
@@ -23335,8 +23344,8 @@ static int64_t anl_line(const struct view *v, const struct view_node *n)
     return line > 0 ? line : 0;
 }
 
-/* Append " total.js:22", where the function n is, if others share its name or
- * it has none of its own. */
+/* Append where function n is, as " total.js:22", if another function has its
+ * name or the name is a placeholder such as (anonymous). */
 static void anl_put_place(struct buf *b, const struct view *v,
                           const struct view_node *n)
 {
@@ -23358,8 +23367,8 @@ static void anl_put_place(struct buf *b, const struct view *v,
         txt_putf(b, ":%" PRId64, line);
 }
 
-/* Return the name of node for use in a sentence, with file and line if other
- * functions share the name or it is only a word such as (anonymous). */
+/* Return the name of node for use in a sentence, with its place where the name
+ * alone does not identify it. */
 static const char *anl_name(struct anl *a, uint32_t node)
 {
     struct buf b = {0};
@@ -23393,7 +23402,7 @@ static const char *anl_percent(struct anl *a, const struct stat_share *s)
 
 /* ---- figures of the run ---- */
 
-/* Correct the comments of the filtered profile p for the part that is left;
+/* Correct the comments of the filtered profile p to the samples that are left;
  * before is the total of its last sample type before filtering.  GP_ENOMEM. */
 static int anl_filter_comments(struct pp *p, const struct view_sum *before)
 {
@@ -23434,9 +23443,9 @@ static enum anl_kind anl_kind_of(struct slice type)
     return ANL_OTHER;
 }
 
-/* Set a's ns per unit of its values, from the unit or, for a count of samples,
- * from the period, and their kind.  Samples are of what the period is of, or
- * else of what another type of the profile is of. */
+/* Set a's ns per unit of its values and their kind.  The former is from the
+ * unit or, for a count of samples, from the period.  A count of samples has the
+ * kind of the period's type or, if unknown, that of another sample type. */
 static void anl_read_unit(struct anl *a)
 {
     const struct pp *p = a->pp;
@@ -23472,7 +23481,7 @@ struct anl_decision {                   /* on a row */
     uint8_t  category;
 };
 
-struct anl_nest {                       /* what anl_nested said last */
+struct anl_nest {                       /* last result of anl_nested, cached */
     uint32_t outer;                     /* node of the caller + 1, or 0 */
     bool nested;
 };
@@ -23525,7 +23534,8 @@ static int anl_stack(struct anl_pass *w, const struct view *v, size_t i)
     return GP_OK;
 }
 
-/* Return how many leaf frames are a profiler's handler, callees, trampoline. */
+/* Return how many leaf frames belong to a profiler's signal handler: the
+ * handler, what it called, and the signal trampoline. */
 static size_t anl_handler_frames(const struct anl_pass *w)
 {
     size_t n = 0;
@@ -23537,7 +23547,7 @@ static size_t anl_handler_frames(const struct anl_pass *w)
     return n;
 }
 
-/* True if a frame from k on has a category in the bits of under. */
+/* True if the category of a frame from k outward is in the bit set under. */
 static bool anl_under(const struct anl_pass *w, size_t k, uint16_t under)
 {
     for (; k < w->n; k++)
@@ -23593,8 +23603,8 @@ static bool anl_nested(struct slice inner, struct slice outer)
     return false;
 }
 
-/* Add row i to the own samples of the application's function at frame k, the
- * innermost one of w, and of the functions that have it as a closure. */
+/* Add row i to the own samples of the function at frame k, the innermost of the
+ * application in w, and of the functions that it is a closure of. */
 static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t i,
                         size_t k, int64_t weight, int64_t count)
 {
@@ -23618,7 +23628,8 @@ static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t i,
     }
 }
 
-/* Add a stack with frames that are no functions, from k on, to their sums. */
+/* Add a stack with pseudo frames, such as [truncated], to their sums; k is its
+ * first frame. */
 static void anl_add_pseudo(const struct anl *a, struct anl_pass *w, size_t k,
                            int64_t weight, int64_t count)
 {
@@ -23671,8 +23682,8 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, size_t i,
         view_sum_add(&w->broken, weight, count);
 }
 
-/* Return the group of g called name, found by x, added if new; NULL without
- * memory. */
+/* Return the group of g called name, found by x, added if new; NULL if out of
+ * memory.  When g is full, further names go to a group "(others)". */
 static struct anl_group *anl_group(struct anl_groups *g, struct index *x,
                                    struct slice name)
 {
@@ -23734,8 +23745,9 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
     return GP_OK;
 }
 
-/* Add row i to its endpoint: the call that it worked for, by a label that
- * Datadog, OpenTelemetry, Pyroscope or Go programs set. */
+/* Add row i to its endpoint, the call that it was part of, by a label that
+ * Datadog, OpenTelemetry, Pyroscope or Go programs set.  The first such label
+ * in the profile is used for all rows. */
 static int anl_add_endpoint(struct anl *a, struct anl_pass *w, size_t i,
                             int64_t weight, int64_t count)
 {
@@ -23843,16 +23855,16 @@ static struct slice anl_app_name(const struct anl *a, const struct anl_app *x)
     return a->view.node[a->function[x->row].node].name;
 }
 
-/* Return x's place among the functions of the application: 0 first; 1: it
- * passes on; 2: it takes hardly anything. */
+/* Return x's rank among the functions of the application, 0 being the first:
+ * 1: it passes on; 2: its share is below ANL_LEAST_APP. */
 static int anl_app_class(const struct anl *a, const struct anl_app *x)
 {
     double share = a->function[x->row].cum.share;
     return share < ANL_LEAST_APP ? 2 : x->passes;
 }
 
-/* Order functions of the application by class, then the larger total first, the
- * larger share of their own, closures behind their functions. */
+/* True if x comes before y: by rank, then the larger total, then the larger own
+ * time; of equal ones, a closure comes after the function it is in. */
 static bool anl_app_before(const struct anl *a, const struct anl_app *x,
                            const struct anl_app *y)
 {
@@ -23868,8 +23880,8 @@ static bool anl_app_before(const struct anl *a, const struct anl_app *x,
         : anl_nested(anl_app_name(a, y), anl_app_name(a, x));
 }
 
-/* Choose the functions of the application for a->app, and with entries the
- * starts of threads and main, which have all samples below them. */
+/* Choose the functions of the application for a->app.  main and the starts of
+ * threads have all samples below them: they are left out unless entries. */
 static void anl_choose_apps(struct anl *a, bool entries)
 {
     const struct view_sum *own = a->own;
@@ -23923,8 +23935,8 @@ static int anl_add_part(const struct view *v, size_t row, struct anl_parts *x,
     return GP_OK;
 }
 
-/* Put the largest parts of x, in order, into the functions of a->app: by what
- * they call themselves if calls. */
+/* Put the largest parts of x, in order, into the functions of a->app: into call
+ * if calls, else into part. */
 static void anl_keep_parts(struct anl *a, const struct anl_parts *x, bool calls)
 {
     for (size_t i = 0; i < x->n; i++) {
@@ -23948,9 +23960,9 @@ static void anl_parts_fini(struct anl_parts *x)
     mem_index_fini(&x->at);
 }
 
-/* Add row i, on which w has decided, to the functions of a->app in its stack;
- * of is the row of a->app by node, + 1, or 0; x has the parts by function that
- * decides, then by function called. */
+/* Add row i, whose decision is in w, to the functions of a->app in its stack.
+ * of[node] is the row of a->app plus 1, or 0.  x[0] collects the parts by the
+ * function that decided, x[1] by the function called. */
 static int anl_add_below(struct anl *a, const struct anl_pass *w, size_t i,
                          const uint8_t *of, struct anl_parts x[2],
                          int64_t weight)
@@ -23983,7 +23995,7 @@ static int anl_add_below(struct anl *a, const struct anl_pass *w, size_t i,
     return e;
 }
 
-/* Find where the time of the application's functions goes. */
+/* Fill a->app: the application's functions, and what takes their time. */
 static int anl_run_apps(struct anl *a, const struct anl_pass *w)
 {
     const struct view *v = &a->view;
@@ -24009,8 +24021,8 @@ static int anl_run_apps(struct anl *a, const struct anl_pass *w)
     return e;
 }
 
-/* True if node is of a language whose profilers walk its own stack: such a
- * stack is complete whatever its outermost frame is. */
+/* True if node is of a language whose profilers walk the interpreter's or VM's
+ * stack: such a stack is complete, whatever its outermost frame is. */
 static bool anl_is_whole(const struct view *v, size_t node)
 {
     enum cat_lang lang = cat_lang_of_file(view_function(v,
@@ -24078,8 +24090,8 @@ static int anl_run_samples(struct anl *a)
     return e;
 }
 
-/* Return v's *n nodes as rows, largest flat first, resolved ones marked.  Owned
- * by the caller; NULL without memory. */
+/* Return v's *n nodes as rows, largest flat first, with resolved set.  Owned by
+ * the caller; NULL if out of memory. */
 static struct anl_function *anl_rank(const struct anl *a, const struct view *v,
                                      const uint8_t *category, size_t *n)
 {
@@ -24158,8 +24170,8 @@ static int anl_run_functions(struct anl *a)
     return a->function ? GP_OK : GP_ENOMEM;
 }
 
-/* Return each a->by node's category with most of its flat value.  Owned by the
- * caller; NULL without memory. */
+/* Return, by node of a->by, the category of most of its flat value.  Owned by
+ * the caller; NULL if out of memory. */
 static uint8_t *anl_main_categories(const struct anl *a)
 {
     enum { COLUMNS = CAT_COUNT + 1 };
@@ -24189,7 +24201,8 @@ static uint8_t *anl_main_categories(const struct anl *a)
     return most;
 }
 
-/* Make the rows of by: a's samples with frames named by another granularity. */
+/* Make the rows of by, the profile of a with frames named by another
+ * granularity. */
 static int anl_run_by(struct anl *a, const struct pp *by, struct gp_why *why)
 {
     int e = view_init(&a->by, by, a->view.type, VIEW_APART, why);
@@ -24282,7 +24295,7 @@ static void anl_run_use(struct anl *a)
 }
 
 /* Return the CPU share of threads synchronised with the kernel tick, or NAN.
- * Only these get more samples than their CPU time times the tick rate. */
+ * Only such threads get more samples than tick rate times CPU time. */
 static double anl_tick_clustered(const struct anl *a)
 {
     double tick = a->comment.tick_hz, clustered = 0, all = 0;
@@ -24301,9 +24314,9 @@ static double anl_tick_clustered(const struct anl *a)
     return all > 0 ? clustered / all : NAN;
 }
 
-/* Return the bound of the error of a share by the timer: at each switch samples
- * are missed, or moved from one side to the other, of a time that is part of
- * what timers are late by.  0: none, or it is not known. */
+/* Return the largest error of a share by the timer.  At each context switch,
+ * samples may be lost or charged to the other thread, for a time that is a part
+ * (ANL_LATE_...) of the timer's lateness.  0: none, or it is not known. */
 static double anl_timing(const struct anl *a)
 {
     double ns = (double)a->view.total.value * a->ns_per_unit;
@@ -24312,7 +24325,8 @@ static double anl_timing(const struct anl *a)
     return a->cpu_profile && bound > 0 ? fmin(bound, 1) : 0;
 }
 
-/* Note what the intervals of a come from. */
+/* Set what intervals are estimated from, and divide the effective sample size
+ * by the design effect. */
 static void anl_trust_blocks(struct anl *a)
 {
     static const struct view_sum none = {0};
@@ -24330,7 +24344,7 @@ static void anl_trust_blocks(struct anl *a)
     t->effective /= s.effect;
 }
 
-/* Compute how far the samples can be trusted. */
+/* Compute the figures that show how far the samples can be trusted. */
 static void anl_run_trust(struct anl *a)
 {
     const struct fig *c = &a->comment;
@@ -24359,7 +24373,7 @@ static void anl_run_trust(struct anl *a)
     t->timing = anl_timing(a);
 }
 
-/* Return in words the whole of which a's shares are parts. */
+/* Return the name of the whole that a's shares are parts of. */
 static const char *anl_denominator(const struct anl *a)
 {
     return a->cpu_profile ? "the CPU time" : a->wall ? "the threads' time"
@@ -24370,12 +24384,12 @@ static const char *anl_denominator(const struct anl *a)
 static const char *anl_unsampled_why(const struct anl *a)
 {
     return txt_equal(a->comment.engine, txt_slice("perf"))
-        ? "threads used less CPU than lies between two samples; a higher rate "
-          "finds more of them"
+        ? "threads used less CPU time than one sampling period; a higher rate "
+          "samples more of them"
         : "threads ended before a sample was due, blocked the signal, or "
-          "shared a CPU so that the kernel's ticks missed them; run samples "
-          "short threads if --timer and --hz are left out, and needs no ticks "
-          "with --timer perf";
+          "shared a CPU so that the kernel's ticks missed them; grpcprof run "
+          "samples short threads if --timer and --hz are not given, and does "
+          "not depend on ticks with --timer perf";
 }
 
 /* ---- verdict ---- */
@@ -24399,7 +24413,8 @@ static bool anl_low_use(const struct anl_use *u)
            (!(u->busy_ns >= ANL_LEAST_BUSY_NS) || u->busy < ANL_LOW_CORES);
 }
 
-/* Add reasons to withhold in stacks and timer: shares > ANL_BROKEN_SHARE. */
+/* Add reasons to withhold the verdict: defects of stacks or of the timer that
+ * affect more than ANL_BROKEN_SHARE of the samples or the CPU time. */
 static void anl_doubt_stacks(struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
@@ -24433,8 +24448,8 @@ static void anl_doubt_stacks(struct anl *a)
             anl_reason(a, "%.1f%% %s", 100 * doubt[i].share, doubt[i].text);
 }
 
-/* True if s, out of a profile, can stand in a suggested command: it is short,
- * needs no quotes in a shell, and no command takes it for an option. */
+/* True if s, text from a profile, can be part of a suggested command: it is
+ * short, needs no shell quotes, and cannot be taken for an option. */
 static bool anl_is_safe_word(struct slice s)
 {
     bool safe = s.n > 0 && s.n <= 60 && s.p[0] != '-';
@@ -24443,7 +24458,7 @@ static bool anl_is_safe_word(struct slice s)
     return safe;
 }
 
-/* Say that there are no samples, and which sample type has some. */
+/* Add a reason: there are no samples; name a sample type that has some. */
 static void anl_doubt_empty(struct anl *a)
 {
     const struct pp *p = a->pp;
@@ -24452,7 +24467,7 @@ static void anl_doubt_empty(struct anl *a)
         anl_reason(a, "no samples are left after filtering");
         return;
     }
-    size_t other = p->ntypes;           /* CPU time rather than others */
+    size_t other = p->ntypes;           /* CPU time is preferred */
     int64_t most = 0;
     for (size_t t = 0; t < p->ntypes; t++) {
         int64_t n = 0;
@@ -24507,8 +24522,8 @@ static void anl_doubt_type(struct anl *a)
         anl_reason(a, "%s values are negative: this is a difference of two "
                    "profiles", anl_count(a, (double)a->view.negative));
     if (a->kind == ANL_CENSUS)
-        anl_reason(a, "the values count every %s there was, without sampling: "
-                   "they have no interval, and say nothing of CPU time",
+        anl_reason(a, "the values count every %s, without sampling: shares "
+                   "have no interval and say nothing about CPU time",
                    anl_word(a, t->type));
     else if (!a->cpu_profile && !a->wall)
         anl_reason(a, "the values are %s, not CPU time", anl_word(a, t->type));
@@ -24525,8 +24540,8 @@ static double anl_round_up(double x)
     return x;
 }
 
-/* Set the commands that collect enough samples if our own server was profiled,
- * else add the length of the window needed as a reason. */
+/* Suggest how to get enough samples: for our own server, as commands in
+ * verdict.next_command; for others, the window they need, as a reason. */
 static void anl_advise_next(struct anl *a)
 {
     const struct anl_use *u = &a->use;
@@ -24537,7 +24552,7 @@ static void anl_advise_next(struct anl *a)
             hz = fmin(hz, 250);
     }
     double cpu_s = ANL_GOOD_SAMPLES / hz;
-    if (!(a->comment.work >= 0)) {      /* what serve notes of itself */
+    if (!(a->comment.work >= 0)) {      /* only serve notes it */
         if (!(u->window > 0) || !a->cpu_profile)
             return;
         if (cpu_s / u->window > ANL_MOST_WINDOW_S)
@@ -24560,7 +24575,7 @@ static void anl_advise_next(struct anl *a)
                    anl_count(a, ANL_GOOD_SAMPLES), anl_count(a, hz),
                    anl_count(a, anl_round_up(cpu_s * 1e9 /
                                              a->cpu_ns_per_call)));
-    const char *work = a->comment.work >= 0 && a->comment.work != 50000 ?
+    const char *work = a->comment.work != 50000 ?
         anl_text(a, " --work %.0f", a->comment.work) : "";
     /* A rate below the default is raised to it; then a short load is enough. */
     const char *rate = a->trust.hz_asked > 1000 ?
@@ -24586,8 +24601,8 @@ static void anl_withhold(struct anl *a)
     if (!a->cpu_profile || a->filtered)
         return;
     if (a->trust.timing > ANL_BROKEN_SHARE)
-        anl_reason(a, "the timer may move a share by %.1f points: threads "
-                   "sleep often", 100 * a->trust.timing);
+        anl_reason(a, "threads sleep often: a share may be wrong by %.1f "
+                   "points, as timers are late", 100 * a->trust.timing);
     if (anl_low_use(&a->use))
         anl_reason(a, "the process used %.1f%% of one core; a CPU profile "
                    "cannot show what it waited for", 100 * a->use.window);
@@ -24602,9 +24617,9 @@ static void anl_reason_threads(struct anl *a)
     for (size_t i = 0; i < a->threads.n; i++) {
         double cores = a->threads.row[i].cores;
         full += cores >= ANL_FULL_CORE && cores < ANL_MOST_CORE;
-        idle += a->threads.row[i].cores < ANL_LOW_CORES;
+        idle += cores < ANL_LOW_CORES;
     }
-    /* Threads of one name are one row: then it may be the sum of several. */
+    /* Threads of one name share a row, which may then be several threads. */
     if (full == 1 && idle + 1 == a->threads.n && a->use.cpus > 1 &&
         !(a->comment.threads_alike > 0))
         anl_reason(a, "one thread is the limit: %s used %.1f%% of a core, each "
@@ -24619,7 +24634,7 @@ static void anl_reason_threads(struct anl *a)
                    a->use.wall_ns / 1e9, a->use.busy);
 }
 
-/* A verdict holds if the interval of its categories' share lies above least. */
+/* A verdict holds if the interval of its categories' share is above least. */
 static const struct {
     enum anl_verdict_kind kind;
     uint8_t category[3];                /* summed; CAT_COUNT: none */
@@ -24670,16 +24685,16 @@ static void anl_judge_mixed(struct anl *a)
     a->verdict.kind = ANL_V_MIXED;
     a->verdict.text = xs.low > 0.5
         ? anl_text(a, "One category takes most of the CPU time: %s.", xn)
-        : "By kind of work it is mixed: no category surely takes half of the "
-          "CPU time.";
+        : "The kinds of work are mixed: no category is shown to take half of "
+          "the CPU time.";
     if (!stat_overlap(&xs, &ys)) {
         anl_reason(a, "the largest category is %s with %s, then %s with %.1f%%",
                    xn, anl_percent(a, &x->share), yn, 100 * y->share.share);
         return;
     }
     if (!stat_overlap(&x->share, &y->share)) {
-        anl_reason(a, "%s (%.1f%%) and %s (%.1f%%) may be equal within the "
-                   "timer's error, %.1f points: more samples do not help", xn,
+        anl_reason(a, "%s (%.1f%%) and %s (%.1f%%) may be equal: the timer's "
+                   "error is %.1f points, and more samples do not help", xn,
                    100 * x->share.share, yn, 100 * y->share.share,
                    100 * a->trust.timing);
         return;
@@ -24744,7 +24759,8 @@ static void anl_reason_wall(struct anl *a)
                    100 * a->use.window);
 }
 
-/* Judge a wall profile.  One running thread decides: some always wait. */
+/* Judge a wall profile.  If a thread runs most of its time, the verdict is not
+ * waiting: most programs have threads that always wait. */
 static void anl_judge_wall(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -24786,8 +24802,8 @@ static void anl_judge_wall(struct anl *a)
     }
 }
 
-/* Return where the time of x goes below it: the largest category, another one
- * of half of that, and a function that most of it is in or called through. */
+/* Return what the time of x is spent on: the largest category, a second one of
+ * at least half its size, and the function it is in or is called through. */
 static const char *anl_below_text(struct anl *a, const struct anl_app *x)
 {
     const struct anl_function *f = &a->function[x->row];
@@ -24821,8 +24837,8 @@ static const char *anl_below_text(struct anl *a, const struct anl_app *x)
                     100 * of.share, cat_name[most], and, in, through);
 }
 
-/* Add what the application's largest function takes, if it is large, and where
- * that goes: before the verdict's text, or after it if the process waited. */
+/* Name the application's largest function, if it is large, with its share and
+ * what it does: before the verdict's text, or after it if that is waiting. */
 static void anl_judge_app(struct anl *a)
 {
     struct anl_verdict *v = &a->verdict;
@@ -24867,16 +24883,16 @@ static void anl_judge(struct anl *a)
     }
     anl_judge_app(a);
     if (isnan(a->use.window))
-        anl_reason(a, "the profile has no duration: the CPU use is unknown, "
-                   "only what the CPU time went to");
+        anl_reason(a, "the profile has no duration: how many cores were used "
+                   "is unknown");
     anl_reason_threads(a);
     assert(v->text && v->nreasons);
 }
 
 /* ---- advice ---- */
 
-/* What to do if the interval of a category's share, or of the samples with a
- * memory copy (CAT_COPY), lies above least. */
+/* What to do if the interval of the share of a category, or of samples with a
+ * memory copy (CAT_COPY), is above least. */
 static const struct {
     uint8_t category;
     double  least;
@@ -24904,8 +24920,8 @@ static const struct {
     { CAT_COPY, 0.10, "pass buffers on instead of copying them" },
 };
 
-/* Add a recommendation about node, if there is room; s is its self time or
- * whatever else of says. */
+/* Add a recommendation about node, if there is room; s is the time that counts
+ * and of names it, such as "self". */
 static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
                        const char *of, const char *text)
 {
@@ -24915,9 +24931,9 @@ static void anl_advise(struct anl *a, uint32_t node, const struct view_sum *s,
         text, node, stat_share(s, &a->view.total), of };
 }
 
-/* Recommend to optimise the application function with the largest share of its
- * own, if its interval lies above 20%; name the next one too if they overlap.
- * Without one, name the largest function of all, if it takes half. */
+/* Recommend to optimise the application function with the largest own share, if
+ * its interval is above 20%; name the next one too if the intervals overlap.
+ * Without an application, name the largest function if it takes half. */
 static void anl_advise_application(struct anl *a)
 {
     const struct anl_app *first = NULL, *next = NULL;
@@ -24971,7 +24987,8 @@ static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
     return f;
 }
 
-/* Recommend what intervals support; nothing if withheld or mostly waiting. */
+/* Recommend what intervals support; nothing if the verdict is withheld or
+ * waiting, or for wall-clock time. */
 static void anl_run_advice(struct anl *a)
 {
     if (a->verdict.kind == ANL_V_WITHHELD || a->verdict.kind == ANL_V_WAITING ||
@@ -25007,8 +25024,8 @@ static void anl_fini(struct anl *a)
     *a = (struct anl){0};
 }
 
-/* Let shares be those of whole, the profile before it was filtered.  Its sums
- * by block join those of a's functions: all are complete, or none is. */
+/* Make shares parts of whole, the total before filtering.  Its sums by block
+ * are copied if a's functions have sums by the same blocks. */
 static void anl_use_whole(struct anl *a, const struct view_sum *whole)
 {
     const float *y = view_by_block(whole);
