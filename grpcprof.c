@@ -24601,7 +24601,7 @@ static void anl_withhold(struct anl *a)
     if (!a->cpu_profile || a->filtered)
         return;
     if (a->trust.timing > ANL_BROKEN_SHARE)
-        anl_reason(a, "threads sleep often: a share may be wrong by %.1f "
+        anl_reason(a, "threads sleep often: a share may be wrong by up to %.1f "
                    "points, as timers are late", 100 * a->trust.timing);
     if (anl_low_use(&a->use))
         anl_reason(a, "the process used %.1f%% of one core; a CPU profile "
@@ -25090,9 +25090,9 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
  * prefix  compare_
  * runs    any thread
  *
- * Each function's self value and its total (with what it calls) are tested, all
- * in one family; a function that calls nothing has one test for both, a small
- * one none.
+ * Each function's self value and its total (with what it calls) are tested
+ * together, with one correction for multiple tests.  A function that calls
+ * nothing has one test for both values, a small one has none.
  *
  * Invariant  every function with a value in either profile is in one row.
  * Does not   align stacks: SVG compares call trees.
@@ -25103,15 +25103,16 @@ static int anl_run(const struct pp *p, const struct anl_config *c,
 struct compare_side {                   /* a profile's functions to be paired */
     const struct view *view;            /* borrowed */
     struct slice main;                  /* name of the program's module */
-    const bool *has;                    /* by node: it is one; NULL: all are */
+    const bool *has;                    /* by node: is it paired?  NULL: all */
 };
 
-struct compare_key {                    /* what a function is known by */
-    struct slice name, file, module;    /* borrowed; file: end of its path;
-                                         * empty: not known; or the program */
+struct compare_key {                    /* what identifies a function */
+    struct slice name;                  /* borrowed, as are: */
+    struct slice file;                  /* end of its path; empty: not known */
+    struct slice module;                /* empty: not known, or the program */
     uint64_t hash;                      /* of name */
-    bool     alone;                     /* no other file of its profile has its
-                                         * name */
+    bool     alone;                     /* its profile has this name in no other
+                                         * file */
     bool     of_now;
     uint32_t node;
 };
@@ -25137,8 +25138,8 @@ static size_t compare_add_keys(struct compare_key *key, size_t n,
     return n;
 }
 
-/* Compare two keys by name, in no order that means anything, and by what the
- * bits of *by say; of equal ones, base's stand first. */
+/* Compare two keys by name (by hash first, so not alphabetically), then by file
+ * and module if *by has their bits; of equal keys, base's come first. */
 static int compare_keys(const void *a, const void *b, void *by)
 {
     const struct compare_key *x = a, *y = b;
@@ -25152,7 +25153,7 @@ static int compare_keys(const void *a, const void *b, void *by)
            : (x->node > y->node) - (x->node < y->node);
 }
 
-/* Find the keys that are alone; the n keys are sorted by name. */
+/* Set alone in the n keys, which are sorted by name. */
 static void compare_find_alone(struct compare_key *key, size_t n)
 {
     for (size_t i = 0, end; i < n; i = end) {
@@ -25165,8 +25166,9 @@ static void compare_find_alone(struct compare_key *key, size_t n)
     }
 }
 
-/* True if base's x and now's y, the only ones of their name left, are the same
- * function: not of two modules, and not of two of several files. */
+/* True if base's x and now's y, the last keys with their name, may be the same
+ * function: the modules are equal or one is unknown; and a file is unknown, or
+ * one of the profiles has the name in a single file. */
 static bool compare_may_pair(const struct compare_key *x,
                              const struct compare_key *y)
 {
@@ -25175,8 +25177,8 @@ static bool compare_may_pair(const struct compare_key *x,
                      txt_equal(x->module, y->module));
 }
 
-/* Return how many of the keys from first up to end, equal for by, are pairs:
- * those of base come first, those of now from key[now] on. */
+/* Return how many pairs to make of the keys from first up to end, which are
+ * equal by by: base's come first, now's start at key[now]. */
 static size_t compare_pairs(const struct compare_key *key, size_t first,
                             size_t now, size_t end, unsigned by)
 {
@@ -25190,8 +25192,9 @@ static size_t compare_pairs(const struct compare_key *key, size_t first,
                                  : compare_may_pair(&key[first], &key[now]));
 }
 
-/* Pair equal ones of the n keys, sorted for by; if by is not all, only where
- * there is one of each.  Return how many keys are left, moved to the front. */
+/* Pair equal ones of the n keys, sorted by by; unless by has all bits, only
+ * where each profile has just one.  Return how many keys are left; they are
+ * moved to the front. */
 static size_t compare_pair_keys(struct compare_key *key, size_t n, unsigned by,
                                 uint32_t *base_of)
 {
@@ -25244,50 +25247,54 @@ static int compare_pair(const struct compare_side *base,
 /* ---- two profiles beside each other ---- */
 
 struct compare_runs {                   /* base's and now's: 2 or more each */
-    const struct anl *run[2];           /* borrowed */
+    const struct anl *run[2];           /* borrowed arrays: base, now */
     size_t n[2];
 };
 
 struct compare_change {                 /* a function in both */
     uint32_t now, base;                 /* nodes of their tables, or MEM_NONE */
-    bool application;                   /* but no thread's start */
+    bool application;                   /* an application function that is not a
+                                         * thread's start */
     bool leaf;                          /* calls nothing: total is self */
-    bool passes;                        /* most of its total's change is that of
-                                         * the application's below it */
-    uint32_t row;                       /* of the figures of runs */
+    bool passes;                        /* most of its total's change is in
+                                         * application functions below it */
+    uint32_t row;                       /* row of compare_figures */
     struct stat_share flat[2], cum[2];  /* base, now */
     struct stat_change self, total;     /* of share or ns per call */
 };
 
 struct compare_diff {
     const struct anl *now, *base;       /* borrowed */
-    struct compare_runs runs;           /* n is 0: now and base are compared;
-                                         * else they are the sums of these */
-    double *figure;                     /* owned: of the runs, compare_figures;
-                                         * NULL without */
+    struct compare_runs runs;           /* n is 0: none; else now and base are
+                                         * the sums of these runs */
+    double *figure;                     /* owned: of the runs; see
+                                         * compare_figures; NULL without runs */
     struct stat_prior prior;            /* of the variance between runs */
     bool   per_call;                    /* compares CPU per call, else shares */
     double scale;                       /* of base, for equal totals; else 1 */
-    struct compare_change *change;      /* owned; in compare_order of self */
-    uint32_t *by_total;                 /* owned: rows of change, in that of
-                                         * total; leaves: the application's */
-    size_t n, nself, ntotal;            /* rows; the first ones with self time;
-                                         * of by_total */
-    size_t tested, significant;         /* rows; tested: that are not small */
-    size_t tests;                       /* of them: of totals and self values */
-    size_t shared;                      /* rows in both */
+    struct compare_change *change;      /* owned; sorted by compare_order, by
+                                         * self values */
+    uint32_t *by_total;                 /* owned: rows of change, sorted by
+                                         * total; a leaf only if it is of the
+                                         * application */
+    size_t n, nself, ntotal;            /* rows of change; the first ones with
+                                         * self time; rows of by_total */
+    size_t tested, significant;         /* rows that were tested; of them */
+    size_t tests;                       /* tests of the two values of rows */
+    size_t shared;                      /* rows in both profiles */
     struct stat_change call;            /* of the CPU time per call, in ns; low
-                                         * is NAN: how far by chance is not
-                                         * known */
-    double call_base;                   /* base's */
-    double known[2];                    /* their part of base's and now's self
-                                         * time; NAN: there is none */
+                                         * is NAN: the interval is unknown */
+    double call_base;                   /* base's CPU time per call, in ns */
+    double known[2];                    /* part of base's and now's self time
+                                         * in shared rows; NAN: there is none */
     bool   dependent;                   /* nothing was tested: phases are too
                                          * long for the windows */
-    bool   sampling;                    /* one of them has no blocks of time:
-                                         * sampling error alone */
-    bool   unrelated;                   /* hardly a function is in both; not
-                                         * with --by: addresses change */
+    bool   sampling;                    /* a profile has no blocks of time:
+                                         * intervals include the sampling error
+                                         * alone */
+    bool   unrelated;                   /* hardly any function is in both
+                                         * profiles; false with --by, as
+                                         * addresses change */
 };
 
 /* Release d. */
@@ -25314,7 +25321,7 @@ static struct stat_change compare_test(const struct compare_diff *d,
 }
 
 /* True if a function is too small to be tested: it has too few samples in base
- * and now together, or hardly a share of each. */
+ * and now together, or a share below COMPARE_LEAST_SHARE in both. */
 static bool compare_is_small(const struct stat_share s[2])
 {
     return num_add_sat(s[0].sum.samples, s[1].sum.samples) <
@@ -25322,7 +25329,7 @@ static bool compare_is_small(const struct stat_share s[2])
            fmax(s[0].share, s[1].share) < COMPARE_LEAST_SHARE;
 }
 
-/* Set what c's function is in the application. */
+/* Set c's application and passes. */
 static void compare_classify(struct compare_change *c,
                              const struct compare_diff *d)
 {
@@ -25343,7 +25350,8 @@ static void compare_classify(struct compare_change *c,
           fabs(c->total.delta));
 }
 
-/* Add the change from node base to node now; MEM_NONE: in one profile only. */
+/* Add a row for the change from node base to node now; a function that is in
+ * one profile only has MEM_NONE for the other. */
 static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
 {
     static const struct view_sum none = {0};
@@ -25363,7 +25371,7 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
                           n->flat.samples == n->cum.samples);
     }
     if (!c->cum[0].sum.value && !c->cum[1].sum.value)
-        return;                         /* no sample, or nothing in sum */
+        return;                         /* no samples, or they cancel out */
     c->self = compare_test(d, c->flat, d->per_call);
     c->total = compare_test(d, c->cum, d->per_call);
     d->dependent |= c->self.dependent || c->total.dependent;
@@ -25377,7 +25385,7 @@ static void compare_add(struct compare_diff *d, uint32_t now, uint32_t base)
         d->known[i] += (double)c->flat[i].sum.value;
 }
 
-/* Return a's functions, or what --by names, to be paired. */
+/* Return a's functions, or the rows of --by, to be paired. */
 static struct compare_side compare_side(const struct anl *a)
 {
     return (struct compare_side){ anl_table(a).view,
@@ -25408,8 +25416,8 @@ static int compare_rows(struct compare_diff *d)
     return e;
 }
 
-/* Set *v to run a's share s or, with ns, to its time per call, and *within to
- * the square of its standard error; NAN: not known. */
+/* Set *v to the share s of run a or, if ns, to its time per call; *within to
+ * the square of its standard error.  NAN: not known. */
 static void compare_figure(const struct anl *a, const struct stat_share *s,
                            bool ns, double *v, double *within)
 {
@@ -25421,8 +25429,8 @@ static void compare_figure(const struct anl *a, const struct stat_share *s,
     *within = error * error;
 }
 
-/* Return where row's figures of d's runs begin, base's first, total's or self's
- * values or their variances within. */
+/* Return the figures of d's runs in a row, base's runs first: of total, else
+ * self; their variances within runs if within, else the values. */
 static double *compare_figures(const struct compare_diff *d, uint32_t row,
                                bool total, bool within)
 {
@@ -25430,8 +25438,8 @@ static double *compare_figures(const struct compare_diff *d, uint32_t row,
     return d->figure + (((size_t)row * 2 + total) * 2 + within) * n;
 }
 
-/* Set the figures of run i of now's runs, or base's, in all rows.  GP_ENOMEM.
- */
+/* Set the figures of one run in all rows: run i of now's or, unless of_now, of
+ * base's.  GP_ENOMEM. */
 static int compare_read_run(struct compare_diff *d, bool of_now, size_t i)
 {
     const struct anl *run = &d->runs.run[of_now][i];
@@ -25502,7 +25510,7 @@ static int compare_by_runs(struct compare_diff *d)
             compare_row_runs(d, i, total, r);
             *c = stat_change_of_runs(r, &d->prior);
         }
-    d->dependent = d->sampling = false;     /* within a run, not between */
+    d->dependent = d->sampling = false;     /* of concern within a run only */
     mem_free(factor);
     return e;
 }
@@ -25523,11 +25531,12 @@ static double compare_value(const struct compare_diff *d,
                        : s->share;
 }
 
-/* Mark the significant changes of self and total: one family of tests, so that
- * equal profiles have one in at most STAT_FALSE_SHARE of all cases.  A leaf's
- * total is not tested again, small rows are not tested, and where there is an
- * application only its totals are: those of libraries repeat what is below
- * them, and each would make the test of all others stricter.  GP_ENOMEM. */
+/* Mark the significant changes of self and total, corrected for all tests, so
+ * that equal profiles get a false one in at most STAT_FALSE_SHARE of all cases.
+ * A leaf's total is its self value and is not tested again; small rows are not
+ * tested; and if there is an application, only its totals are: the totals of
+ * libraries repeat those of their callees, and more tests would make each
+ * stricter.  GP_ENOMEM. */
 static int compare_mark(struct compare_diff *d)
 {
     double *p = mem_zalloc(2 * d->n * sizeof *p), limit;
@@ -25560,9 +25569,9 @@ static int compare_mark(struct compare_diff *d)
     return e;
 }
 
-/* Compare two changes: significant ones first, then the larger one; *total: of
- * totals, the application's functions first, of them those that pass on last.
- */
+/* Compare two changes, of totals if *total, else of self values: significant
+ * ones first, then the larger one.  Among totals, application functions precede
+ * others, and those that pass on come last among these. */
 static int compare_order(const void *a, const void *b, void *total)
 {
     const struct compare_change *x = a, *y = b;
@@ -25586,7 +25595,7 @@ static int compare_order(const void *a, const void *b, void *total)
                             : (x->base > y->base) - (x->base < y->base);
 }
 
-/* Compare rows of change, of which change is the first, as compare_order. */
+/* Compare two indexes of rows in the array change by their totals. */
 static int compare_totals(const void *a, const void *b, void *change)
 {
     const struct compare_change *c = change;
@@ -25629,10 +25638,10 @@ static double compare_call(const struct anl *a, double *within)
     return a->cpu_ns_per_call;
 }
 
-/* Set d->call: by d's runs, if it has some; else by the errors of both totals.
- * These are of samples: where the process's clock measured a total, only how
- * much runs differ is not known, and without runs there is no interval.
- * GP_ENOMEM. */
+/* Set d->call: by d's runs, if it has some; else by the sampling errors of both
+ * totals.  If the process's clock measured a total, it has no sampling error:
+ * only the difference between runs is left, and one run does not show that, so
+ * there is no interval.  GP_ENOMEM. */
 static int compare_calls(struct compare_diff *d)
 {
     size_t n = d->runs.n[0] + d->runs.n[1], old = d->runs.n[0];
@@ -25662,9 +25671,9 @@ static int compare_calls(struct compare_diff *d)
     return GP_OK;
 }
 
-/* Compare now with base, both outliving d: shares or, with per_call, CPU time
- * per call.  runs: those whose sums they are; or NULL.  normalize: scale base's
- * values to now's total.  GP_ENOMEM. */
+/* Compare now with base, which outlive d: shares or, with per_call, CPU time
+ * per call.  runs: the runs whose sums now and base are, or NULL.  normalize:
+ * scale base's values to now's total.  GP_ENOMEM. */
 static int compare_run(struct compare_diff *d, const struct anl *now,
                        const struct anl *base, const struct compare_runs *runs,
                        bool per_call, bool normalize)
@@ -25691,25 +25700,25 @@ static int compare_run(struct compare_diff *d, const struct anl *now,
     return e;
 }
 
-/* Append how many runs or files are compared, and what that can show. */
+/* Append how many runs or files are compared, and what they can show. */
 static void compare_put_runs(struct buf *b, const struct compare_diff *d,
                              size_t base, size_t now)
 {
     if (d->runs.n[0])
         txt_putf(b, "%zu runs of the base, %zu now: the run is the unit.  "
-                 "Student's t of the means, 95%% intervals; how much runs "
-                 "differ is taken from the runs of a row and, as they are few, "
-                 "from those of the other rows (Smyth 2004)", d->runs.n[0],
-                 d->runs.n[1]);
+                 "Student's t of the means, 95%% intervals; the variance "
+                 "between runs is estimated from the runs of a row and, as "
+                 "these are few, from those of the other rows (Smyth 2004)",
+                 d->runs.n[0], d->runs.n[1]);
     else if (base > 1 || now > 1)
         txt_putf(b, "%zu of the base and %zu now are added up: this shows that "
                  "they differ, not that the change did it; for that each needs "
                  "two or more, and --runs", base, now);
     else
-        txt_puts(b, "one run a side: its intervals, by blocks of one run, do "
-                    "not contain how much runs differ, so they show that "
-                    "these two runs differ, not that the change did it.  "
-                    "Alternate runs of both builds, two or more of each: "
+        txt_puts(b, "one run on each side: the intervals come from blocks of "
+                    "one run and do not include how much runs differ, so they "
+                    "show that these two runs differ, not that the change did "
+                    "it.  Alternate runs of both builds, two or more of each: "
                     "--base A --base B --runs C D");
 }
 
@@ -25737,8 +25746,8 @@ static const struct view_node *compare_node(const struct compare_diff *x,
     return &(*view)->node[now ? c->now : c->base];
 }
 
-/* Return the largest row of d that is tested, of the application if one is;
- * *total: in its total. */
+/* Return the tested row of d with the largest share, preferably one of the
+ * application, whose total counts then.  Set *total if it does.  NULL: none. */
 static const struct compare_change *compare_largest(
     const struct compare_diff *d, bool *total)
 {
@@ -25758,7 +25767,7 @@ static const struct compare_change *compare_largest(
     return best;
 }
 
-/* Append how large a change is: of a share, or in ns per call. */
+/* Append the size of a change: in points of a share, or as time per call. */
 static void compare_put_size(struct buf *b, const struct compare_diff *d,
                              double size)
 {
@@ -25768,14 +25777,14 @@ static void compare_put_size(struct buf *b, const struct compare_diff *d,
         txt_putf(b, "%.*f points", size < 0.1, 100 * size);
 }
 
-/* Append what change of the largest row would have been found, and what more
- * data would find. */
+/* Append how large a change of the largest row would have been found, and how
+ * large a one would be with more data. */
 static void compare_put_power(struct buf *b, const struct compare_diff *d)
 {
     bool total = false;
     const struct view *v;
     const struct compare_change *c = compare_largest(d, &total);
-    double ns = 4 * d->now->use.wall_ns;
+    double ns = 4 * d->now->use.wall_ns;        /* NAN: not known */
     if (!c)
         return;
     const struct stat_change *change = total ? &c->total : &c->self;
@@ -25787,16 +25796,16 @@ static void compare_put_power(struct buf *b, const struct compare_diff *d)
     txt_puts(b, " would have been found; four times as many runs ");
     if (!d->figure)
         txt_puts(b, "(--runs) ");
-    txt_puts(b, "find half of that");
+    txt_puts(b, "would find half of that");
     if (!d->figure) {
         txt_puts(b, ", four times as much data (");
         txt_put_time(b, ns);
-        txt_puts(b, " a side) ");
+        txt_puts(b, " on each side) ");
         compare_put_size(b, d, least * sqrt(0.25 + 0.75 * change->between));
     }
 }
 
-/* Append the CPU time per call before and now, and how it changed. */
+/* Append the CPU time per call before and now, and its change. */
 static void compare_put_call(struct buf *b, const struct compare_diff *d)
 {
     const struct stat_change *c = &d->call;
@@ -25806,7 +25815,8 @@ static void compare_put_call(struct buf *b, const struct compare_diff *d)
     txt_puts(b, " now: ");
     compare_put_signed(b, c->delta, true);
     if (isnan(c->low)) {
-        txt_puts(b, " (no interval without two runs or more a side: --runs)");
+        txt_puts(b, " (an interval needs two or more runs on each side: "
+                    "--runs)");
         return;
     }
     txt_puts(b, " (95% interval ");
@@ -25860,7 +25870,7 @@ static bool compare_put_profilers(struct buf *b, const struct compare_diff *d)
 {
     if (!compare_profilers_differ(d))
         return false;
-    txt_puts(b, "they differ, so that a change may be theirs: the base is by ");
+    txt_puts(b, "they differ, which may cause changes: the base is by ");
     compare_put_profiler(b, d->base);
     txt_puts(b, "; this profile by ");
     compare_put_profiler(b, d->now);
@@ -25898,12 +25908,12 @@ static void compare_put_tested(struct buf *b, const struct compare_diff *d)
     }
     if (!d->figure && !d->sampling)
         txt_putf(b, ".  A run counts as %.0f independent samples at most: runs "
-                 "of an unchanged program differ by more than their samples "
-                 "tell", STAT_RUN_SAMPLES);
+                 "of an unchanged program differ by more than their sampling "
+                 "error", STAT_RUN_SAMPLES);
     if (!d->significant)
         compare_put_power(b, d);
-    txt_puts(b, d->sampling ? ".  Intervals are of the sampling error alone: "
-                "differences between runs are not in them" : "");
+    txt_puts(b, d->sampling ? ".  Intervals include the sampling error alone, "
+                "not how much runs differ" : "");
 }
 
 /* Append what the mark ? beside a change means. */
@@ -25913,10 +25923,10 @@ static void compare_put_mark(struct buf *b, const struct compare_diff *d)
         txt_puts(b, "? not tested");
         return;
     }
-    txt_puts(b, "? may be chance: ");
+    txt_puts(b, "? may be chance, or too small to be tested: ");
     txt_put_commas(b, d->tested);
-    txt_putf(b, " %s were compared, so that an interval that leaves out 0 is "
-             "not enough by itself; or too small to be tested",
+    txt_putf(b, " %s were tested together, so an interval that excludes 0 is "
+             "not significant by itself",
              anl_table(d->now).by ? "rows" : "functions");
 }
 
@@ -25939,7 +25949,7 @@ enum compare_measure {
 };
 
 static const struct {
-    const char *name, *takes;           /* takes: a description of its bound */
+    const char *name, *takes;           /* takes: what its bound may be */
 } compare_measures[COMPARE_MEASURES] = {
     [COMPARE_SHARE] = { "share", "a share (0% to 100%, or 0 to 1)" },
     [COMPARE_SELF] = { "self", "a share (0% to 100%, or 0 to 1)" },
@@ -25954,26 +25964,30 @@ static const struct {
 struct compare_assert {
     const char *text;                   /* as given; borrowed */
     enum compare_measure measure;
-    bool   ns;                          /* values are ns, else shares, count */
+    bool   ns;                          /* values are ns; else shares or, of
+                                         * samples, a count */
     struct stat_bound bound;
-    struct re re;                       /* owned; measures to COMPARE_DELTA */
+    struct re re;                       /* owned; for measures up to
+                                         * COMPARE_DELTA */
     double value, low, high;            /* measured, with the interval that
                                          * decides; NAN: unknown */
-    double timing;                      /* part of it on either side: a bound of
-                                         * the timer's error */
-    double more;                        /* times as much data may resolve it;
-                                         * INFINITY: none can; or NAN */
-    double more_ns;                     /* that much longer; NAN: unknown */
-    bool   runs;                        /* value is of several: more of them */
+    double timing;                      /* largest error by the timer; low and
+                                         * high include it */
+    double more;                        /* times as much data would resolve it;
+                                         * INFINITY: no amount; NAN: unknown */
+    double more_ns;                     /* longer window for that; NAN: unknown
+                                         */
+    bool   runs;                        /* value is of several runs, and more of
+                                         * these would resolve it */
     size_t matched;                     /* functions that re matches, in the
-                                         * profile where they are more */
-    bool   sampling;                    /* the interval is of the sampling error
-                                         * alone */
+                                         * profile with more of them */
+    bool   sampling;                    /* the interval includes the sampling
+                                         * error alone */
     bool   dependent;                   /* phases are too long for a window: not
                                          * resolved */
     bool   empty;                       /* there are no samples */
     bool   judged;                      /* value is known, and re matches */
-    enum stat_outcome outcome;          /* if so */
+    enum stat_outcome outcome;          /* if judged */
 };
 
 /* True if t compares with a base. */
@@ -26046,9 +26060,8 @@ static int compare_assert_init(struct compare_assert *t, const char *text,
     if (m == COMPARE_DELTA && !strcmp(expr, "cpu_per_call"))
         t->measure = COMPARE_CALL_DELTA;        /* as load has it, no RE */
     int e = compare_read_bound(t, op + strspn(op, " "), why);
-    if (!e && t->measure <= COMPARE_DELTA) {
+    if (!e && t->measure <= COMPARE_DELTA)
         e = re_init(&t->re, "--assert", expr, why);
-    }
     return e;
 }
 
@@ -26065,8 +26078,9 @@ static bool compare_stack_has(const struct view *v, size_t i, const bool *set,
     return false;
 }
 
-/* Set *s to the share of a's samples with a function that re matches in their
- * stack, or at its leaf; raise *matched to those functions.  GP_ENOMEM. */
+/* Set *s to the share of a's samples that have a function re matches in their
+ * stack or, if leaf, at its leaf.  Raise *matched to the number of functions
+ * that match, if it is larger.  GP_ENOMEM. */
 static int compare_matching_share(const struct anl *a, const struct re *re,
                                   bool leaf, struct stat_share *s,
                                   size_t *matched)
@@ -26080,7 +26094,7 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
         return GP_ENOMEM;
     for (size_t i = 0; i < v->nnodes; i++)
         if ((is[i] = re_matches(re, v->node[i].name)))
-            found += a->kept.value != 0;        /* else a filter left nothing */
+            found += a->kept.value != 0;        /* 0: filters left no samples */
     *matched = found > *matched ? found : *matched;
     for (size_t i = 0; i < p->nsamples; i++) {
         int64_t w = p->value[i * p->ntypes + v->type];
@@ -26092,7 +26106,7 @@ static int compare_matching_share(const struct anl *a, const struct re *re,
     return GP_OK;
 }
 
-/* Set t's figure to the share s of a, which is exact if a is no sample. */
+/* Set t's figure to the share s of a, which is exact if a is a census. */
 static void compare_assert_share(struct compare_assert *t, const struct anl *a,
                                  const struct stat_share *s)
 {
@@ -26105,7 +26119,7 @@ static void compare_assert_share(struct compare_assert *t, const struct anl *a,
     t->dependent = s->dependence > 1;
 }
 
-/* Return the bound of the timer's error in a's shares or, with ns, in its times
+/* Return the largest error by the timer in a's shares or, if ns, in its times
  * per call. */
 static double compare_timing(const struct anl *a, bool ns)
 {
@@ -26113,10 +26127,10 @@ static double compare_timing(const struct anl *a, bool ns)
                                    a->ns_per_unit / a->calls : 1);
 }
 
-/* Return the bound of the timer's error in a change of d.  A timer errs by when
- * the program sleeps, so that both sides have the same error if the same timer
- * sampled the same program: what is left is how much the bounds differ.  Other
- * timers may err in two directions. */
+/* Return the largest error by the timer in a change of d.  The error depends on
+ * when the program sleeps, so if one timer sampled one program on both sides,
+ * errors are alike and only the difference of the bounds is left.  Different
+ * timers may err in opposite directions: the bounds add up. */
 static double compare_timing_change(const struct compare_diff *d, bool ns)
 {
     const struct slice timer = d->now->comment.engine;
@@ -26185,7 +26199,8 @@ static int compare_assert_runs(struct compare_assert *t,
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
 }
 
-/* Measure t on functions of d's profiles; base has none: pp is NULL. */
+/* Measure t on functions of d's profiles; without a base, d->base->pp is NULL.
+ */
 static int compare_assert_functions(struct compare_assert *t,
                                     const struct compare_diff *d,
                                     struct gp_why *why)
@@ -26193,8 +26208,8 @@ static int compare_assert_functions(struct compare_assert *t,
     struct stat_share s[2];             /* base, now */
     bool leaf = t->measure == COMPARE_SELF;
     int e = compare_matching_share(d->now, &t->re, leaf, &s[1], &t->matched);
-    if (!e && d->base->pp)              /* names of functions that are gone are
-                                         * not mistyped */
+    if (!e && d->base->pp)              /* a function that is only in the base
+                                         * is matched: its name is right */
         e = compare_matching_share(d->base, &t->re, leaf, &s[0], &t->matched);
     if (e)
         return txt_fail(why, e, "out of memory");
@@ -26217,8 +26232,8 @@ static int compare_assert_functions(struct compare_assert *t,
     return e;
 }
 
-/* Measure t by how d's CPU time per call changed: with a bound in percent as a
- * part of the base's, whose error makes the interval that much wider. */
+/* Measure t by the change of d's CPU time per call: if its bound is in percent,
+ * as part of the base's, whose error makes the interval wider. */
 static void compare_assert_calls(struct compare_assert *t,
                                  const struct compare_diff *d)
 {
@@ -26232,9 +26247,9 @@ static void compare_assert_calls(struct compare_assert *t,
     t->sampling = !t->runs;
 }
 
-/* Decide t, whose figure and 95% interval are known: the timer's error, which
- * no further sample lessens, widens the interval by t->timing at both ends, as
- * far as a share can be. */
+/* Set t's outcome, from its figure and its interval, which the timer's error
+ * widens by t->timing at both ends, but not beyond what a share can be: more
+ * samples do not reduce that error.  Set how much more data would resolve t. */
 static void compare_assert_decide(struct compare_assert *t, const struct anl *a)
 {
     struct stat_bound near = t->bound;  /* the bound, by that much closer */
@@ -26309,7 +26324,7 @@ static void compare_put_figure(struct buf *b, const struct compare_assert *t,
                  t->measure == COMPARE_DELTA ? " points" : "%");
 }
 
-/* Append how long more data takes. */
+/* Append a length of time, rounded up to minutes or hours if it is long. */
 static void compare_put_wait(struct buf *b, double ns)
 {
     double minutes = ceil(ns / 60e9);
@@ -26321,7 +26336,7 @@ static void compare_put_wait(struct buf *b, double ns)
         txt_put_time(b, ns);
 }
 
-/* Append what would resolve t: more samples, runs, or nothing. */
+/* Append what would resolve t: more samples, more runs, or nothing. */
 static void compare_put_more(struct buf *b, const struct compare_assert *t)
 {
     if (t->dependent) {
@@ -26329,8 +26344,9 @@ static void compare_put_more(struct buf *b, const struct compare_assert *t)
                     "take several (--runs, --base repeated)");
     } else if (isnan(t->more)) {
         txt_puts(b, t->measure == COMPARE_CALL_DELTA && !t->runs
-                 ? ".  One run a side does not tell how much runs differ: give "
-                   "two or more, and --runs" : ".  Its interval is not known");
+                 ? ".  One run on each side does not show how much runs "
+                   "differ: give two or more, and --runs"
+                 : ".  Its interval is not known");
     } else if (t->more > COMPARE_MOST_TIMES) {
         txt_puts(b, t->timing > 0 ? ".  More samples do not resolve it: the "
                                     "bound is within the timer's error"
@@ -26361,7 +26377,7 @@ static void compare_put_assert(struct buf *b, const struct compare_assert *t)
     if (t->measure <= COMPARE_DELTA && !t->matched) {
         txt_puts(b, t->empty ? ": the profile has no samples: load the server "
                                "while it is taken"
-                 : ": no function matches; are name and filters right?");
+                 : ": no function matches; check the name and the filters");
         return;
     }
     txt_puts(b, ": it is ");

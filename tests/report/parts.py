@@ -172,7 +172,7 @@ for expr in ('delta(cpu_per_call)<1ns', 'delta(cpu_per_call)>9999%'):
     check(expr, (a['outcome'], p.returncode, a['low'], a['matched']),
           ('not resolved', 0, None, None))
 p = run('--base', ONE, '--strict', '--assert', expr, TWO)
-check(expr + ', said', (p.returncode, 'One run a side does not tell how much '
+check(expr + ', said', (p.returncode, 'One run on each side does not show how much '
                         'runs differ' in ' '.join(p.stdout.decode().split())),
       (4, True))
 p = run('--assert', expr, TWO)
