@@ -15045,8 +15045,8 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     return x.err;
 }
 
-/* Demangle the names of C++ and Rust in p, whoever wrote them; those without an
- * answer in time stay.  GP_ENOMEM. */
+/* Demangle the names of C++ and Rust in p, whichever tool wrote p; a name that
+ * the demangler does not answer in time stays as it is.  GP_ENOMEM. */
 static int symbol_demangle_all(struct pp *p)
 {
     struct elf_names t = {0};
@@ -15094,15 +15094,16 @@ struct merge {
     uint32_t *row[3];                   /* owned: row in to + 1, or 0, of each
                                          * added mapping, function, location */
     int64_t  *shift;                    /* owned: by mapping, for addresses */
-    uint32_t *stack;                    /* owned: locations of to, for the */
-    size_t    stack_cap;                /* sample being added; its values */
-    int64_t   value[PP_MOST_TYPES];
+    uint32_t *stack;                    /* owned: locations in to of the sample
+                                         * that is being added */
+    size_t    stack_cap;
+    int64_t   value[PP_MOST_TYPES];     /* values of that sample */
     struct pp_when *when;               /* owned: the blocks of to's samples */
     size_t    nwhen, when_cap;
-    bool      timed;                    /* when is wanted */
-    size_t    first_block, divisor;     /* the added profile's block b is */
-    int       err;                      /* (first_block + b) / divisor of to;
-                                         * err is sticky */
+    bool      timed;                    /* true: fill in when */
+    size_t    first_block, divisor;     /* block b of the added profile becomes
+                                         * block (first_block + b) / divisor */
+    int       err;                      /* sticky: the first error */
 };
 
 /* Set *file and key to what identifies mapping m; return their hash. */
@@ -15503,7 +15504,7 @@ struct fig_method {                     /* of one method; NAN: not known */
     struct slice path;                  /* "/pkg.Service/Method"; borrowed */
     double requests;                    /* calls */
     double handler_runs;                /* runs of its handler that were timed:
-                                         * a part of the long ones */
+                                         * some of the long ones */
     /* The CPU time of these runs, from before the first callback of a run to
      * after the last, as samples see it: with interrupts and the sampler's
      * signals in it, without time off the CPU and the cost of the clocks. */
@@ -15517,7 +15518,8 @@ struct fig {                            /* fields are named as their keys */
     double process_cpu_ns, process_user_ns, process_system_ns;
     double threads_ended, threads_without_timer;
     double wall_ns, busy_wall_ns, busy_cpu_ns;
-    double switches, timer_late_ns;     /* threads left a CPU; see smp_late */
+    double switches;                    /* times that threads left their CPU */
+    double timer_late_ns;               /* see smp_late */
     double cpus, threads, threads_alike, requests, work, tick_clustered;
     struct slice tool, engine, engine_reason, clock, listen;    /* borrowed */
     struct slice requests_of;           /* "load": of one client's calls */
@@ -15629,8 +15631,8 @@ static int fig_write(struct pp *p, const struct fig *f)
     return e ? GP_ENOMEM : GP_OK;
 }
 
-/* Append to p, which names no calls, that a load's n calls of the method call,
- * "pkg.Service/Method", ended in its time.  GP_ENOMEM. */
+/* Append to p, which has no count of calls, that n calls by load of the method
+ * call, "pkg.Service/Method", ended during its window.  GP_ENOMEM. */
 static int fig_write_calls(struct pp *p, const char *call, double n)
 {
     struct buf path = {0};
@@ -15804,8 +15806,8 @@ static int fig_merge(struct pp *to, const struct pp *p, size_t n)
     return e;
 }
 
-/* Drop the comments that filtering p made untrue.  If p is our own, note its
- * value now and before, and scale squares by left / all.  GP_ENOMEM. */
+/* Drop the comments that filtering p made untrue.  If grpcprof wrote p, add its
+ * total now and before, and scale weight_squares by left / all.  GP_ENOMEM. */
 static int fig_filter(struct pp *p, int64_t now, int64_t before, double left,
                       double all)
 {
@@ -15864,17 +15866,18 @@ static void fig_notes_fini(struct fig_notes *t)
  *
  * A sample's time is what passed on its thread's clock (CPU time, or real time
  * with the wall engine) since the thread's last sample.  A mark charges what
- * passed since then to a frame [unsampled] ([profiler] for the drain thread):
- * times between two marks add up to the CPU time, whatever the timer did.  A
- * time of many periods between two samples is charged to [unsampled] too, but
- * for one period: the thread blocked the signal, or the ring was full.  Time in
- * which perf's counter was stopped is that of a frame [context switch].
+ * passed since each thread's last sample to a frame [unsampled] ([profiler] for
+ * the drain thread), so times between two marks add up to the CPU time whatever
+ * the timer did.  If many periods pass between two samples, as the thread
+ * blocked the signal or the ring was full, all but one are charged to
+ * [unsampled] too.  Time in which perf's counter was stopped goes to a frame
+ * [context switch].
  *
  * Without a target the recorder samples this process, by SMP.  A target samples
- * others: it says which there are, drains their samples and reads their clocks.
+ * other processes: it lists them, drains their samples and reads their clocks.
  *
- * Beside the sums there is a log of blocks of time: the samples of each row in
- * each.  A mark ends a block, so a window has whole blocks.
+ * Beside the sums there is a log of blocks of time: the number of samples of
+ * each row in each block.  A mark ends a block, so a window has whole blocks.
  *
  * Invariant  rows are only appended while the recorder runs, so a mark is the
  *            sums of the first n; the sums never decrease.
@@ -15932,9 +15935,10 @@ struct rec_process {
     pid_t    pid;                       /* 0: this one, or several */
     uint32_t name;                      /* row of rec_data.name */
     int64_t  cpu_ns;                    /* used since the recorder started */
-    int64_t  charged_ns;                /* of that, in rows */
-    uint64_t ended, ended_seen;         /* threads ended; when last charged */
-    size_t   threads;                   /* that live */
+    int64_t  charged_ns;                /* part of it charged to rows */
+    uint64_t ended, ended_seen;         /* threads ended; of them, those that
+                                         * were known at the last charge */
+    size_t   threads;                   /* threads alive */
     int64_t  passed_ns;                 /* CPU time of ended threads since their
                                          * last sample, for the next thread */
     bool     gone;                      /* its CPU time is final */
@@ -15946,17 +15950,19 @@ struct rec_thread {
     uint32_t tid, name;                 /* kernel's id; row of rec_data.name */
     int64_t  ns;                        /* its clock when last charged */
     int64_t  sample_ns;                 /* its clock at its last sample */
-    int64_t  beyond_ns;                 /* time between samples beyond the
-                                         * period, so far; at most 0 */
+    int64_t  beyond_ns;                 /* by how much samples were early, in
+                                         * sum: at most 0; see
+                                         * rec_charge_switches */
     uint32_t switches;                  /* at its last sample */
     int64_t  period_ns;                 /* of its timer; 0: as asked for */
-    unsigned same;                      /* samples at this period, */
-    int64_t  same_ns;                   /* and its clock at the first of them */
-    bool     paired;                    /* it is the second one of a pair */
+    unsigned same;                      /* samples at this period */
+    int64_t  same_ns;                   /* its clock at the first of these */
+    bool     paired;                    /* this period completes a pair of
+                                         * periods; see rec_vary_periods */
     struct smp_timer timer;             /* armed while the thread lives */
-    bool     over;                      /* it said that it ends */
-    uint32_t scan;                      /* the last scan that saw it */
-    bool     alive;                     /* at the last scan */
+    bool     over;                      /* it announced its end in the ring */
+    uint32_t scan;                      /* number of the last scan to see it */
+    bool     alive;                     /* it was, at the last scan */
 };
 
 struct rec_totals {                     /* since the recorder started */
@@ -16039,7 +16045,7 @@ struct rec_calls {                      /* of one method, so far */
     uint64_t timed, timed_cpu_ns;       /* timed runs of its handler */
 };
 
-struct rec_source {                     /* what comments are made from */
+struct rec_source {                     /* sources of a profile's comments */
     /* Set *out to the calls of method i; false if there is no such method. */
     bool (*calls)(const void *server, size_t i, struct rec_calls *out);
     const void *server;                 /* for calls; borrowed; NULL: none */
@@ -16065,7 +16071,8 @@ struct rec_process_name {               /* a process of a recorder */
 };
 
 struct rec_delta {                      /* what was recorded between marks */
-    struct rec_row *row;                /* owned: growth; of pc and name here */
+    struct rec_row *row;                /* owned: growth between the marks; at
+                                         * and thread index pc and name here */
     size_t  nrows, row_cap;
     uint64_t *pc;                       /* owned: the rows' stacks */
     size_t  npcs, pc_cap;
@@ -16156,16 +16163,16 @@ static uint32_t rec_process_add(pid_t pid, const char *name,
 }
 
 /* Return the time by which rec_thread_ns may lag behind a thread of process p:
- * of another process the kernel tells it as of its last tick. */
+ * for another process, the kernel gives the CPU time at its last tick. */
 static int64_t rec_lag_ns(const struct rec_process *p)
 {
     return p->pid ? REC_LAG_TICKS * 1000000000 / (int64_t)smp_tick_hz() : 0;
 }
 
 /* Return thread tid of a process, appended with charged_ns charged if new; NULL
- * if out of memory.  If its clock went back, the kernel gave tid to a new
- * thread; but a sample may be older than the last mark, if not than the last
- * sample, and other times may lag. */
+ * if out of memory.  If its clock went back, tid now belongs to a new thread.
+ * But a sample may be older than the last mark, though not than the last
+ * sample, and times read from the kernel may lag. */
 static struct rec_thread *rec_find_thread(uint32_t process, uint32_t tid,
                                           int64_t now_ns, int64_t charged_ns,
                                           bool sample)
@@ -16351,8 +16358,8 @@ static void rec_charge_pseudo(struct rec_thread *t, enum rec_pseudo frame,
     t->ns += ns;
 }
 
-/* Return the time between two samples of a thread past which some are missing;
- * set *period_ns to what is usual. */
+/* Return the longest time between two samples of a thread at which none is
+ * taken to be missing; set *period_ns to the usual time. */
 static int64_t rec_longest_gap(int64_t *period_ns)
 {
     unsigned hz = smp_expected_hz(rec_one.engine, rec_one.want.hz);
@@ -16386,9 +16393,9 @@ static void rec_on_end(const struct ring_slot *s)
     rec_data.process[s->process].passed_ns += tail > 0 ? tail : 0;
 }
 
-/* Return the CPU time of ended threads that the sample of a thread stands for,
- * if it is the thread's first, and take it away.  So threads that live for less
- * than a period are sampled as if one went on where the other ended. */
+/* Take CPU time of ended threads off the process's account and return it, to be
+ * charged to t's first sample; 0 for later samples.  So threads that live for
+ * less than a period are sampled as if each continued the one before. */
 static int64_t rec_take_passed(const struct rec_thread *t)
 {
     struct rec_process *p = &rec_data.process[t->process];
@@ -16402,10 +16409,10 @@ static int64_t rec_take_passed(const struct rec_thread *t)
 
 /* Charge the part of t's time before its sample s in which perf's counter did
  * not run: the kernel stops it while it switches from and to a thread, 1 to 25
- * us of the thread's CPU time.  It is what passed since the last sample beyond
- * the period, if there was a switch; without one, a call of the kernel was so
- * long that several overflows became one signal.  What one sample is early
- * makes up for what another one is late. */
+ * us of the thread's CPU time.  That part is the time since the last sample
+ * beyond the period, if there was a switch.  Without one, a system call was so
+ * long that several overflows became one signal.  Early samples are balanced
+ * against late ones. */
 static void rec_charge_switches(struct rec_thread *t,
                                 const struct ring_slot *s)
 {
@@ -16520,9 +16527,10 @@ static void rec_arm(struct rec_thread *t)
     rec_data.total.unarmed += !t->timer.armed;
 }
 
-/* Give another period to timers that have had REC_SAME_SAMPLES at one, if the
- * engine can: a random one, then one by which both are on average as asked for.
- * Each change costs half a period, as the timer starts again. */
+/* Change the period of timers that have taken REC_SAME_SAMPLES at one, if the
+ * engine can: to a random period, then to the one that makes the mean of both
+ * the period asked for.  Each change restarts the timer and so costs half a
+ * period. */
 static void rec_vary_periods(void)
 {
     int64_t usual;
@@ -16632,10 +16640,10 @@ static size_t rec_scan_threads(bool first, bool charge)
     return n;
 }
 
-/* Charge the CPU time of threads of a process that ended unseen to [unsampled]
- * of "(ended)".  Their clocks are gone, but it is the process's time that no
- * row has.  Of another process, whose threads may end without being seen, all
- * is charged but what clocks that lag may still bring. */
+/* Charge the CPU time of a process's threads that ended between scans to
+ * [unsampled] of a thread "(ended)": the process's time that is in no row, as
+ * the threads' clocks are gone.  For another process, the time by which clocks
+ * may lag is kept back. */
 static void rec_charge_ended(uint32_t process)
 {
     uint64_t pc = REC_UNSAMPLED;
@@ -16669,7 +16677,7 @@ static int64_t rec_cpu_ns(struct timeval *user, struct timeval *system)
     return sys_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* Take the samples that are in the ring. */
+/* Add the samples in the ring to the rows. */
 static void rec_drain_ring(void)
 {
     if (rec_one.target)
@@ -16678,7 +16686,7 @@ static void rec_drain_ring(void)
         smp_drain(rec_on_sample, NULL);
 }
 
-/* End the slice of time that started with the last call, if it is at least
+/* End the slice of time that started when the last one ended, if it is at least
  * least_ns long.  It was busy if the process used a tenth of a CPU in it. */
 static void rec_end_slice(int64_t least_ns)
 {
@@ -17025,8 +17033,8 @@ static int rec_delta_rows(struct rec_delta *c, const struct rec_mark *from,
     return GP_OK;
 }
 
-/* Copy the blocks between the marks, after their rows; under the lock.  One
- * that began before the first mark, as old ones may, is left out. */
+/* Copy the blocks between the marks, whose rows are in c; under the lock.  A
+ * block that began before the first mark, as merged ones may, is left out. */
 static int rec_delta_blocks(struct rec_delta *c, const struct rec_mark *from,
                             const struct rec_mark *to)
 {

@@ -172,8 +172,8 @@ for expr in ('delta(cpu_per_call)<1ns', 'delta(cpu_per_call)>9999%'):
     check(expr, (a['outcome'], p.returncode, a['low'], a['matched']),
           ('not resolved', 0, None, None))
 p = run('--base', ONE, '--strict', '--assert', expr, TWO)
-check(expr + ', said', (p.returncode, 'One run on each side does not show how much '
-                        'runs differ' in ' '.join(p.stdout.decode().split())),
+check(expr + ', said', (p.returncode, 'One run on each side does not show how '
+                        'much runs differ' in ' '.join(p.stdout.decode().split())),
       (4, True))
 p = run('--assert', expr, TWO)
 check(expr + ', without a base', (p.returncode, p.stderr.count(b'\n')), (2, 1))
