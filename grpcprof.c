@@ -22722,9 +22722,10 @@ static struct stat_change stat_change_runs(const double *old, size_t n,
                                      .p = NAN };
     double delta = -stat_mean(old, n, &e[0]) + stat_mean(now, m, &e[1]);
     double both = e[0] + e[1], error = sqrt(both);
-    double df = both * both / (e[0] * e[0] / (double)(n - 1) +
-                               e[1] * e[1] / (double)(m - 1));
-    double half = error > 0 ? stat_student(df) * error : error;
+    double df = both > 0 ? both * both / (e[0] * e[0] / (double)(n - 1) +
+                                          e[1] * e[1] / (double)(m - 1))
+                         : (double)INFINITY;
+    double half = stat_student(df) * error;
     double p = error > 0 ? stat_tail_student(delta / error, df)
              : fabs(delta) > 0 ? 0 : 1;
     return (struct stat_change){ .delta = delta, .low = delta - half,
@@ -25640,8 +25641,8 @@ static void compare_sort(struct compare_diff *d)
 /* Return run a's CPU time per call; *within gets the square of its error. */
 static double compare_call(const struct anl *a, double *within)
 {
-    double error = (a->cpu_high_ns_per_call - a->cpu_low_ns_per_call) /
-                   (2 * STAT_Z);
+    double error = (a->cpu_high_ns_per_call - a->cpu_ns_per_call) /
+                   stat_student(a->finding[CAT_PROFILER].share.df);
     *within = error * error;
     return a->cpu_ns_per_call;
 }
@@ -25806,9 +25807,12 @@ static void compare_put_power(struct buf *b, const struct compare_diff *d)
         txt_puts(b, "(--runs) ");
     txt_puts(b, "would find half of that");
     if (!d->figure) {
-        txt_puts(b, ", four times as much data (");
-        txt_put_time(b, ns);
-        txt_puts(b, " on each side) ");
+        txt_puts(b, ", four times as much data ");
+        if (!isnan(ns)) {
+            txt_puts(b, "(");
+            txt_put_time(b, ns);
+            txt_puts(b, " on each side) ");
+        }
         compare_put_size(b, d, least * sqrt(0.25 + 0.75 * change->between));
     }
 }
