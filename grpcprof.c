@@ -25724,11 +25724,11 @@ static void compare_put_runs(struct buf *b, const struct compare_diff *d,
                  "they differ, not that the change did it; for that each needs "
                  "two or more, and --runs", base, now);
     else
-        txt_puts(b, "one run on each side: the intervals come from blocks of "
-                    "one run and do not include how much runs differ, so they "
-                    "show that these two runs differ, not that the change did "
-                    "it.  Alternate runs of both builds, two or more of each: "
-                    "--base A --base B --runs C D");
+        txt_puts(b, "one run on each side: how much runs of one build differ "
+                    "is not measured, so this shows that these two runs "
+                    "differ, not that the change did it.  Alternate runs of "
+                    "both builds, two or more of each: --base A --base B "
+                    "--runs C D");
 }
 
 /* Append v with its sign: a time if ns, else a share in percentage points. */
