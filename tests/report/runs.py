@@ -132,9 +132,9 @@ for kind in 'text', 'md', 'html':
         r'23\.2% (\| )?\+3\.8 (\| )?\+2\.8 to \+4\.9 (\| )?2,329 (\| )?2,787 '
         r'(\| )?audit', text) is not None, True)
     text = said(run('-q', '-f', kind, '--base', old[0], dear[0]))
-    check('-f %s, one run a side' % kind, 'not include how much runs '
-          'differ, so they show that these two runs differ, not that the '
-          'change did it. Alternate runs of both builds, two or more of each: '
+    check('-f %s, one run a side' % kind, 'how much runs of one build '
+          'differ is not measured, so this shows that these two runs differ, '
+          'not that the change did it. Alternate runs of both builds, two or more of each: '
           '--base A --base B --runs C D' in text, True)
     text = said(run('-q', '-f', kind, *sides(old[:2], dear[:1])))
     check('-f %s, two runs and one' % kind, '2 of the base and 1 now are added '
