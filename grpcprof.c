@@ -27311,7 +27311,7 @@ static int svg_build(struct svg *g, const struct pp *p,
     if (e)
         return e;
     if (!g->differs)
-        stat_watch(&g->view);
+        stat_find_phases(&g->view);
     double part = ceil((double)g->view.total.value * config->least_ppm / 1e6);
     int64_t least = part < 1 ? 1 : part < 9e18 ? (int64_t)part : INT64_MAX;
     g->tree.reverse = config->reverse;
