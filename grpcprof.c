@@ -56350,6 +56350,8 @@ static void opt_put_wrapped(struct buf *b, struct slice text, size_t at)
     size_t column = at;
     while (opt_next(&text, ' ', &word)) {
         if (column > at && column + 1 + word.n > 79) {
+            if (b->data[b->len - 1] == ' ')     /* the first of two */
+                b->len--;
             txt_putf(b, "\n%*s", (int)at, "");
             column = at;
         }

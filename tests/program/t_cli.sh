@@ -29,6 +29,7 @@ helps() {
         tells "$c --help" "$c" $c --help
         same "$c --help is help $c" "$(cksum <"$OUT")" "$(cksum <"$T/help")"
         lacks "help $c fits 80 columns" "$OUT" '.{81}'
+        lacks "help $c has no blank at the end of a line" "$OUT" ' $'
         has "help $c has examples" "$OUT" '^Examples:'
         has "help $c has its exit statuses" "$OUT" '^Exit status:'
     done
