@@ -264,7 +264,8 @@ enum {
     UNW_WORDS       = 16,
     UNW_ROWS        = 8,
 
-    /* Steps of a walk that may lead to a lower address, on another stack. */
+    /* How often a walk may go to a lower address, as where a signal handler or
+     * a coroutine has a stack of its own; more is taken for a broken stack. */
     UNW_MOST_JUMPS = 4,
 
     /* Pages that a walk remembers as readable: most stacks span only a few. */
@@ -312,8 +313,8 @@ enum {
     /* Threads being created at one time; further ones get no timer. */
     AGT_MOST_STARTS = 256,
 
-    /* Threads of a process in the signal handler at one time; samples of
-     * further ones are lost and counted. */
+    /* So many threads of a process may be in the signal handler at once; the
+     * samples of others are counted as lost. */
     AGT_MOST_WORK = 64,
 };
 
@@ -523,7 +524,7 @@ enum {
     PP_FREED_BYTES = 4 << 20,   /* of samples that are read, freed at a time */
 
     /* Blocks of time of a profile.  Merging makes them longer if there would be
-     * more; a file with more is read without its blocks.  Fewer than
+     * more.  The blocks of a file that has more are ignored.  Fewer than
      * PP_LEAST_BLOCKS give no interval, and are not written. */
     PP_MOST_BLOCKS = 128,
     PP_LEAST_BLOCKS = 8,
@@ -1284,8 +1285,8 @@ enum {
 /* A block of time is at least this long, and shorter than twice it at first. */
 #define RES_BLOCK_NS INT64_C(5000000)
 
-/* Expected events beyond a percentile for which a run bounds it from above:
- * with fewer, more than 2.5% of runs, exp(-3.69), see none of them. */
+/* A percentile has an upper bound only if so many events beyond it are expected
+ * in a run: with fewer, over 2.5% of runs, exp(-3.69), would see none. */
 #define JUDGE_EVENTS 3.69
 
 /* Two runs of an unchanged server differ by up to this share, which the
@@ -1751,8 +1752,8 @@ struct unw_entry {                      /* of an index of .eh_frame */
 };
 
 struct unw_table {                      /* of the code at a pc; borrowed */
-    const uint8_t *hdr;                 /* .eh_frame_hdr; if NULL, the next
-                                         * three are set instead */
+    const uint8_t *hdr;                 /* .eh_frame_hdr; NULL: the module has
+                                         * none, the next three are set */
     const uint8_t *eh_frame;            /* .eh_frame */
     const struct unw_entry *index;      /* what unw_index made of it */
     uint32_t entries;                   /* of index */
@@ -3493,8 +3494,8 @@ static void agt_pass_sig(int signo, siginfo_t *info, void *context)
         a.sa_handler(signo);
 }
 
-/* Offset of the flags in the siginfo of perf's SIGTRAP; and the flag that says
- * that it was blocked when it was due: its registers are of a later time. */
+/* Offset of the flags in the siginfo of perf's SIGTRAP.  The flag ASYNC: the
+ * signal was blocked when it was due, so its registers are of a later time. */
 enum { AGT_PERF_FLAGS = 36, AGT_PERF_ASYNC = 1 };
 
 /* Handle our signal. */
@@ -23162,7 +23163,8 @@ struct anl_app {                        /* a function of the application */
 struct anl_finding {                    /* on a category */
     struct stat_share share;
     double on_behalf;                   /* part with an application frame */
-    uint32_t leader;                    /* node that decided most of it, or
+    uint32_t leader;                    /* function that put most of it into
+                                         * this category, a node of view, or
                                          * MEM_NONE */
     struct view_sum lead;               /* samples that the leader decided */
 };
@@ -23754,9 +23756,9 @@ static int anl_add_thread(struct anl *a, struct anl_pass *w, size_t i,
     return GP_OK;
 }
 
-/* Add row i to its endpoint, the call that it was part of, by a label that
- * Datadog, OpenTelemetry, Pyroscope or Go programs set.  The first such label
- * in the profile is used for all rows. */
+/* Add row i to its endpoint: the method of the call that it was part of, by the
+ * label that Datadog, OpenTelemetry, Pyroscope or Go programs set.  The first
+ * such label in the profile is used for all rows. */
 static int anl_add_endpoint(struct anl *a, struct anl_pass *w, size_t i,
                             int64_t weight, int64_t count)
 {
@@ -25338,7 +25340,8 @@ static bool compare_is_small(const struct stat_share s[2])
            fmax(s[0].share, s[1].share) < COMPARE_LEAST_SHARE;
 }
 
-/* Set c's application and passes. */
+/* Set in c whether its function is the application's own, and whether it mostly
+ * calls others. */
 static void compare_classify(struct compare_change *c,
                              const struct compare_diff *d)
 {

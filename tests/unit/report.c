@@ -148,8 +148,8 @@ static void test_stat_blocks(void)
     CHECK(fabs(s[0].n * s[0].effect - 2000) < 1e-6);
     struct stat_change c = stat_change_share(s);
     CHECK(fabs(c.delta - 0.02749) < 1e-5);
-    /* Of samples alone t is 1.06484 with 19.8973 degrees of freedom; as much
-     * again as 800 samples of each run have, from run to run. */
+    /* By the blocks alone, t is 1.06484 with 19.8973 degrees of freedom.  The
+     * sampling variance of 800 samples a side is added, for unlike runs. */
     CHECK(fabs(c.p - stat_tail_student(0.82902, 54.159)) < 1e-4);
     CHECK(fabs(c.between - 0.3939) < 1e-3);
     CHECK(c.low < 0 && c.high > 0 && c.low > -0.05 && c.high < 0.11);
@@ -936,7 +936,8 @@ static void test_detectable(void)
     CHECK(fabs(stat_detectable(&few, 1) - 3.228) < 0.01);
 }
 
-/* Merging adds up the switches, and keeps the largest lateness of a timer. */
+/* Merging profiles adds up their context switches, and keeps the lateness of the
+ * timer that was latest. */
 static void test_timing_merged(void)
 {
     struct pp to, p[2];
