@@ -936,8 +936,8 @@ static void test_detectable(void)
     CHECK(fabs(stat_detectable(&few, 1) - 3.228) < 0.01);
 }
 
-/* Merging profiles adds up their context switches, and keeps the lateness of the
- * timer that was latest. */
+/* Merging profiles adds up their context switches, and keeps the lateness of
+ * the timer that was latest. */
 static void test_timing_merged(void)
 {
     struct pp to, p[2];
