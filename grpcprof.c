@@ -28528,45 +28528,51 @@ static int dsc_find_method(const struct dsc *d, const char *path,
 
 /* ---- JSON to wire, by the proto3 JSON mapping ----
  *
- * pj_next unescapes keys and strings, so that each is unescaped once: below it,
- * the text of a JS_STRING is plain, without quotes.
+ * pj_next unescapes each key and string once: in the values that it returns,
+ * the text of a JS_STRING has neither quotes nor escapes.
  */
 
 struct pj_json {                        /* of one pj_encode */
     const struct dsc *d;                /* borrowed */
-    const struct pj_known *known;       /* pj_known */
+    const struct pj_known *known;       /* the table pj_known, defined below */
     struct arena plain;                 /* strings that had escapes */
-    struct buf path;                    /* of the value: items[2].price */
+    struct buf path;                    /* of the current value, as in
+                                         * items[2].price */
     struct gp_why *why;
-    const struct js_value *any;         /* skip its member "@type"; or NULL */
-    const struct js_value *part;        /* may lack required fields; or NULL */
+    const struct js_value *any;         /* an Any: its member "@type" is not a
+                                         * field; or NULL */
+    const struct js_value *part;        /* object that may lack required fields;
+                                         * or NULL */
     int (*message)(struct pj_json *j, const struct dsc_symbol *s,
                    const struct js_value *v, struct buf *b, int depth);
     int (*value)(struct pj_json *j, const struct pj_known *k,
                  const struct js_value *v, struct buf *b, int depth);
-                                        /* for recursion, as message is */
+                                        /* pj_put_object and pj_put_value, for
+                                         * recursion */
 };
 
 struct pj_text {                        /* of one pj_decode */
     const struct dsc *d;                /* borrowed */
-    const struct pj_known *known;       /* pj_known */
+    const struct pj_known *known;       /* the table pj_known, defined below */
     struct js js;
-    int64_t budget;                     /* fields that may still be looked at */
+    int64_t budget;                     /* fields that may still be read */
     int (*message)(struct pj_text *t, const struct dsc_symbol *s,
-                   struct slice bytes, int depth);      /* for recursion */
+                   struct slice bytes, int depth);
     int (*set)(struct pj_text *t, const struct pb_field *w, int depth);
-                                        /* as message is, in a Value */
+                                        /* pj_say_message and pj_say_set, for
+                                         * recursion */
 };
 
-/* A well-known type, one that JSON does not write as an object of its fields.
- * depth is how many more levels of messages may follow. */
+/* A well-known type, whose JSON is not an object of its fields.  depth is how
+ * many more levels of messages may follow. */
 struct pj_known {
     const char *name;                   /* in google.protobuf; NULL: the end */
-    enum js_kind kind;                  /* of its JSON; JS_NULL: several */
+    enum js_kind kind;                  /* required of its JSON; JS_NULL: any */
     enum dsc_type type;                 /* of a wrapper's field 1 */
     int (*put)(struct pj_json *j, const struct pj_known *k,
                const struct js_value *v, struct buf *b, int depth);
-                                        /* append it to b; NULL: as others */
+                                        /* append v to b; NULL: as the object
+                                         * of any message */
     int (*say)(struct pj_text *t, const struct pj_known *k,
                struct slice bytes, int depth);  /* write it as JSON */
 };
@@ -28585,7 +28591,7 @@ static const struct pj_known *pj_find_known(const struct pj_known *k,
     return k->name ? k : NULL;
 }
 
-enum { PJ_PATH_BYTES = 100 };          /* of a path in a message */
+enum { PJ_PATH_BYTES = 100 };           /* of a path that an error shows */
 
 /* Fail with a message that names the path of the value. */
 static TXT_FORMAT_2 int pj_wrong(struct pj_json *j, const char *fmt, ...)
@@ -28597,7 +28603,7 @@ static TXT_FORMAT_2 int pj_wrong(struct pj_json *j, const char *fmt, ...)
     va_end(ap);
     struct slice path = mem_slice(&j->path);
     bool cut = path.n > PJ_PATH_BYTES;
-    if (cut)                            /* its end says where it is */
+    if (cut)                            /* keep its end, next to the value */
         path = txt_after(path, path.n - PJ_PATH_BYTES);
     return txt_fail(j->why, GP_EFORMAT, "%s%.*s%s%s", cut ? "..." : "",
                     (int)path.n, path.n ? path.p : "", path.n ? ": " : "",
@@ -28613,7 +28619,8 @@ static int pj_wrong_value(struct pj_json *j, const struct js_value *v,
                     quote, what);
 }
 
-/* Set *s, a quoted string, to its unescaped text: in place if it can be. */
+/* Set *s, a quoted string, to its unescaped text: a part of *s or, if it has
+ * escapes, a copy in j->plain. */
 static int pj_unescape(struct pj_json *j, struct slice *s)
 {
     struct buf b = {0};
@@ -28628,8 +28635,8 @@ static int pj_unescape(struct pj_json *j, struct slice *s)
     return copy ? GP_OK : GP_ENOMEM;
 }
 
-/* Do js_next_member; unescape the key and a string: 1, 0 at the end, or
- * GP_ENOMEM. */
+/* Do js_next_member and unescape the key and, if it is a string, the value.
+ * Return 1, 0 at the end, or GP_ENOMEM. */
 static int pj_next(struct pj_json *j, struct js_members *m, struct slice *key,
                    struct js_value *v)
 {
@@ -28641,8 +28648,8 @@ static int pj_next(struct pj_json *j, struct js_members *m, struct slice *key,
     return e ? e : 1;
 }
 
-/* Return the decimal number v without its sign, which goes to *minus, and, in a
- * string, without a plus and leading zeros; empty if v is not a number. */
+/* Return the number v, or the number in the string v, without its sign and
+ * leading zeros; empty if there is none.  Set *minus if the sign is '-'. */
 static struct slice pj_number(const struct js_value *v, bool *minus)
 {
     struct slice s = v->text, none = {0};
@@ -28656,15 +28663,15 @@ static struct slice pj_number(const struct js_value *v, bool *minus)
     return s.n && *s.p != '-' && js_number_bytes(s) == s.n ? s : none;
 }
 
-/* Compute n * 10 + digit in *n; false: it does not fit. */
+/* Append a decimal digit to *n; false: the number does not fit. */
 static bool pj_add_digit(uint64_t *n, unsigned digit)
 {
     return !__builtin_mul_overflow(*n, 10, n) &&
            !__builtin_add_overflow(*n, digit, n);
 }
 
-/* Parse s, a decimal number, as a whole one into *n, exactly: 5.0 and 1e3 are
- * whole, too.  GP_EFORMAT: it is not; GP_ELIMIT: it does not fit. */
+/* Parse s, a number without a sign, as an integer into *n, exactly: 5.0 and 1e3
+ * are integers, too.  GP_EFORMAT: s is not; GP_ELIMIT: it does not fit. */
 static int pj_whole(struct slice s, uint64_t *n)
 {
     size_t point = js_digits_end(s, 0), end = point;
@@ -28697,7 +28704,8 @@ static int pj_whole(struct slice s, uint64_t *n)
     return GP_OK;
 }
 
-/* Read v, a number or string, as an integer of bits bits into *x, extended. */
+/* Read v, a number or string, as an integer of bits bits into *x; a negative
+ * one is sign-extended to 64 bits. */
 static int pj_get_integer(struct pj_json *j, const struct js_value *v,
                           bool is_signed, int bits, uint64_t *x)
 {
@@ -28795,7 +28803,7 @@ static int pj_get_enum(struct pj_json *j, const struct dsc_field *f,
     return GP_OK;
 }
 
-/* Append the number, bool or enum v without a tag; *zero: it is 0. */
+/* Append the number, bool or enum v without a tag.  Set *zero if it is 0. */
 static int pj_put_number(struct pj_json *j, const struct dsc_field *f,
                          const struct js_value *v, struct buf *b, bool *zero)
 {
@@ -28839,8 +28847,8 @@ static int pj_digits(struct slice s, size_t at, size_t n, int min, int max)
     return v < min || v > max ? -1 : v;
 }
 
-/* Parse the fraction of a second that s starts with, such as ".5".  Return ns
- * and its length in *n (0: none), or -1 if it has no digits or over nine. */
+/* Parse the fraction of a second that s starts with, such as ".5".  Return the
+ * nanoseconds and, in *n, its length (0: none); -1: no digits, or over nine. */
 static int64_t pj_fraction(struct slice s, size_t *n)
 {
     int64_t ns = 0, unit = 100000000;
@@ -28945,7 +28953,7 @@ static int pj_put_mask(struct pj_json *j, const struct pj_known *k,
     return b->err;
 }
 
-/* Append the scalar v of f without a tag; *zero: it is the default. */
+/* Append the scalar v of f without a tag.  Set *zero if it is 0 or empty. */
 static int pj_put_untagged(struct pj_json *j, const struct dsc_field *f,
                            const struct js_value *v, struct buf *b, bool *zero)
 {
@@ -28965,7 +28973,7 @@ static int pj_put_untagged(struct pj_json *j, const struct dsc_field *f,
     return e ? e : b->err;
 }
 
-/* Append the scalar f as v; a default only if f has presence. */
+/* Append the field f with the scalar v; 0 or empty only if f has presence. */
 static int pj_put_scalar(struct pj_json *j, const struct dsc_field *f,
                          const struct js_value *v, struct buf *b)
 {
@@ -28988,18 +28996,20 @@ static int pj_put_wrapped(struct pj_json *j, const struct pj_known *k,
 }
 
 struct pj_piece {                       /* a field, or an entry of a map */
-    struct slice key;                   /* of a string; set before sorting */
+    struct slice key;                   /* to sort by: a string; pj_sort sets p,
+                                         * as bytes may move until then */
     size_t   key_at;                    /* where the key is in the bytes */
-    uint64_t number;                    /* another key; the field's number */
-    bool     is_signed;
-    bool     null;                      /* a field that is left out */
+    uint64_t number;                    /* to sort by next: a key that is an
+                                         * integer, or the field's number */
+    bool     is_signed;                 /* the number is */
+    bool     null;                      /* the field is null: not written */
     int64_t  oneof;                     /* of a field; -1: in none */
     size_t   at, n;                     /* the piece in the bytes */
 };
 
-struct pj_pieces {                      /* to be sorted; owned */
-    struct buf bytes;
-    struct pj_piece *piece;
+struct pj_pieces {                      /* pieces to sort */
+    struct buf bytes;                   /* owned */
+    struct pj_piece *piece;             /* owned */
     size_t n, cap;
 };
 
@@ -29015,7 +29025,8 @@ static struct pj_piece *pj_add_piece(struct pj_pieces *a, size_t at)
     return p;
 }
 
-/* Sort p by the string in field 1 of the message in the last n bytes of b. */
+/* Set p's key to the string in field 1 of the message in the last n bytes of
+ * b. */
 static void pj_key_piece(struct pj_piece *p, const struct buf *b, size_t n)
 {
     if (b->err)
@@ -29041,7 +29052,7 @@ static int pj_piece_order(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Sort the pieces of a, which are all there. */
+/* Sort the pieces of a.  Do not add others then: the keys point into bytes. */
 static void pj_sort(struct pj_pieces *a)
 {
     for (size_t i = 0; i < a->n; i++)
@@ -29068,14 +29079,14 @@ static int pj_put_sorted(struct pj_json *j, struct buf *b,
         pj_sort(a);
     for (size_t i = 0; i < a->n && !e; i++) {
         if (i && !pj_piece_order(&v[i - 1], &v[i]))
-            e = pj_wrong(j, "a key twice");
+            e = pj_wrong(j, "a key is given twice");
         mem_put(b, a->bytes.data + v[i].at, v[i].n);
     }
     pj_free_pieces(a);
     return e ? e : b->err;
 }
 
-/* Append the members of v as fields 1 of a Struct, sorted by key, or ListValue.
+/* Append the members of v: to a Struct, sorted by key, or to a ListValue.
  *   Struct     1 map<string, Value>         ListValue  1 Value*
  *   Value      1 null  2 number  3 string  4 bool  5 Struct  6 ListValue */
 static int pj_put_values(struct pj_json *j, const struct pj_known *k,
@@ -29144,7 +29155,7 @@ static int pj_put_value(struct pj_json *j, const struct pj_known *k,
     return e ? e : b->err;
 }
 
-/* Append the field f, which is not repeated, as v. */
+/* Append the value v of the field f or, if f is repeated, of one element. */
 static int pj_put_one(struct pj_json *j, const struct dsc_field *f,
                       const struct js_value *v, struct buf *b, int depth)
 {
@@ -29166,7 +29177,7 @@ static int pj_put_one(struct pj_json *j, const struct dsc_field *f,
     return e ? e : b->err;
 }
 
-/* Append the repeated field f as the array v. */
+/* Append the repeated field f with the elements of the array v. */
 static int pj_put_list(struct pj_json *j, const struct dsc_field *f,
                        const struct js_value *v, struct buf *b, int depth)
 {
@@ -29198,7 +29209,8 @@ static int pj_put_list(struct pj_json *j, const struct dsc_field *f,
     return e ? e : b->err;
 }
 
-/* Set *v to what the key of a map, of the type of k, is as a value. */
+/* Set *v to the key of a map's entry as a JSON value for the field k, the key's
+ * field: true, false or a string. */
 static int pj_get_key(struct pj_json *j, const struct dsc_field *k,
                       struct slice key, struct js_value *v)
 {
@@ -29212,7 +29224,8 @@ static int pj_get_key(struct pj_json *j, const struct dsc_field *k,
     return GP_OK;
 }
 
-/* Append the entry key: x, of type s, of the map f; set *piece to sort it. */
+/* Append the entry key: x to the map f, whose entries are of type s.  Set
+ * *piece's length and what it is sorted by. */
 static int pj_put_entry(struct pj_json *j, const struct dsc_field *f,
                         const struct dsc_symbol *s, struct slice key,
                         const struct js_value *x, struct buf *b,
@@ -29223,7 +29236,7 @@ static int pj_put_entry(struct pj_json *j, const struct dsc_field *f,
     struct js_value name;
     if (!dsc_find_field(j->d, s, key, 1, &k) ||
         !dsc_find_field(j->d, s, key, 2, &v))
-        return pj_wrong(j, "a map without key and value");
+        return pj_wrong(j, "the descriptors lack the map's key or value");
     k.presence = v.presence = true;
     int e = pj_get_key(j, &k, key, &name);
     if (!e)
@@ -29274,7 +29287,8 @@ static int pj_put_map(struct pj_json *j, const struct dsc_field *f,
     return pj_put_sorted(j, b, &all, e);
 }
 
-/* Return the type's name in url, an Any's "@type": after the last slash. */
+/* Return the name of the type in url, an Any's "@type": what follows the last
+ * slash. */
 static struct slice pj_any_type(struct slice url)
 {
     const char *slash = url.n ? memrchr(url.p, '/', url.n) : NULL;
@@ -29295,14 +29309,15 @@ static int pj_get_any(struct pj_json *j, const struct js_value *v,
         struct js_value *to = txt_equal(key, txt_slice("@type")) ? type
                             : txt_equal(key, txt_slice("value")) ? value : NULL;
         if (to && to->text.p)
-            return pj_wrong(j, "\"%.*s\" twice", (int)key.n, key.p);
+            return pj_wrong(j, "\"%.*s\" is given twice", (int)key.n, key.p);
         if (to)
             *to = x;
     }
     return got;
 }
 
-/* Append an Any: "@type" and fields, or a "value" for a well-known type. */
+/* Append an Any, written as "@type" and the fields of the message or, for a
+ * well-known type, its "value". */
 static int pj_put_any(struct pj_json *j, const struct pj_known *k,
                       const struct js_value *v, struct buf *b, int depth)
 {
@@ -29310,11 +29325,11 @@ static int pj_put_any(struct pj_json *j, const struct pj_known *k,
     struct buf in = {0};
     struct slice key;
     struct js_members m = js_members(v);
-    if (!js_next_member(&m, &key, &x))  /* {}: one without a type */
+    if (!js_next_member(&m, &key, &x))  /* {}: an Any without a type */
         return GP_OK;
     int e = pj_get_any(j, v, &type, &value);
     if (!e && (type.kind != JS_STRING || !type.text.n))
-        e = pj_wrong(j, "an Any has a \"@type\"");
+        e = pj_wrong(j, "an Any needs a member \"@type\"");
     if (e)
         return e;
     struct slice url = type.text, name = pj_any_type(url);
@@ -29325,8 +29340,8 @@ static int pj_put_any(struct pj_json *j, const struct pj_known *k,
     k = pj_find_known(j->known, name);
     bool wrapped = k && (k->put || value.text.p);
     if (!e && wrapped && !value.text.p)
-        e = pj_wrong(j, "an Any of '%.*s' has a \"value\"", (int)name.n,
-                     name.p);
+        e = pj_wrong(j, "an Any of '%.*s' needs a member \"value\"",
+                     (int)name.n, name.p);
     const struct js_value *around = j->any;
     j->any = wrapped ? around : v;
     if (!e)
@@ -29389,7 +29404,8 @@ static int pj_no_field(struct pj_json *j, const struct dsc_symbol *s,
                     near.n ? near.p : "", near.n ? "\"?)" : "");
 }
 
-/* True if null in JSON is a value of f: elsewhere it leaves the field out. */
+/* True if null in JSON is a value of f.  Any other field that is null is left
+ * out. */
 static bool pj_takes_null(const struct dsc_field *f)
 {
     return !f->repeated && (dsc_is_value(f) || dsc_is_google(f, "NullValue"));
@@ -29418,7 +29434,8 @@ static int pj_put_member(struct pj_json *j, const struct dsc_symbol *s,
     return e;
 }
 
-/* Fail if f, a field of s, or another of its oneof is among the pieces of a. */
+/* Fail if the pieces of a have f, a field of s, or, unless null (f is left
+ * out), another field of f's oneof. */
 static int pj_check_twice(struct pj_json *j, const struct dsc_symbol *s,
                           const struct pj_pieces *a, const struct dsc_field *f,
                           bool null)
@@ -29427,7 +29444,8 @@ static int pj_check_twice(struct pj_json *j, const struct dsc_symbol *s,
     for (size_t i = 0; i < a->n; i++) {
         const struct pj_piece *p = &a->piece[i];
         if (p->number == f->number)
-            return pj_wrong(j, "\"%.*s\" twice", (int)f->name.n, f->name.p);
+            return pj_wrong(j, "\"%.*s\" is given twice", (int)f->name.n,
+                            f->name.p);
         if (!null && !p->null && f->oneof >= 0 && p->oneof == f->oneof &&
             dsc_find_field(j->d, s, f->name, (uint32_t)p->number, &g))
             return pj_wrong(j, "\"%.*s\" and \"%.*s\" are of one oneof",
@@ -29445,7 +29463,8 @@ static int pj_check_required(struct pj_json *j, const struct dsc_symbol *s,
         const struct dsc_part *p = &j->d->part[s->part + k];
         size_t i = 0;
         if (dsc_varint(p->bytes, 4, 1) != 2 && !dsc_bytes(p->bytes, 8).n)
-            continue;                   /* no feature makes it required */
+            continue;                   /* neither label nor options, which have
+                                         * the features, make it required */
         struct dsc_field f = dsc_field(j->d, s, p->bytes);
         while (i < a->n && (a->piece[i].number != f.number || a->piece[i].null))
             i++;
@@ -29507,7 +29526,7 @@ static int pj_put_object(struct pj_json *j, const struct dsc_symbol *s,
 
 /* ---- wire to JSON ---- */
 
-enum { PJ_BUDGET = 1 << 24 };   /* fields looked at for one reply: about 1 s */
+enum { PJ_BUDGET = 1 << 24 };           /* fields read for a reply: about 1 s */
 
 struct pj_member {                      /* a field, with what its values need */
     struct dsc_field f;
@@ -29530,7 +29549,8 @@ static int pj_get_field(struct pj_text *t, struct pb_in *in,
     return t->budget-- > 0 ? pb_get_field(in, w) : GP_ELIMIT;
 }
 
-/* True if w is a value of m: else it is as a field that is not known. */
+/* True if w is a value of m.  If not, protobuf's parsers take it for an unknown
+ * field. */
 static bool pj_is_value(const struct pj_text *t, const struct pj_member *m,
                         const struct pb_field *w)
 {
@@ -29538,8 +29558,8 @@ static bool pj_is_value(const struct pj_text *t, const struct pj_member *m,
            (!m->closed || dsc_part(t->d, m->f.of, NULL, (uint32_t)w->value));
 }
 
-/* Set *in to what follows the last other field of m's oneof in the message
- * bytes of type s, or of no type: what is before it was replaced. */
+/* Set *in to what follows the last of the other fields of m's oneof in bytes, a
+ * message of type s (NULL: no oneof): that field replaced what is before it. */
 static int pj_skip_replaced(struct pj_text *t, const struct dsc_symbol *s,
                             const struct pj_member *m, struct slice bytes,
                             struct pb_in *in)
@@ -29563,8 +29583,9 @@ static int pj_skip_replaced(struct pj_text *t, const struct dsc_symbol *s,
     return got < 0 ? got : GP_OK;
 }
 
-/* Find what the message bytes of type s have of m, which is not repeated: its
- * last value or, of a message, all parts, joined in all.  w->number 0: none. */
+/* Set *w to the value of m, which is not repeated, in bytes, a message of type
+ * s: the last one or, if m is a message, all of them joined in *all.  w->number
+ * is 0 if there is none. */
 static int pj_find_one(struct pj_text *t, const struct dsc_symbol *s,
                        const struct pj_member *m, struct slice bytes,
                        struct pb_field *w, struct buf *all)
@@ -29578,7 +29599,7 @@ static int pj_find_one(struct pj_text *t, const struct dsc_symbol *s,
         got = 0;
         if (!pj_is_value(t, m, &x))
             continue;
-        if (nested && w->number) {      /* joining is merging */
+        if (nested && w->number) {      /* joining messages merges them */
             if (!all->len)
                 mem_put(all, w->bytes.p, pb_slice(w).n);
             mem_put(all, x.bytes.p, pb_slice(&x).n);
@@ -29648,7 +29669,7 @@ static void pj_say_enum(struct pj_text *t, const struct pj_member *m,
         js_put_int(&t->js, v);
 }
 
-/* Write the value of m that is in field w of the wire. */
+/* Write w, a value of m. */
 static int pj_say_value(struct pj_text *t, const struct pj_member *m,
                         const struct pb_field *w, int depth)
 {
@@ -29686,7 +29707,7 @@ static int pj_say_value(struct pj_text *t, const struct pj_member *m,
     return GP_OK;
 }
 
-/* Write the key of f's member. */
+/* Write the key of the member for f. */
 static void pj_say_key(struct pj_text *t, const struct dsc_field *f)
 {
     struct buf b = {0};
@@ -29699,7 +29720,8 @@ static void pj_say_key(struct pj_text *t, const struct dsc_field *f)
     mem_fini(&b);
 }
 
-/* Write an element of m; its key and the bracket, too, if *open is false. */
+/* Write w if it is an element of m.  Before the first one, when *open is false,
+ * write the key and the bracket. */
 static int pj_say_element(struct pj_text *t, const struct pj_member *m,
                           const struct pb_field *w, bool *open, int depth)
 {
@@ -29713,7 +29735,7 @@ static int pj_say_element(struct pj_text *t, const struct pj_member *m,
     return pj_say_value(t, m, w, depth);
 }
 
-/* Write the elements of w, a packed m. */
+/* Write the elements of m that are packed in w. */
 static int pj_say_packed(struct pj_text *t, const struct pj_member *m,
                          const struct pb_field *w, bool *open)
 {
@@ -29729,7 +29751,7 @@ static int pj_say_packed(struct pj_text *t, const struct pj_member *m,
     return e;
 }
 
-/* Write what the message bytes have of m, which is repeated but no map. */
+/* Write the elements of m, which is repeated but not a map, in a message. */
 static int pj_say_list(struct pj_text *t, const struct pj_member *m,
                        struct slice bytes, int depth)
 {
@@ -29746,14 +29768,15 @@ static int pj_say_list(struct pj_text *t, const struct pj_member *m,
     return e ? e : got;
 }
 
-/* Begin an entry of a map, whose key and value are to be written to all. */
+/* Begin an entry of a map in all: t->js writes there from now on. */
 static int pj_begin_entry(struct pj_text *t, struct pj_pieces *all)
 {
     struct pj_piece *p = pj_add_piece(all, all->bytes.len);
     if (!p)
         return GP_ENOMEM;
     p->key_at = p->at;
-    p->number = all->n;                 /* of equal keys the last one counts */
+    p->number = all->n;                 /* equal keys stay in their order: the
+                                         * last one counts */
     t->js = (struct js){ .b = &all->bytes, .depth = 3 };
     return GP_OK;
 }
@@ -29786,7 +29809,8 @@ static int pj_say_entries(struct pj_text *t, struct pj_pieces *all, int e)
     return e;
 }
 
-/* Write the entry bytes, of type s with key k and value v, to all. */
+/* Write the entry in bytes, with the fields k for its key and v for its value,
+ * to all. */
 static int pj_say_entry(struct pj_text *t, const struct pj_member *k,
                         const struct pj_member *v, struct slice bytes,
                         struct pj_pieces *all, int depth)
@@ -29798,7 +29822,7 @@ static int pj_say_entry(struct pj_text *t, const struct pj_member *k,
     int e = pj_begin_entry(t, all);
     e = e ? e : pj_find_one(t, NULL, k, bytes, &w, &joined);
     if (!e) {
-        if (bare)                       /* JSON quotes it as a key */
+        if (bare)                       /* keys are quoted in JSON */
             mem_put_byte(&all->bytes, '"');
         e = pj_say_value(t, k, &w, 0);
         txt_puts(&all->bytes, bare ? "\":" : ":");
@@ -29813,7 +29837,7 @@ static int pj_say_entry(struct pj_text *t, const struct pj_member *k,
     return e;
 }
 
-/* Write what the message bytes have of the map m. */
+/* Write the entries of the map m in a message, if there are any. */
 static int pj_say_map(struct pj_text *t, const struct pj_member *m,
                       struct slice bytes, int depth)
 {
@@ -29833,14 +29857,13 @@ static int pj_say_map(struct pj_text *t, const struct pj_member *m,
             e = pj_say_entry(t, &key, &value, pb_slice(&w), &all, depth - 1);
     e = e ? e : got;
     t->js = outer;
-    if (all.n)
-        pj_say_key(t, &m->f);
-    else
+    if (!all.n)
         return e;
+    pj_say_key(t, &m->f);
     return pj_say_entries(t, &all, e);
 }
 
-/* Write what the message bytes of type s have of f, if anything. */
+/* Write the field f of bytes, a message of type s, if it is set there. */
 static int pj_say_field(struct pj_text *t, const struct dsc_symbol *s,
                         const struct dsc_field *f, struct slice bytes,
                         int depth)
@@ -29884,7 +29907,7 @@ static int pj_say_timestamp(struct pj_text *t, const struct pj_known *k,
     int64_t seconds = (int64_t)dsc_varint(m, 1, 0);
     int32_t ns = (int32_t)dsc_varint(m, 2, 0);
     (void)k, (void)depth;
-    if (ns < 0 && seconds > INT64_MIN + 9) {    /* a fraction counts upwards */
+    if (ns < 0 && seconds > INT64_MIN + 9) {    /* the text has no minus */
         int32_t down = (999999999 - ns) / 1000000000;
         seconds -= down;
         ns = (int32_t)(ns + down * INT64_C(1000000000));
@@ -29915,7 +29938,8 @@ static int pj_say_duration(struct pj_text *t, const struct pj_known *k,
     return GP_OK;
 }
 
-/* Append path in lowerCamelCase; as it is if that would not lead back to it. */
+/* Append path in lowerCamelCase or, if that could not be converted back,
+ * unchanged. */
 static void pj_put_path(struct buf *b, struct slice path)
 {
     struct buf camel = {0};
@@ -29954,8 +29978,8 @@ static int pj_say_mask(struct pj_text *t, const struct pj_known *k,
     return GP_OK;
 }
 
-/* Find the field of the Value m that is set; number 0: none.  all joins the
- * parts of a list or an object. */
+/* Set *last to the field that is set in the Value m; its number is 0 if none
+ * is.  The parts of a list or an object are joined in *all. */
 static int pj_find_set(struct pj_text *t, struct slice m,
                        struct pb_field *last, struct buf *all)
 {
@@ -30138,7 +30162,7 @@ static int pj_say_message(struct pj_text *t, const struct dsc_symbol *s,
 
 /* ---- both ways ---- */
 
-/* The well-known types.  Empty is here as an Any may have it as a "value". */
+/* The well-known types.  Empty is one because an Any may have it in "value". */
 static const struct pj_known pj_known[] = {
     { "Timestamp", JS_STRING, 0, pj_put_timestamp, pj_say_timestamp },
     { "Duration", JS_STRING, 0, pj_put_duration, pj_say_duration },
@@ -30160,8 +30184,8 @@ static const struct pj_known pj_known[] = {
     { NULL, JS_NULL, 0, NULL, NULL },
 };
 
-/* Append v to b as a message s; if it is a part of one, required fields may be
- * missing.  GP_EFORMAT: *why has the place; GP_ENOMEM. */
+/* Append v to b as a message of type s; if it is only a part of one, required
+ * fields may be missing.  GP_EFORMAT: *why names the field; GP_ENOMEM. */
 static int pj_encode_part(const struct dsc *d, const struct dsc_symbol *s,
                           const struct js_value *v, bool part, struct buf *b,
                           struct gp_why *why)
@@ -30177,7 +30201,8 @@ static int pj_encode_part(const struct dsc *d, const struct dsc_symbol *s,
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for a message") : e;
 }
 
-/* Append v to b as a message s.  GP_EFORMAT: *why has the place; GP_ENOMEM. */
+/* Append v to b as a message of type s.  GP_EFORMAT: *why names the field;
+ * GP_ENOMEM. */
 static int pj_encode(const struct dsc *d, const struct dsc_symbol *s,
                      const struct js_value *v, struct buf *b,
                      struct gp_why *why)
@@ -30185,8 +30210,8 @@ static int pj_encode(const struct dsc *d, const struct dsc_symbol *s,
     return pj_encode_part(d, s, v, false, b, why);
 }
 
-/* Fail if v, an object, lacks a required field of s; its values may be parts
- * or templates. */
+/* Fail if the object v lacks a required field of s or has null for one.  Other
+ * values are not checked: they may be templates. */
 static int pj_check_object(const struct dsc *d, const struct dsc_symbol *s,
                            const struct js_value *v, struct gp_why *why)
 {
@@ -30213,8 +30238,8 @@ static int pj_check_object(const struct dsc *d, const struct dsc_symbol *s,
 }
 
 /* Append to b the message of type s in bytes as JSON in one line.  GP_EFORMAT:
- * bytes are not such a message; GP_ELIMIT: it needs too much work; b holds a
- * part of the JSON then. */
+ * bytes are not such a message; GP_ELIMIT: it needs too much work.  After an
+ * error b holds a part of the JSON. */
 static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
                      struct slice bytes, struct buf *b)
 {

@@ -183,8 +183,8 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
         'items\[1\].parts\[0\]: no field "prise" in test.Item .*"price"'
     wrong 'a number out of range' '{"i32":3000000000}' 'i32: 3000000000 is out'
     wrong 'two of a oneof' '{"one":"a","other":2}' '"one" and "other"'
-    wrong 'a field twice' '{"i32":1,"i32":2}' '"i32" twice'
-    wrong 'a key twice' '{"byName":{"a":1,"a":2}}' 'byName: a key twice'
+    wrong 'a field twice' '{"i32":1,"i32":2}' '"i32" is given twice'
+    wrong 'a key twice' '{"byName":{"a":1,"a":2}}' 'byName: a key is given twice'
     wrong 'a time that is none' '{"when":"2026-02-30T00:00:00Z"}' 'when: not a'
     wrong 'an unknown enum value' '{"colour":"GREEN"}' \
         "colour: 'GREEN' is no value of .*, which has [A-Z]"
