@@ -30258,18 +30258,18 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  * prefix  check_
  * runs    any thread; a struct check is used by one at a time
  *
- *   status                         it is there: not 0, empty or left out
- *   !error                         it is not
+ *   status                         the field is set: not 0, empty or left out
+ *   !error                         the field is not set
  *   item.name == "tea"             also != < <= > >= with numbers
  *   items[0].price < 10            an element of a list
  *   stock["tea"] == 3              a value of a map
- *   id =~ ^[0-9a-f]{8}$            a regular expression that matches a part
+ *   id =~ ^[0-9a-f]{8}$            a regular expression that matches anywhere
  *   #messages >= 3                 the number of messages of the reply
  *
- * The wire bytes are searched for the fields by number; nothing is decoded.  A
- * field left out has its default value; one of a message, element or map entry
- * that is left out has none, and no comparison but != holds.  The same is so
- * for the fields of a reply without messages.
+ * The wire bytes are searched for field numbers; nothing is decoded.  A field
+ * that is left out has its default value.  A field has no value if the message,
+ * element or map entry that it is in is left out, or if the reply has no
+ * message; of the comparisons only != holds then.
  *
  * Invariant  a reply's bytes are hostile: each step reads each byte once, so
  *            that a check takes time linear in the reply, and no memory.
@@ -30282,7 +30282,7 @@ enum check_op { CHECK_THERE, CHECK_NOT, CHECK_EQUAL, CHECK_UNEQUAL,
 #define CHECK_FOUND ": found "          /* between an expression and a value */
 #define CHECK_COUNT "#messages"         /* in place of a field */
 
-/* Longer ones before those that they begin with. */
+/* The operators; each one precedes those that are its prefixes. */
 static const struct { const char *text; enum check_op op; } check_ops[] = {
     { "==", CHECK_EQUAL }, { "!=", CHECK_UNEQUAL }, { "=~", CHECK_MATCHES },
     { "<=", CHECK_MOST }, { ">=", CHECK_LEAST }, { "<", CHECK_LESS },
@@ -30290,37 +30290,39 @@ static const struct { const char *text; enum check_op op; } check_ops[] = {
 };
 
 struct check_value {                    /* of a field */
-    bool             there;             /* or its default */
+    bool             there;             /* it has a value, maybe the default */
     bool             sent;              /* it is in the message */
     uint64_t         bits;              /* of a number, as on the wire */
-    struct slice     bytes;             /* of others; borrowed */
+    struct slice     bytes;             /* of other types; borrowed */
 };
 
 struct check_step {
     struct dsc_field f;
     enum { CHECK_ONE, CHECK_AT, CHECK_KEY } pick;
-    uint64_t         at;                /* AT: of an element */
-    struct slice     key;               /* KEY, in the arena */
-    struct dsc_field key_field, value;  /* KEY: of an entry */
+    uint64_t         at;                /* AT: index of the element; KEY: the
+                                         * key, unless it is a string */
+    struct slice     key;               /* KEY: a string; in keys */
+    struct dsc_field key_field, value;  /* KEY: the fields of an entry */
 };
 
 struct check {
-    const char        *text;            /* borrowed */
+    const char        *text;            /* borrowed; the expression */
     const struct dsc  *d;               /* borrowed */
-    const struct dsc_symbol *message;   /* borrowed */
+    const struct dsc_symbol *message;   /* borrowed; type of the messages */
     struct check_step  step[CHECK_STEPS_MOST];
     size_t             n;               /* of step; > 0 */
     bool               count;           /* the text has #messages in place of
                                          * a field */
     enum check_op      op;
-    long double        number;          /* to compare with; exact for integers
-                                         * where it has 64 bits of precision */
-    struct buf         bytes;           /* owned; the same for text and bytes */
-    struct re          re;              /* owned */
-    struct arena       keys;
+    long double        number;          /* to compare with; all integers are
+                                         * exact if its mantissa has 64 bits */
+    struct buf         bytes;           /* owned; to compare strings and bytes
+                                         * with */
+    struct re          re;              /* owned; for =~ */
+    struct arena       keys;            /* of the steps */
 };
 
-/* ---- evaluated ---- */
+/* ---- evaluation ---- */
 
 /* Return the field whose value the step x gives. */
 static const struct dsc_field *check_field(const struct check_step *x)
@@ -30328,7 +30330,7 @@ static const struct dsc_field *check_field(const struct check_step *x)
     return x->pick == CHECK_KEY ? &x->value : &x->f;
 }
 
-/* Return bits, of a field of type on the wire, as a number. */
+/* Return bits, what the wire has for a field of the type, as a number. */
 static long double check_number(enum dsc_type type, uint64_t bits)
 {
     double real;
@@ -30345,15 +30347,15 @@ static long double check_number(enum dsc_type type, uint64_t bits)
          : (long double)(int64_t)x;
 }
 
-/* Return f, a field read, as a value. */
+/* Return the value of f, a field of a message. */
 static struct check_value check_read(const struct pb_field *f)
 {
     return (struct check_value){ .there = true, .sent = true, .bits = f->value,
                                  .bytes = pb_slice(f) };
 }
 
-/* True if what has wire's type can be f's value, or several packed; protobuf's
- * parsers take anything else for an unknown field. */
+/* True if wire is the type that f has on the wire, or that of packed values of
+ * f; protobuf's parsers take anything else for an unknown field. */
 static bool check_fits(const struct dsc_field *f, enum pb_type wire)
 {
     enum pb_type own = dsc_types[f->type].wire;
@@ -30379,7 +30381,8 @@ static bool check_entry(const struct check_step *x, struct slice entry,
          : dsc_integer(type, key.bits) == x->at;
 }
 
-/* Return the element of the packed list f that x picks, counted on from *n. */
+/* Return the element of the packed list f that x picks; without an index, any.
+ * *n counts the elements that were passed, in earlier parts of the list too. */
 static struct check_value check_packed(const struct check_step *x,
                                        struct pb_field *f, uint64_t *n)
 {
@@ -30398,9 +30401,10 @@ static struct check_value check_packed(const struct check_step *x,
     return v;
 }
 
-/* Set *v to what c's steps from i on give of the message m; n counts the
- * elements that each step has passed.  A message in several parts is walked
- * part by part: what a later one has counts, and lists go on. */
+/* Set *v to the value that c's steps from i on lead to in the message m; n
+ * counts the elements that each step has passed.  A nested message may come in
+ * several parts, which the parser would merge.  They are walked in turn: the
+ * last value of a field counts, and elements of lists are counted on. */
 static void check_walk(const struct check *c, size_t i, struct slice m,
                        uint64_t *n, struct check_value *v)
 {
@@ -30438,7 +30442,8 @@ static void check_walk(const struct check *c, size_t i, struct slice m,
     }
 }
 
-/* True if v, of field f, is not 0, empty or left out. */
+/* True if the field f with the value v is set: sent and, if f has no presence,
+ * not 0 or empty. */
 static bool check_is_there(const struct dsc_field *f,
                            const struct check_value *v)
 {
@@ -30447,7 +30452,7 @@ static bool check_is_there(const struct dsc_field *f,
                        v->bytes.n || v->bits);
 }
 
-/* True if v, of field f, compares with c's value as c says. */
+/* True if the value v of field f meets c's condition. */
 static bool check_compare(const struct check *c, const struct dsc_field *f,
                           const struct check_value *v)
 {
@@ -30469,7 +30474,7 @@ static bool check_compare(const struct check *c, const struct dsc_field *f,
          : c->op == CHECK_MOST ? x <= y : x >= y;
 }
 
-/* Append v, of field f, as a message shows it. */
+/* Append v, the value of field f, for an error message. */
 static void check_say(const struct dsc *d, const struct dsc_field *f,
                       const struct check_value *v, struct buf *b)
 {
@@ -30498,8 +30503,8 @@ static void check_say(const struct dsc *d, const struct dsc_field *f,
         txt_putf(b, form == DSC_REAL ? "%.9Lg" : "%.0Lf", x);
 }
 
-/* True if the reply m, a whole message, is as c says; else append to b the
- * expression and what was found. */
+/* True if m, a message of a reply, meets c; else append to b the expression and
+ * what was found. */
 static bool check_holds(const struct check *c, struct slice m, struct buf *b)
 {
     struct check_value v = {0};
@@ -30517,8 +30522,9 @@ static bool check_holds(const struct check *c, struct slice m, struct buf *b)
     return false;
 }
 
-/* True if a reply that ended after n messages is as c says, apart from what
- * check_holds found in each; else append to b as it does. */
+/* True if a reply that ended after n messages meets c; else append to b as
+ * check_holds does.  A field is tested here only if there was no message, so
+ * that it has no value: check_holds tests it in each message. */
 static bool check_ends(const struct check *c, uint64_t n, struct buf *b)
 {
     const struct dsc_field *f = check_field(&c->step[c->n - 1]);
@@ -30533,8 +30539,8 @@ static bool check_ends(const struct check *c, uint64_t n, struct buf *b)
     return false;
 }
 
-/* Do check_ends of the n checks at c, of a reply of so many messages, up to the
- * first that fails; none if b has what one of its messages failed. */
+/* Do check_ends of the n checks at c for a reply that has ended, up to the
+ * first that fails; do none if b is not empty: a message failed one already. */
 static void check_end(const struct check *c, size_t n, uint64_t messages,
                       struct buf *b)
 {
@@ -30542,7 +30548,7 @@ static void check_end(const struct check *c, size_t n, uint64_t messages,
         (void)check_ends(&c[i], messages, b);
 }
 
-/* ---- compiled ---- */
+/* ---- compilation ---- */
 
 /* Release c; a zero one is fine. */
 static void check_fini(struct check *c)
@@ -30553,8 +30559,8 @@ static void check_fini(struct check *c)
     *c = (struct check){0};
 }
 
-/* Cut the text between brackets that s starts with, without quotes; false: the
- * bracket is not closed. */
+/* Cut the brackets that *s starts with from it, and set *key to the text in
+ * them, without quotes; false: the bracket is not closed. */
 static bool check_cut_key(struct slice *s, struct slice *key)
 {
     bool quoted = s->n > 1 && s->p[1] == '"';
@@ -30567,7 +30573,7 @@ static bool check_cut_key(struct slice *s, struct slice *key)
     return true;
 }
 
-/* Set x's key, or its element, from text. */
+/* Set the key or index of the step x from text, which was in brackets. */
 static int check_read_key(struct check *c, struct check_step *x,
                           struct slice text, struct gp_why *why)
 {
@@ -30577,7 +30583,8 @@ static int check_read_key(struct check *c, struct check_step *x,
                                 &x->key_field) ||
                 !dsc_find_field(c->d, x->f.of, txt_slice("value"), 2,
                                 &x->value)))
-        return txt_fail(why, GP_EFORMAT, "a map without key and value");
+        return txt_fail(why, GP_EFORMAT, "the descriptors lack the map's key "
+                        "or value");
     x->pick = map ? CHECK_KEY : CHECK_AT;
     if (map && x->key_field.type == DSC_STRING) {
         const char *copy = mem_arena_dup(&c->keys, text.p, text.n);
@@ -30633,14 +30640,13 @@ static int check_read_path(struct check *c, struct slice *s, struct gp_why *why)
             return txt_fail(why, GP_EUSAGE, "more than %d fields deep",
                             CHECK_STEPS_MOST);
         if (!in)
-            return txt_fail(why, GP_EUSAGE, "%.*s: the field before it is no "
-                            "message", dsc_shown(name), name.p);
+            return txt_fail(why, GP_EUSAGE, "%.*s: the field before it is not "
+                            "a message", dsc_shown(name), name.p);
         if (!name.n)
             return txt_fail(why, GP_EUSAGE, "a field is missing; write FIELD, "
                             "!FIELD, or FIELD OP VALUE");
-        if (!dsc_find_field(c->d, in, name, 0, &x->f)) {
+        if (!dsc_find_field(c->d, in, name, 0, &x->f))
             return check_no_field(in, name, why);
-        }
         c->n++;
         bool picked = s->n && *s->p == '[';
         if (picked && !check_cut_key(s, &key))
@@ -30699,12 +30705,12 @@ static int check_read_number(struct check *c, const struct dsc_field *f,
         c->number = (long double)txt_finite(text);
     else
         return check_no_value(f, text, why);
-    if (f->type == DSC_FLOAT)           /* 0.1 is what a float makes of it */
+    if (f->type == DSC_FLOAT)           /* so that 0.1 equals a float's 0.1 */
         c->number = (long double)(float)c->number;
     return GP_OK;
 }
 
-/* Read text, what c's last field is compared with. */
+/* Read text, the value that c's last field is compared with. */
 static int check_read_value(struct check *c, struct slice text,
                             struct gp_why *why)
 {
@@ -30746,8 +30752,8 @@ static int check_read_value(struct check *c, struct slice text,
     return e;
 }
 
-/* Compile text, an expression on the message s of d; c borrows all of them, and
- * check_fini releases it. */
+/* Compile text, an expression on messages of type s of d, to c, which borrows
+ * them all and is released by check_fini. */
 static int check_init(struct check *c, const struct dsc *d,
                       const struct dsc_symbol *s, const char *text,
                       struct gp_why *why)
@@ -30764,8 +30770,8 @@ static int check_init(struct check *c, const struct dsc *d,
     while (!e && i < n && !txt_starts(rest, check_ops[i].text))
         i++;
     if (!e && rest.n && (i == n || c->op == CHECK_NOT))
-        e = txt_fail(why, GP_EUSAGE, "'%.*s': there are == != =~ < <= > >=",
-                     dsc_shown(rest), rest.p);
+        e = txt_fail(why, GP_EUSAGE, "'%.*s': the operators are == != =~ < <= "
+                     "> >=; !FIELD has none", dsc_shown(rest), rest.p);
     if (!e && rest.n) {
         c->op = check_ops[i].op;
         e = check_read_value(c, txt_trim_start(txt_after(rest,
@@ -30789,12 +30795,13 @@ static int check_init(struct check *c, const struct dsc *d,
  *       JSON "at": "{{now}}"
  *
  * A message is compiled to nodes: bytes that never change, strings and integers
- * that are filled in, and groups, whose length is known when they are filled.
- * Whatever else holds a template is a node of JSON, encoded for each call.
+ * that are filled in, and groups, nested messages whose length is known only
+ * when they are filled in.  Any other member with a template is a JSON node,
+ * which is encoded for each call.
  *
- * Invariant  what a call fills in cannot fail, but for memory: each node of
- *            JSON was encoded with the least and the largest values, and with
- *            every row of the files.
+ * Invariant  filling in a call fails only for lack of memory: each JSON node
+ *            was encoded with the least and the largest values, and with every
+ *            row of the files.
  */
 
 struct tpl_list {                       /* rows of CSV, or lines of a file */
@@ -30806,11 +30813,12 @@ struct tpl_list {                       /* rows of CSV, or lines of a file */
 };
 
 struct tpl_set {                        /* the files of a run's templates */
-    const char     *csv;                /* borrowed: of --csv; or NULL */
+    const char     *csv;                /* borrowed: path of --csv; or NULL */
     struct tpl_list list[TPL_FILES_MOST];
     size_t          n;
-    size_t          tried;              /* bytes, of TPL_TRIED_BYTES */
-    struct arena    text;               /* of the templates */
+    size_t          tried;              /* bytes encoded to check all rows, at
+                                         * most TPL_TRIED_BYTES */
+    struct arena    text;               /* what the nodes and lists point to */
 };
 
 enum tpl_what { TPL_LITERAL, TPL_CELL, TPL_UUID, TPL_NOW,
@@ -30819,10 +30827,11 @@ enum tpl_what { TPL_LITERAL, TPL_CELL, TPL_UUID, TPL_NOW,
 struct tpl_part {
     enum tpl_what what;
     bool          bare;                 /* in JSON, outside of a string */
-    struct slice  text;                 /* a literal's; borrowed */
-    uint64_t      n;                    /* RAND: less than it; UNIX: its ns */
-    const struct tpl_list *list;        /* of a cell; borrowed */
-    size_t        column;
+    struct slice  text;                 /* LITERAL; borrowed */
+    uint64_t      n;                    /* RAND: numbers below n; UNIX: ns of
+                                         * its unit */
+    const struct tpl_list *list;        /* CELL: its file; borrowed */
+    size_t        column;               /* CELL */
 };
 
 struct tpl {                            /* a text */
@@ -30833,8 +30842,9 @@ struct tpl {                            /* a text */
 struct tpl_call {                       /* the values of one call */
     uint64_t  seq, client;
     int64_t   unix_ns;                  /* 0: not asked for yet */
-    uint64_t *rng;                      /* borrowed; of num_random; or NULL: */
-    uint64_t  rand;                     /* random numbers, or less */
+    uint64_t *rng;                      /* borrowed; of num_random; or NULL */
+    uint64_t  rand;                     /* without rng: in place of each random
+                                         * number, cut to its range */
 };
 
 enum tpl_op { TPL_WIRE, TPL_STRING, TPL_NUMBER, TPL_GROUP, TPL_JSON };
@@ -30846,8 +30856,9 @@ struct tpl_node {
     struct tpl    text;                 /* STRING, NUMBER, JSON */
     enum dsc_type type;                 /* NUMBER */
     bool          presence;             /* STRING, NUMBER: a zero is sent */
-    size_t        nodes;                /* GROUP: those that follow, in it */
-    const struct dsc_symbol *message;   /* JSON: of this type */
+    size_t        nodes;                /* GROUP: how many of the nodes after it
+                                         * are in it */
+    const struct dsc_symbol *message;   /* JSON: type of the message */
 };
 
 struct tpl_message {
@@ -30859,13 +30870,13 @@ struct tpl_message {
 struct tpl_payload {                    /* the messages of a call */
     struct tpl_message *message;        /* owned; sent in turn */
     size_t n, cap;                      /* n 0: they have no templates */
-    size_t messages;                    /* of the call; at least n */
+    size_t messages;                    /* that the call sends; at least n */
 };
 
 static const struct { const char *name; enum tpl_what what; uint64_t n; }
 tpl_word[] = {
     { "seq", TPL_SEQ, 0 }, { "client", TPL_CLIENT, 0 },
-    { "rand", TPL_RAND, UINT64_C(1) << 53 },    /* JSON's integers */
+    { "rand", TPL_RAND, UINT64_C(1) << 53 },    /* exact in any JSON reader */
     { "uuid", TPL_UUID, 0 }, { "now", TPL_NOW, 0 },
     { "now.s", TPL_UNIX, 1000000000 }, { "now.ms", TPL_UNIX, 1000000 },
     { "now.us", TPL_UNIX, 1000 }, { "now.ns", TPL_UNIX, 1 },
@@ -30913,7 +30924,7 @@ static bool tpl_cut_quoted(char *text, size_t n, size_t *at, struct slice *cell)
         text[to++] = text[i++];
     }
     cell->n = to - (*at + 1);
-    memset(text + to, ' ', i - to);     /* for tpl_line */
+    memset(text + to, ' ', i - to);     /* for tpl_line: no line feed twice */
     if (i == n)
         return false;
     *at = ++i;
@@ -30921,7 +30932,8 @@ static bool tpl_cut_quoted(char *text, size_t n, size_t *at, struct slice *cell)
            (text[i] == '\r' && i + 1 < n && text[i + 1] == '\n');
 }
 
-/* Cut the field of CSV at *at, and set *last if a row ends with it. */
+/* Cut the field of CSV at *at, and set *last if the row ends with it.  False:
+ * its quotes are wrong. */
 static bool tpl_cut_field(char *text, size_t n, size_t *at, struct slice *cell,
                           bool *last)
 {
@@ -30942,7 +30954,7 @@ static bool tpl_cut_field(char *text, size_t n, size_t *at, struct slice *cell,
     return true;
 }
 
-/* Return the line of l's file that has the byte at p. */
+/* Return the number of the line of l's file that the byte at p is in. */
 static size_t tpl_line(const struct tpl_list *l, const char *p)
 {
     const char *from = (const char *)l->bytes.data;
@@ -30986,7 +30998,7 @@ static int tpl_read_csv(struct tpl_list *l, size_t at, struct gp_why *why)
     return e;
 }
 
-/* Read the file of l, which has a path. */
+/* Read the file at l->path. */
 static int tpl_read_list(struct tpl_list *l, struct gp_why *why)
 {
     int e = sys_read_file(l->path, TPL_FILE_BYTES, &l->bytes, why);
@@ -31000,8 +31012,8 @@ static int tpl_read_list(struct tpl_list *l, struct gp_why *why)
         e = l->csv ? tpl_read_csv(l, bom, why)
                    : tpl_read_lines(l, txt_after(s, bom), why);
     if (!e && l->rows < (l->csv ? 2 : 1))
-        e = txt_fail(why, GP_EFORMAT, l->csv ? "%s: no rows after that of the "
-                     "columns' names" : "%s: no lines", l->path);
+        e = txt_fail(why, GP_EFORMAT, l->csv ? "%s: no rows after the first, "
+                     "which names the columns" : "%s: no lines", l->path);
     return e;
 }
 
@@ -31050,7 +31062,7 @@ static void tpl_set_fini(struct tpl_set *set)
     *set = (struct tpl_set){0};
 }
 
-/* Return p's cell of call seq: the rows are used in turn. */
+/* Return p's cell for call number seq: the rows are used in turn. */
 static struct slice tpl_cell(const struct tpl_part *p, uint64_t seq)
 {
     const struct tpl_list *l = p->list;
@@ -31060,7 +31072,7 @@ static struct slice tpl_cell(const struct tpl_part *p, uint64_t seq)
 
 /* ---- text ---- */
 
-/* Make p the cell of column name of set's CSV. */
+/* Make p a cell of the column called name in set's CSV file. */
 static int tpl_read_column(struct tpl_set *set, struct slice name,
                            struct tpl_part *p, struct gp_why *why)
 {
@@ -31137,8 +31149,9 @@ static int tpl_add_literal(struct tpl *t, struct slice s)
                                                 .text = s }) : GP_OK;
 }
 
-/* Compile text, which t borrows and tpl_fini releases.  The template of a JSON
- * value is quoted, "{{=seq}}", by tpl_quote: its quotes are left out. */
+/* Compile text, which t borrows; tpl_fini releases t.  tpl_quote has put quotes
+ * around templates that are outside of strings, as in "{{=seq}}": these quotes
+ * are left out. */
 static int tpl_compile(struct tpl *t, struct tpl_set *set, struct slice text,
                        struct gp_why *why)
 {
@@ -31218,7 +31231,7 @@ static void tpl_put_uuid(struct buf *b, struct tpl_call *c)
     mem_put(b, text, sizeof text - 1);
 }
 
-/* Append t as call c has it; json: cells in strings are escaped. */
+/* Append t with the values of call c; json: escape cells in strings. */
 static void tpl_put(const struct tpl *t, struct tpl_call *c, bool json,
                     struct buf *b)
 {
@@ -31256,13 +31269,13 @@ static struct slice tpl_unprintable(const struct tpl *t)
 
 /* ---- messages ---- */
 
-/* True if s, of JSON from tpl_quote, has a template. */
+/* True if s, a part of JSON from tpl_quote, has a template. */
 static bool tpl_has(struct slice s)
 {
     return s.n && memmem(s.p, s.n, "{{", 2);
 }
 
-/* Refuse {{=, which tpl_quote writes, in text, as the user gave it. */
+/* Fail if the user's text has "{{=", which only tpl_quote may write. */
 static int tpl_check_text(struct slice text, struct gp_why *why)
 {
     const char *at = text.n ? memmem(text.p, text.n, "{{=", 3) : NULL;
@@ -31276,7 +31289,7 @@ static int tpl_check_text(struct slice text, struct gp_why *why)
  * are quoted. */
 static void tpl_quote(struct slice text, struct buf *b)
 {
-    bool in = false;                    /* a string */
+    bool in = false;                    /* in a string */
     for (size_t i = 0; i < text.n; i++) {
         struct slice rest = txt_after(text, i);
         const char *end = in || !txt_starts(rest, "{{") ? NULL
@@ -31297,7 +31310,7 @@ static void tpl_quote(struct slice text, struct buf *b)
     }
 }
 
-struct tpl_build {                      /* a message that is compiled */
+struct tpl_build {                      /* a message being compiled */
     struct tpl_message *m;
     struct tpl_set     *set;
     struct gp_why      *why;
@@ -31315,7 +31328,7 @@ static struct tpl_node *tpl_add_node(struct tpl_build *x, enum tpl_op op)
     return &m->node[m->n++];
 }
 
-/* Add the n bytes at p, which are copied, as they are on the wire. */
+/* Add a node of the n bytes at p, which are copied: wire format. */
 static int tpl_add_wire(struct tpl_build *x, const void *p, size_t n)
 {
     struct tpl_node *node = tpl_add_node(x, TPL_WIRE);
@@ -31346,7 +31359,7 @@ static struct tpl_node *tpl_add_tagged(struct tpl_build *x, enum tpl_op op,
     return copy ? node : NULL;
 }
 
-/* Add text, JSON of a message s, to be encoded for each call. */
+/* Add a JSON node: text is a message of type s, encoded for each call. */
 static int tpl_add_json(struct tpl_build *x, const struct dsc_symbol *s,
                         struct slice text)
 {
@@ -31357,7 +31370,7 @@ static int tpl_add_json(struct tpl_build *x, const struct dsc_symbol *s,
     return tpl_compile(&node->text, x->set, text, x->why);
 }
 
-/* Add field f as the string v. */
+/* Add a node for the string field f; v is quoted text with templates. */
 static int tpl_add_string(struct tpl_build *x, const struct dsc_field *f,
                           struct slice v)
 {
@@ -31381,8 +31394,8 @@ static int tpl_add_string(struct tpl_build *x, const struct dsc_field *f,
     return e;
 }
 
-/* Add field f as the template v, if that is one number: 1; else 0, or an
- * error. */
+/* Add a node for the integer field f, if v is a single template of a number.
+ * Return 1, 0 if it is not, or an error. */
 static int tpl_add_number(struct tpl_build *x, const struct dsc_field *f,
                           struct slice v)
 {
@@ -31402,8 +31415,8 @@ static int tpl_add_number(struct tpl_build *x, const struct dsc_field *f,
     return e;
 }
 
-/* Add what of v, an object of message s, has no template: its members, encoded
- * at once. */
+/* Add a node for the members of v that have no template, encoded now.  v is an
+ * object for a message of type s. */
 static int tpl_add_fixed(struct tpl_build *x, const struct dsc_symbol *s,
                          const struct js_value *v)
 {
@@ -31430,7 +31443,8 @@ static int tpl_add_fixed(struct tpl_build *x, const struct dsc_symbol *s,
     return e;
 }
 
-/* Add field f, member of an object of s, as v: 1; 0: it is to be JSON. */
+/* Add a node for the field f with the value v.  Return 1, 0 if it must be a
+ * JSON node, or an error. */
 static int tpl_add_field(struct tpl_build *x, const struct dsc_field *f,
                          const struct js_value *v)
 {
@@ -31440,12 +31454,12 @@ static int tpl_add_field(struct tpl_build *x, const struct dsc_field *f,
         return 0;
     if (f->type == DSC_STRING && !txt_starts(v->text, "\"{{="))
         return (e = tpl_add_string(x, f, v->text)) ? e : 1;
-    if ((form == DSC_SIGNED || form == DSC_UNSIGNED) && f->type != DSC_GROUP)
+    if (form == DSC_SIGNED || form == DSC_UNSIGNED)
         return tpl_add_number(x, f, v->text);
     return 0;
 }
 
-/* Add v, of text the member of an object of s, as a node of JSON. */
+/* Add text, a member of an object for a message of type s, as a JSON node. */
 static int tpl_add_member(struct tpl_build *x, const struct dsc_symbol *s,
                           struct slice text)
 {
@@ -31461,7 +31475,7 @@ static int tpl_add_member(struct tpl_build *x, const struct dsc_symbol *s,
     return e;
 }
 
-/* Return the message of f as a group of nodes may be its v; or NULL. */
+/* Return the type of f if a group of nodes can be its value v; else NULL. */
 static const struct dsc_symbol *tpl_group_of(const struct dsc_field *f,
                                              const struct js_value *v)
 {
@@ -31470,7 +31484,8 @@ static const struct dsc_symbol *tpl_group_of(const struct dsc_field *f,
     return s && !pj_find_known(pj_known, s->name) ? s : NULL;
 }
 
-/* Add the object v of message s, at most depth levels deep as nodes. */
+/* Add nodes for v, an object for a message of type s.  Messages more than depth
+ * levels below it become JSON nodes. */
 static int tpl_add_object(struct tpl_build *x, const struct dsc_symbol *s,
                           const struct js_value *v, int depth)
 {
@@ -31503,7 +31518,7 @@ static int tpl_add_object(struct tpl_build *x, const struct dsc_symbol *s,
     return e;
 }
 
-/* Put the length of b's bytes from at on before them. */
+/* Insert, at at, the length of b's bytes from there on, as a varint. */
 static void tpl_put_length(struct buf *b, size_t at)
 {
     size_t n = b->len - at;
@@ -31517,7 +31532,8 @@ static void tpl_put_length(struct buf *b, size_t at)
     memcpy(b->data + at, length, k);
 }
 
-/* Append x as an integer of type; one of 32 bits has the lowest 31 of x. */
+/* Append the low 31 or 63 bits of x as an integer of the type, which has 32 or
+ * 64 bits: the integer is never negative. */
 static void tpl_put_integer(struct buf *b, enum dsc_type type, uint64_t x)
 {
     bool narrow = dsc_types[type].bits == 32;
@@ -31530,7 +31546,8 @@ static void tpl_put_integer(struct buf *b, enum dsc_type type, uint64_t x)
             mem_put_byte(b, (uint8_t)(x >> i));
 }
 
-/* Append t, JSON of a message s, as call c has it; text is for its text. */
+/* Append the message of type s whose JSON is t with the values of call c; text
+ * is a scratch buffer. */
 static int tpl_put_json(const struct dsc *d, const struct dsc_symbol *s,
                         const struct tpl *t, struct tpl_call *c,
                         struct buf *text, struct buf *b, struct gp_why *why)
@@ -31543,8 +31560,8 @@ static int tpl_put_json(const struct dsc *d, const struct dsc_symbol *s,
     return e ? e : pj_encode_part(d, s, &v, true, b, why);
 }
 
-/* Append the nodes of m from from up to end as call c has them; text is for
- * text. */
+/* Append the nodes of m from from up to end with the values of call c; text is
+ * a scratch buffer. */
 static int tpl_put_nodes(const struct tpl_message *m, size_t from, size_t end,
                          struct tpl_call *c, struct buf *text, struct buf *b,
                          struct gp_why *why)
@@ -31575,15 +31592,16 @@ static int tpl_put_nodes(const struct tpl_message *m, size_t from, size_t end,
     return e ? e : b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
-/* Append m as call c has it; text is for text, to be given again. */
+/* Append m with the values of call c; text is a scratch buffer. */
 static int tpl_put_message(const struct tpl_message *m, struct tpl_call *c,
                            struct buf *text, struct buf *b, struct gp_why *why)
 {
     return tpl_put_nodes(m, 0, m->n, c, text, b, why);
 }
 
-/* Fail as cause does, and say in *why which values of call row are in node:
- * each file's line, and the column in it.  GP_EFORMAT: there are none. */
+/* Fail with cause; before it, name the cells that call number row puts into
+ * node: the file, line and column of each.  GP_EFORMAT: node has no cells, and
+ * *why is cause alone. */
 static int tpl_blame(const struct tpl_node *node, uint64_t row,
                      const struct gp_why *cause, struct gp_why *why)
 {
@@ -31607,8 +31625,8 @@ static int tpl_blame(const struct tpl_node *node, uint64_t row,
     return GP_EUSAGE;
 }
 
-/* Return the number of rows of p's file, a cell of node; GP_EUSAGE if one of
- * them stands outside of quotes and is no JSON. */
+/* Return the number of rows of the file of p, a cell in node; GP_EUSAGE if p is
+ * outside of quotes and a row of it is not JSON. */
 static int64_t tpl_cell_rows(const struct tpl_node *node,
                              const struct tpl_part *p, struct gp_why *why)
 {
@@ -31629,8 +31647,8 @@ static int64_t tpl_cell_rows(const struct tpl_node *node,
     return (int64_t)n;
 }
 
-/* Return the number of rows of the files in node, JSON; or an error.  Charge
- * what it takes to try each of them. */
+/* Return the number of rows of the longest file that the JSON node uses, 0 if
+ * it uses none, or an error.  Charge set for trying them all. */
 static int64_t tpl_rows(struct tpl_set *set, const struct tpl_node *node,
                         struct gp_why *why)
 {
@@ -31654,8 +31672,8 @@ static int64_t tpl_rows(struct tpl_set *set, const struct tpl_node *node,
                     TPL_TRIED_BYTES >> 20);
 }
 
-/* Encode node, JSON of m, with each row of its files, or with the least numbers
- * if it has none; text and wire are for it. */
+/* Check that the JSON node of m can be encoded with each row of its files, or,
+ * without files, with the least numbers; text and wire are scratch buffers. */
 static int tpl_try_rows(struct tpl_set *set, const struct tpl_message *m,
                         const struct tpl_node *node, struct buf *text,
                         struct buf *wire, struct gp_why *why)
@@ -31676,8 +31694,8 @@ static int tpl_try_rows(struct tpl_set *set, const struct tpl_message *m,
     return e;
 }
 
-/* Encode m's JSON with the largest numbers, and with each row.  GP_EUSAGE: *why
- * names a value of a file. */
+/* Check that m's JSON nodes can be encoded with each row and with the largest
+ * numbers.  GP_EUSAGE: *why names a cell of a file. */
 static int tpl_check(struct tpl_set *set, const struct tpl_message *m,
                      struct gp_why *why)
 {
@@ -31711,7 +31729,8 @@ static void tpl_message_fini(struct tpl_message *m)
     *m = (struct tpl_message){0};
 }
 
-/* Compile v, of JSON from tpl_quote, as a message s of d; m borrows all. */
+/* Compile v, JSON from tpl_quote, as a message of type s of d, to m, which
+ * borrows them all. */
 static int tpl_message_init(struct tpl_message *m, struct tpl_set *set,
                             const struct dsc *d, const struct dsc_symbol *s,
                             const struct js_value *v, struct gp_why *why)
@@ -31730,8 +31749,8 @@ static int tpl_message_init(struct tpl_message *m, struct tpl_set *set,
           : tpl_add_object(&x, s, v, DSC_JSON_DEPTH);
         e = e ? e : tpl_check(set, m, why);
     }
-    /* Of the whole, an error names the field's whole path; but a value's file
-     * and line say more. */
+    /* An error of the whole message names the full path of a field, so that it
+     * is the better one, unless the other names a file and a line. */
     if (e_whole && e != GP_EUSAGE && e != GP_ENOMEM) {
         e = e_whole;
         *why = whole;
