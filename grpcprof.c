@@ -31793,7 +31793,7 @@ static void tpl_payload_fini(struct tpl_payload *p)
  * prefix  net_
  * runs    a loop belongs to one thread; others may call net_loop_post only
  *
- * Invariant  after net_io_del an io gets no event, even of the turn's batch;
+ * Invariant  after net_io_del an io gets no event, not even one of this turn;
  *            an armed timer fires at most once, and never early.
  * Does not   block outside epoll_wait, except to look up a host name.
  */
@@ -31829,7 +31829,8 @@ struct net_loop {
     int64_t           woke_ns;          /* when this turn's wait ended */
     bool            (*on_turn)(struct net_loop *l);     /* true: more to do */
     bool              busy;             /* the last result of on_turn */
-    atomic_uint      *idle;             /* sleeping loops; borrowed, or NULL */
+    atomic_uint      *idle;             /* how many loops sleep; borrowed, or
+                                         * NULL */
     struct pool       pool;             /* for its connections */
     struct epoll_event event[NET_EVENTS];       /* this turn's batch */
     int               nevent, at;       /* events; the one being handled */
@@ -31843,7 +31844,8 @@ struct net_loop {
     atomic_bool       sleeping;         /* in epoll_wait, or about to be */
     bool              stop;             /* set by the loop's own thread */
     uint8_t          *in;               /* owned, NET_IO_BYTES */
-    uint8_t          *out;              /* owned, + NET_SLACK_BYTES */
+    uint8_t          *out;              /* owned, NET_IO_BYTES and
+                                         * NET_SLACK_BYTES */
     _Atomic uint64_t  bytes_in, bytes_out;      /* of all its sockets */
 };
 
@@ -31874,7 +31876,7 @@ static inline uint64_t net_get(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* Return the time, and set the loop's to it. */
+/* Read the clock, set l's time to it, and return it. */
 static inline int64_t net_now(struct net_loop *l)
 {
     return l->now_ns = sys_now_ns();
@@ -31940,7 +31942,8 @@ static const struct net_scheme *net_scheme_of(const char *text,
     while (strncasecmp(text, f->name, strlen(f->name)))
         f++;
     *rest = text + strlen(f->name);
-    /* Naming of gRPC has an authority, as a DNS server; no client uses it. */
+    /* In gRPC's names an authority, such as a DNS server, may stand between the
+     * second and the third slash; it is always left out here. */
     if (*f->name && !f->url && !strncmp(*rest, "///", 3))
         *rest += f->family == AF_UNIX ? 2 : 3;
     return f;
@@ -32017,9 +32020,9 @@ static const char *net_addr_split(const char *s, const struct net_scheme *f,
     return NULL;
 }
 
-/* Look up host, of the scheme f, and port: append the addresses that a lacks,
- * *n grows to at most NET_ADDRS.  text is the address that the user wrote; host
- * "" is the loopback address. */
+/* Look up host and port in the scheme f, and append the addresses to a, up to
+ * NET_ADDRS in all and none twice.  text is the address that the user wrote;
+ * host "" is the loopback address. */
 static int net_addr_lookup(const char *text, const struct net_scheme *f,
                            const char *host, uint64_t port, struct net_addr *a,
                            size_t *n, struct gp_why *why)
@@ -32152,10 +32155,10 @@ struct net_listens {                    /* where processes listen */
     size_t    ninodes, cap;
     struct buf text;                    /* owned: addresses, NUL after each */
     size_t    n;                        /* addresses in text, none twice */
-    int64_t   until_ns;                 /* look no further then */
-    const struct net_addr *at;          /* borrowed; or NULL: collect, not
-                                         * addresses of sockets in inode, but
-                                         * inodes of sockets at this address */
+    int64_t   until_ns;                 /* the search stops then */
+    const struct net_addr *at;          /* borrowed: collect the inodes of the
+                                         * sockets that listen here; NULL: the
+                                         * addresses of the sockets in inode */
 };
 
 /* Release l. */
@@ -32165,8 +32168,8 @@ static void net_listens_fini(struct net_listens *l)
     mem_fini(&l->text);
 }
 
-/* Return the address in l after the one at, NULL: the first; NULL after the
- * last. */
+/* Return the address in l after at, or the first if at is NULL; NULL at the
+ * end. */
 static const char *net_listens_next(const struct net_listens *l, const char *at)
 {
     const char *text = (const char *)l->text.data;
@@ -32222,8 +32225,9 @@ static bool net_hex(struct slice s, uint32_t *v)
     return s.n >= 1 && s.n <= 8;
 }
 
-/* Set *a to the address s of a table: words of the address in memory, printed
- * as this machine's numbers, a colon and the port.  False: it is not one. */
+/* Set *a to the address s of a table: the address as 32-bit words in memory,
+ * each printed as a number of this machine, a colon and the port.  False: s is
+ * not an address. */
 static bool net_listens_address(struct slice s, struct net_addr *a)
 {
     size_t n = s.n == 8 + 5 ? 1 : s.n == 32 + 5 ? 4 : 0;
@@ -32266,9 +32270,9 @@ static bool net_listens_takes(const struct net_addr *l,
                 l->v4.sin_addr.s_addr == a->v4.sin_addr.s_addr;
 }
 
-/* Add to l what line, of the table tcp or tcp6, says: the address that one of
- * its sockets listens on, or the socket that listens on its address.  False: no
- * line after it has one; those that listen are the first (proc_net_tcp.rst). */
+/* Add a line of the table tcp or tcp6 to l: its address, if the socket is one
+ * of l's, or, with l->at, its inode, if the socket listens there.  False: stop;
+ * listening sockets come first in a table (proc_net_tcp.rst). */
 static bool net_listens_tcp(struct net_listens *l, struct slice line)
 {
     enum { LOCAL = 1, STATE = 3, INODE = 9, WORDS };
@@ -32290,8 +32294,8 @@ static bool net_listens_tcp(struct net_listens *l, struct slice line)
     return true;
 }
 
-/* The same of the table unix, where a line ends with a blank and the path; that
- * of an abstract socket begins with @. */
+/* Do the same with a line of the table unix, which ends with a blank and the
+ * path, or a blank, @ and the name of an abstract socket. */
 static bool net_listens_unix(struct net_listens *l, struct slice line)
 {
     enum { FLAGS = 3, TYPE = 4, INODE = 6, WORDS };
@@ -32318,9 +32322,9 @@ static bool net_listens_unix(struct net_listens *l, struct slice line)
     return true;
 }
 
-/* Read a table of the kernel, at path, by its lines, until one returns false;
- * the first has titles.  The kernel makes as many lines as a read asks for, and
- * those of connections take it milliseconds: it is asked for few. */
+/* Read the kernel's table at path: skip the titles and call line for each other
+ * line, until it returns false.  For each read the kernel fills the buffer, and
+ * lines of connections cost it milliseconds: the buffer is small. */
 static void net_listens_table(struct net_listens *l, const char *path,
                               bool (*line)(struct net_listens *,
                                            struct slice))
@@ -32337,8 +32341,8 @@ static void net_listens_table(struct net_listens *l, const char *path,
         fclose(f);
 }
 
-/* Set *inode to that of the socket which the entry name of dir, a process's
- * descriptors, is; false: it is none. */
+/* Set *inode to the inode of the socket at entry name of dir, /proc/PID/fd;
+ * false: it is not a socket. */
 static bool net_socket_inode(int dir, const char *name, uint64_t *inode)
 {
     char link[64];
@@ -32375,8 +32379,8 @@ static void net_space(pid_t pid, char to[NET_SPACE_BYTES])
     to[n > 0 ? n : 0] = 0;
 }
 
-/* Write into to which network process pid is in, other than that of any process
- * on another machine or in another container; "" if it is unknown. */
+/* Write into to a name for the network that process pid is in.  No network of
+ * another machine or container has the same name.  "" if it is unknown. */
 static void net_network(pid_t pid, char to[NET_NETWORK_BYTES])
 {
     struct buf boot = {0};
@@ -32390,9 +32394,9 @@ static void net_network(pid_t pid, char to[NET_NETWORK_BYTES])
     mem_fini(&boot);
 }
 
-/* Read the kernel's tables of sockets in the network of pid, 0: ours, by their
- * lines into l.  For an address, only the first that has it: a socket of IPv4
- * is before one of IPv6 that takes both. */
+/* Read the kernel's tables of sockets in the network of pid (0: ours) into l.
+ * With l->at, stop after the first table that has it: a socket of IPv4 takes
+ * precedence over one of IPv6 that accepts both. */
 static void net_listens_tables(struct net_listens *l, pid_t pid)
 {
     static const struct {
@@ -32430,7 +32434,7 @@ static void net_listens_init(struct net_listens *l, const pid_t *pid, size_t n)
     }
 }
 
-/* True if a is an address of this machine: from it we would send to it. */
+/* True if a is an address of this machine: a socket connected to it has it. */
 static bool net_addr_is_here(const struct net_addr *a)
 {
     struct net_addr own = {0};
@@ -32449,9 +32453,9 @@ static bool net_addr_is_here(const struct net_addr *a)
     return here;
 }
 
-/* True if pid has a socket whose inode is in l.  Threads of the kernel and most
- * processes that we may not read are told by one system call: they have no
- * program. */
+/* True if pid has a socket whose inode is in l.  One system call rules out
+ * kernel threads, which have no program, and most processes that we may not
+ * read. */
 static bool net_listens_has(const struct net_listens *l, pid_t pid)
 {
     char path[SYS_PROC_BYTES];
@@ -32958,20 +32962,21 @@ static void net_loop_join(struct net_loop *l, pthread_t thread, bool *running)
  */
 
 struct tls_config {                     /* strings are borrowed */
-    const char *ca;                     /* PEM file: issuers to trust; NULL: the
-                                         * system's; server: ask no client */
+    const char *ca;                     /* PEM file: issuers to trust; NULL: a
+                                         * client trusts the system's, a server
+                                         * asks for no certificate */
     const char *cert, *key;             /* PEM files; key NULL: it is in cert */
     const char *name;                   /* to verify; NULL: the target's */
-    bool        unnamed;                /* --server-name is not for it */
+    bool        unnamed;                /* there is no --server-name for it */
     bool        insecure;               /* accept any certificate */
     bool        server;
     bool        http1;                  /* for HTTP/1.1: no ALPN */
 };
 
 struct tls_facts {                      /* of a session */
-    char version[12];                   /* as TLSv1.3; "": there was none */
+    char version[12];                   /* such as TLSv1.3; "": no session */
     char cipher[40];
-    char peer[100];                     /* name in its certificate */
+    char peer[100];                     /* names in its certificate */
     bool verified;
 };
 
@@ -33008,18 +33013,18 @@ struct tls {
     SSL        *ssl;                    /* owned */
     int         fd;                     /* borrowed */
     bool        open;                   /* the handshake is complete */
-    bool        failed;                 /* see why; or error */
+    bool        failed;                 /* see why */
     bool        received;               /* recv() was called since tls_turn */
-    bool        more;                   /* and filled its buffer */
-    bool        eof;                    /* and saw the end */
+    bool        more;                   /* that recv() filled its buffer */
+    bool        eof;                    /* a recv() returned 0 */
     bool        want_write;             /* waits for room in the socket */
     bool        cert_wanted;            /* the server asked for ours */
-    bool        heard;                  /* the peer sent data, by TLS */
+    bool        heard;                  /* application data was received */
     int         error;                  /* errno of the socket; or 0 */
-    uint8_t     first[5];               /* that the peer sent */
+    uint8_t     first[5];               /* first bytes that the peer sent */
     size_t      nfirst;                 /* bytes in first */
     int64_t     begin_ns, done_ns;      /* of the handshake */
-    struct gp_why why;                  /* it failed; or empty */
+    struct gp_why why;                  /* the failure; or empty */
 };
 
 /* Return the version of the library, or NULL without one; static. */
@@ -33039,7 +33044,7 @@ static void tls_put_name(struct buf *b, const X509_NAME *x)
     txt_put_clean(b, txt_slice(*text ? text : "(no name)"));
 }
 
-/* Append at, or NULL: the present time. */
+/* Append the time at; NULL: the present time. */
 static void tls_put_time(struct buf *b, const ASN1_TIME *at)
 {
     struct tm tm = {0};
@@ -33127,7 +33132,8 @@ static void tls_explain_cert(struct tls *t, X509_STORE_CTX *x)
     mem_fini(&b);
 }
 
-/* Look at the verdict of OpenSSL on a certificate of the peer. */
+/* Explain why OpenSSL rejects a certificate of the peer, unless ok; return
+ * ok. */
 static int tls_on_verify(int ok, X509_STORE_CTX *x)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(x,
@@ -33138,7 +33144,8 @@ static int tls_on_verify(int ok, X509_STORE_CTX *x)
     return ok;
 }
 
-/* Causes that the peer told by an alert, or that the library found. */
+/* Explanations of errors, which the peer reported by an alert or the library
+ * found. */
 static const struct { int reason; const char *text; } tls_reason[] = {
     { SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "the server requires a client "
       "certificate: --cert FILE --key FILE" },
@@ -33210,7 +33217,7 @@ static const char *tls_why(const struct tls *t)
 
 /* ---- the socket ---- */
 
-/* Receive for OpenSSL, once a turn. */
+/* Receive for OpenSSL, at most once a turn. */
 static int tls_bio_read(BIO *bio, char *p, int n)
 {
     struct tls *t = BIO_get_data(bio);
@@ -33235,8 +33242,9 @@ static int tls_bio_read(BIO *bio, char *p, int n)
     return (int)k;
 }
 
-/* Send for OpenSSL.  If the peer has gone before it sent data, go on as if it
- * had not: what it did send, such as an alert, says more than EPIPE. */
+/* Send for OpenSSL.  If the peer closed the connection before we received
+ * application data, pretend that it did not: what it sent last, such as an
+ * alert, says more than EPIPE. */
 static int tls_bio_write(BIO *bio, const char *p, int n)
 {
     struct tls *t = BIO_get_data(bio);
@@ -33274,7 +33282,7 @@ static void tls_on_keys(const SSL *ssl, const char *line)
         (void)sys_write_fd(c->keys_fd, text, (size_t)n);
 }
 
-/* Note that the server asks for a certificate, and have none. */
+/* Note that the server asks for a certificate, and give none. */
 static int tls_on_cert_wanted(SSL *ssl, X509 **cert, EVP_PKEY **key)
 {
     (void)cert, (void)key;
@@ -33282,7 +33290,7 @@ static int tls_on_cert_wanted(SSL *ssl, X509 **cert, EVP_PKEY **key)
     return 0;
 }
 
-/* Choose h2 of what a client offers by ALPN. */
+/* Choose h2 from the protocols that a client offers by ALPN. */
 static int tls_on_alpn(SSL *ssl, const uint8_t **out, uint8_t *n,
                        const uint8_t *in, unsigned nin, void *arg)
 {
@@ -33303,7 +33311,7 @@ static int tls_on_passphrase(char *to, int size, int writing, void *arg)
     return -1;
 }
 
-/* Formats in which certificates and keys come, and what makes PEM of them. */
+/* Formats of certificates and keys other than PEM, and how to convert them. */
 enum tls_form { TLS_OTHER, TLS_DER, TLS_DER_KEY, TLS_PKCS12, TLS_PKCS7,
                 TLS_JKS };
 
@@ -33450,8 +33458,8 @@ static int tls_log_keys(struct tls_context *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* Set c's protocol: TLS 1.2 and 1.3 as [H2] 9.2 wants it, with the ciphers of
- * gRPC in Go, in its order, and like it without resumption. */
+/* Set c's protocol: TLS 1.2 and 1.3 as [H2] 9.2 requires.  As in grpc-go, there
+ * is no resumption, and the ciphers and their order are its. */
 static bool tls_set_up(struct tls_context *c)
 {
     static const char tls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -33555,14 +33563,14 @@ static bool tls_expect(struct tls *t, const char *name)
            SSL_set_tlsext_host_name(t->ssl, host) == 1;
 }
 
-/* Release t and, after a complete handshake, say so to the peer; NULL is
+/* Release t; after a complete handshake, send close_notify first.  NULL is
  * fine. */
 static void tls_free(struct tls *t)
 {
     if (!t)
         return;
     if (t->open && !t->failed)
-        SSL_shutdown(t->ssl);           /* without waiting for the peer's */
+        SSL_shutdown(t->ssl);           /* does not wait for the peer's */
     ERR_clear_error();
     SSL_free(t->ssl);
     mem_free(t);
@@ -33619,8 +33627,8 @@ static inline bool tls_wants_room(const struct tls *t)
     return t->want_write;
 }
 
-/* Return -1 with errno, EPROTO: see tls_why, or 0 for the peer's end, after a
- * call of OpenSSL that failed. */
+/* Return what recv() would after a call of OpenSSL that failed: 0 if the peer
+ * has ended the session, else -1 with errno; EPROTO: see tls_why. */
 static int tls_result(struct tls *t)
 {
     int e = SSL_get_error(t->ssl, 0);
@@ -33649,7 +33657,7 @@ static int tls_handshake(struct tls *t)
     if (!t->begin_ns)
         t->begin_ns = sys_now_ns();
     ERR_clear_error();
-    if (*t->why.text) {                 /* of the server's name */
+    if (*t->why.text) {                 /* tls_new refused the server's name */
         errno = EPROTO;
         return -1;
     }
@@ -33730,7 +33738,7 @@ static int tls_context_new(struct tls_context **out,
                     TLS_GET);
 }
 
-/* No context was made, so none of these is evaluated. */
+/* There is never a context, so that none of these is evaluated. */
 #define tls_context_free(c) ((void)(c))
 #define tls_new(c, fd, name) ((struct tls *)NULL)
 #define tls_free(t) ((void)(t))
@@ -33833,7 +33841,8 @@ struct cs_block {                       /* the header block being received */
 struct cs {                             /* all zero before cs_init */
     const struct cs_up *up;             /* borrowed */
     struct buf      out;                /* frames to send */
-    struct cs_slot *slot;               /* open streams' hash; few, or owned */
+    struct cs_slot *slot;               /* hash table of open streams: few, or
+                                         * owned */
     uint32_t        mask;               /* slots - 1; slots: a power of 2 */
     uint32_t        streams;            /* open; at most half of the slots */
     struct link     row;                /* queue of streams that can send */
@@ -33841,7 +33850,7 @@ struct cs {                             /* all zero before cs_init */
     int64_t         first_window;       /* of a new stream */
     uint32_t        peer_streams;       /* its MAX_CONCURRENT_STREAMS */
     uint32_t        next_id;            /* above INT32_MAX: exhausted */
-    uint32_t        left_id;            /* streams below have been sent */
+    uint32_t        left_id;            /* headers of streams below were sent */
     uint32_t        owed;               /* bytes since our WINDOW_UPDATE */
     uint32_t        list_bytes;         /* limit of a header list */
     uint32_t        answers;            /* acknowledgements in out */
@@ -33874,8 +33883,8 @@ struct cs_frame {
 
 /* ---- open streams by number ---- */
 
-/* Return the slot where a search for stream id begins.  Of n slots, up to
- * n / 2 - 1 streams with successive numbers have no neighbours. */
+/* Return the slot where a search for stream id begins.  Up to n / 2 - 1 streams
+ * with successive numbers are in n slots so that no two are adjacent. */
 static uint32_t cs_home(const struct cs *s, int32_t id)
 {
     return ((uint32_t)id >> 1) * (s->mask >> 1) & s->mask;
@@ -34010,7 +34019,8 @@ static bool cs_can_send(const struct cs_stream *t)
     return !t->sent && (t->n ? t->window > 0 : !t->more);
 }
 
-/* Queue t if it can send; in front if only END_STREAM, needing no window. */
+/* Queue t if it can send; in front if it has only END_STREAM to send, which
+ * needs no window. */
 static void cs_wake(struct cs *s, struct cs_stream *t)
 {
     if (mem_link_alone(&t->row) && cs_can_send(t))
@@ -34180,14 +34190,16 @@ static void cs_ping(struct cs *s)
     cs_put(s, NGHTTP2_PING, 0, 0, (const uint8_t[8]){0}, 8);
 }
 
-/* Say in a GOAWAY that we leave ([H2] 5.4.1), unless one was said. */
+/* Announce by GOAWAY that we close the connection ([H2] 5.4.1), unless cs_fail
+ * did. */
 static void cs_leave(struct cs *s)
 {
     if (!s->failed)
         cs_put(s, NGHTTP2_GOAWAY, 0, 0, (const uint8_t[8]){0}, 8);
 }
 
-/* Fail s if its SETTINGS are not acknowledged: the time for it is over. */
+/* Fail s, as the time for it is over, if the peer has not acknowledged its
+ * SETTINGS. */
 static void cs_expect_ack(struct cs *s)
 {
     if (!s->acked && !s->failed)
@@ -34416,10 +34428,10 @@ static void cs_block_end(struct cs *s)
     b->stream = NULL;
     if (!t)
         return;
-    const char *fault = !first ? b->last ? NULL : "headers after the headers"
+    const char *fault = !first ? b->last ? NULL : "trailers without END_STREAM"
                       : !b->status ? "no :status"
                       : b->status == 101 ? ":status 101"
-                      : informs && b->last ? "nothing after a :status of 1xx"
+                      : informs && b->last ? ":status 1xx with END_STREAM"
                                            : NULL;
     if (fault) {
         cs_malformed(s, t, fault);
@@ -34897,15 +34909,16 @@ struct flood_bucket {                   /* a token bucket, see flood_take */
 struct flood {                          /* of one connection */
     struct flood_bucket budget;         /* for frames seldom sent honestly */
     struct flood_bucket resets;         /* for resets of calls with deadlines */
-    enum flood_reason reason;           /* to close the connection */
+    enum flood_reason reason;           /* for closing the connection; or 0 */
     int64_t  ping_ns;                   /* the last PING received; 0: none */
     uint32_t updates;                   /* WINDOW_UPDATEs that are free */
     uint32_t closed;                    /* streams that we closed: as many
                                          * crossing RST_STREAMs are free */
     uint32_t late;                      /* bytes that are free on streams that
-                                         * we closed: still under way */
+                                         * we closed: the peer did not know */
     uint8_t  strikes;                   /* early PINGs in a row */
-    bool     sent;                      /* DATA or HEADERS since a PING */
+    bool     sent;                      /* we sent DATA or HEADERS since the
+                                         * last PING */
     bool     block;                     /* in a header block */
     bool     padded;                    /* the next byte is a pad length */
     uint8_t  have;                      /* bytes in head */
@@ -35056,7 +35069,7 @@ static bool flood_frame(struct flood *f, int64_t now_ns, const uint8_t *h)
 
 /* Charge the frames that begin in the n bytes at p; call on_head with each
  * header first.  Return the bytes read: all, unless the budget is exhausted or
- * an RST_STREAM ends there; on_head of what follows may ask what it did. */
+ * an RST_STREAM ends there, which the caller handles before the next header. */
 static size_t flood_scan(struct flood *f, int64_t now_ns, const uint8_t *p,
                          size_t n, void (*on_head)(void *arg, const uint8_t *h),
                          void *arg)

@@ -1309,7 +1309,7 @@ static void test_cs_faults(void)
         { "08 03'099'", "value that is no number from 100 to 999: :status" },
         { "00 01'a' 01'b'", "no :status" },
         { "08 03'101'", ":status 101" },
-        { "08 03'100'", "nothing after a :status of 1xx" },
+        { "08 03'100'", ":status 1xx with END_STREAM" },
         { "88 0f0d01'5'", "less data than content-length" },
         { "88 0f0d02'5x'",
           "value that is no length, or a second one: content-length" },
@@ -1365,7 +1365,7 @@ static void test_cs_order_faults(void)
     CHECK(!strcmp(k.s.fault, "data before headers"));
     test_cs_say(&k, "1 4 3 88; 1 4 3 00 01'a' 01'b'", "R3:1 ",
                 "3 :status=200\n3 headers\n3 a=b\n3 close 1\n");
-    CHECK(!strcmp(k.s.fault, "headers after the headers"));
+    CHECK(!strcmp(k.s.fault, "trailers without END_STREAM"));
     test_cs_finish(&k);
 }
 
