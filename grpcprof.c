@@ -35253,8 +35253,8 @@ struct h2_body {                        /* what a stream sends */
 
 /* ---- output ---- */
 
-/* End c at the end of the turn because a system call failed with error, or, by
- * EPROTO, TLS. */
+/* Close c at the end of the turn: a system call failed with error or, if it is
+ * EPROTO, TLS did. */
 static void h2_fail(struct h2_conn *c, int error)
 {
     c->error = error == EPROTO ? 0 : error;
@@ -35312,8 +35312,9 @@ static void h2_write_rest(struct h2_conn *c)
     net_io_want(c->loop, &c->io, H2_READ);
 }
 
-/* Write our limit on streams into the SETTINGS of n bytes at p.  Past nghttp2's
- * own, higher one it closes; [H2] 5.1.2 lets us refuse the stream instead. */
+/* Write our limit on streams into the SETTINGS of n bytes at p.  nghttp2 has a
+ * higher limit, as it closes the connection past it; [H2] 5.1.2 lets us refuse
+ * the stream instead. */
 static void h2_patch_settings(struct h2_conn *c, uint8_t *p, size_t n)
 {
     c->patched = true;
@@ -35411,8 +35412,8 @@ static ssize_t h2_on_read(nghttp2_session *s, int32_t id, uint8_t *to,
 
 /* ---- the end of a connection ---- */
 
-/* Send a client's GOAWAY if it is us who close, as far as the socket takes it:
- * then the server knows that no connection failed. */
+/* Send GOAWAY if a client closes the connection itself, as far as the socket
+ * accepts it: the server then knows that the connection did not fail. */
 static void h2_leave(struct h2_conn *c)
 {
     struct cs *s = c->client;
@@ -35575,8 +35576,8 @@ static void h2_close_flood(struct h2_conn *c)
 
 /* ---- input ---- */
 
-/* Return the flood that made nghttp2 fail with r, or FLOOD_NONE: it counts the
- * CONTINUATIONs of a block, and the answers that wait to be sent. */
+/* Return the flood that made nghttp2 fail with r, or FLOOD_NONE.  nghttp2 has
+ * limits on a block's CONTINUATIONs and on answers that wait to be sent. */
 static enum flood_reason h2_flood_of(const struct h2_conn *c, ssize_t r)
 {
     if (c->flood.block && r != NGHTTP2_ERR_NOMEM)
@@ -35755,7 +35756,7 @@ static void h2_receive(struct h2_conn *c, uint32_t events)
         h2_take(c, in, (size_t)n);
 }
 
-/* Begin HTTP/2 on c, which is connected, and secured if it is to be. */
+/* Begin HTTP/2 on c, after the connect and the TLS handshake, if any. */
 static void h2_begin(struct h2_conn *c)
 {
     c->state = c->client ? H2_OPEN : H2_PREFACE;
@@ -36046,7 +36047,8 @@ static int h2_on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
     return 0;
 }
 
-/* Report a closed stream.  0: an error leaks before 1.56 (CVE-2023-35945). */
+/* Report a closed stream.  Return 0: after an error, nghttp2 before 1.56 leaks
+ * memory (CVE-2023-35945). */
 static int h2_on_close(nghttp2_session *s, int32_t id, uint32_t code, void *arg)
 {
     struct h2_conn *c = arg;
@@ -36117,9 +36119,9 @@ static int h2_accept(struct h2_conn *c, const struct h2_kit *kit,
     return GP_ENOMEM;
 }
 
-/* Connect to addr, by TLS if peer has a context, for client, prepared for
- * cs_init, released with c.  on_ready or on_lost follows in timeout_ns.  Error:
- * errno in c->error, no callback. */
+/* Connect to addr, with TLS if peer has a context.  client is prepared for
+ * cs_init and is released with c.  on_ready or on_lost follows within
+ * timeout_ns.  After an error none does, and c->error is the errno. */
 static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
                       struct net_loop *loop, struct cs *client,
                       const struct net_addr *addr, const struct tls_peer *peer,
@@ -36139,9 +36141,10 @@ static int h2_connect(struct h2_conn *c, const struct h2_kit *kit,
     return e;
 }
 
-/* Shut a server's connection down gracefully, for a reason in the GOAWAY, or
- * H2_ALIVE.  The first GOAWAY still allows requests; the answer to a PING after
- * it shows that all have arrived: the last GOAWAY.  c may be gone then. */
+/* Shut a server's connection down gracefully.  The first GOAWAY still allows
+ * requests; once the PING after it is answered, all of them have arrived, and
+ * the last GOAWAY is sent.  It names the reason, unless that is H2_ALIVE.
+ * c may be gone after the call. */
 static void h2_shutdown(struct h2_conn *c, enum h2_end reason)
 {
     if (c->leaving || c->state >= H2_LINGER)
@@ -36602,7 +36605,7 @@ struct gp_call {
     bool              not_grpc;         /* answered in HTTP at its end */
     bool              half_closed;      /* the request is complete */
     bool              responded;        /* the answer's headers are submitted */
-    uint32_t          sends;            /* of its connection, at that time */
+    uint32_t          sends;            /* h2.sends when they were submitted */
     bool              answered;         /* the answer's end is submitted */
     bool              queued;           /* in conn's ready */
     bool              shared;           /* its job is in the pool */
@@ -36628,7 +36631,7 @@ struct gp_call {
     enum gp_status    status;           /* once finished */
     bool              gzip;             /* compress from now, if takes_gzip */
     bool              gzipped;          /* grpc-encoding is to be sent */
-    bool              compressed;       /* the message being handled was */
+    bool              compressed;       /* the message being handled came so */
     bool              full;             /* the handler waits for on_writable */
     bool              finished;         /* nothing more may be written */
     bool              entered;          /* a callback has run: on_done is due */
@@ -38133,7 +38136,8 @@ static void server_listener_on_time(struct net_timer *t)
     net_io_want(&p->server->loop[0].net, &p->io, EPOLLIN);
 }
 
-/* Accept connections; pause at their limit or without descriptors, memory. */
+/* Accept connections; pause at their limit, or if descriptors or memory run
+ * out. */
 static void server_listener_on_event(struct net_io *io, uint32_t events)
 {
     struct server_listener *p = io->arg;
@@ -38708,17 +38712,19 @@ struct client_call {
     int16_t           http;             /* :status; 0: none yet */
     int16_t           status;           /* grpc-status; -1: none yet */
     bool              many;             /* any number of replies is valid */
-    bool              held;             /* its request ends when the caller says
-                                         * so, after any number of messages */
+    bool              held;             /* the caller ends the request, after
+                                         * any number of messages */
     bool              begun;            /* its headers, not 1xx, are complete */
     bool              bad_status;       /* grpc-status is not 0 to 16 */
     bool              grpc;             /* content-type is gRPC's */
     bool              gzip;             /* grpc-encoding is gzip */
-    bool              foreign;          /* a message is compressed otherwise */
+    bool              foreign;          /* a message is compressed, but not with
+                                         * gzip */
     bool              ended;            /* END_STREAM received */
     bool              too_many;         /* headers past the limit */
     const char       *invalid;          /* why a reply is invalid, or NULL */
-    char              encoding[CLIENT_ENCODING_BYTES];  /* another one */
+    char              encoding[CLIENT_ENCODING_BYTES];  /* grpc-encoding, if it
+                                         * is not "gzip" */
     char              server[CLIENT_SERVER_BYTES];      /* header of an HTTP
                                          * error: who answered; or "" */
 };
@@ -38730,13 +38736,13 @@ struct client_conn {
     void             *owner;            /* for up; borrowed */
     int64_t           timeout_ns;       /* for SETTINGS, then for their ACK */
     struct buf        text;             /* grpc-message as received */
-    const struct client_call *text_of;  /* the call it is of; or NULL */
+    const struct client_call *text_of;  /* the call whose text it is; or NULL */
 };
 
 #define CLIENT_TOO_MANY "more headers than the limit"
 
-/* Copy m to to, unless it keeps a message: one that failed a check, wrong,
- * takes the place of one that did not. */
+/* Keep a copy of the message m in to, unless to has one.  wrong: m failed a
+ * check, and replaces a message that did not. */
 static void client_reply_keep(struct client_reply *to, struct slice m,
                               bool wrong)
 {
@@ -38755,7 +38761,8 @@ static const char *client_text(struct buf *b)
     return b->err ? NULL : (const char *)b->data;
 }
 
-/* Return what status u ended with, and c's grpc-message decoded in text. */
+/* Return the result of u, which has a grpc-status other than 0.  Its text is
+ * grpc-message, decoded into *text. */
 static struct client_result client_call_status(const struct client_conn *c,
                                                const struct client_call *u,
                                                struct buf *text)
@@ -39063,7 +39070,7 @@ static void client_on_ready(struct cs *s)
     if (s->acked)
         net_timer_stop(c->h2.loop, &c->h2.timer);
     else if (c->timeout_ns)
-        (void)net_timer_arm(c->h2.loop, &c->h2.timer,   /* it has its place */
+        (void)net_timer_arm(c->h2.loop, &c->h2.timer,   /* armed: no error */
                             c->h2.loop->now_ns + c->timeout_ns);
     c->timeout_ns = 0;
     c->up->on_ready(c);
@@ -39148,8 +39155,8 @@ static const struct h2_up client_h2_up = {
 };
 
 /* Connect c, which must not move until on_gone, to addr, as peer says; on_ready
- * or on_lost follows within timeout_ns.  After an error, errno in c->h2.error,
- * neither. */
+ * or on_lost follows within timeout_ns.  After an error neither follows, and
+ * c->h2.error is the errno. */
 static int client_conn_open(struct client_conn *c, struct net_loop *loop,
                             const struct net_addr *addr,
                             const struct tls_peer *peer, int64_t timeout_ns,
@@ -39202,9 +39209,9 @@ static int client_call_start(struct client_conn *c, struct client_call *u,
     return e;
 }
 
-/* Send u's next message of payload, and END_STREAM with the last unless u is
- * held: then the first one follows again.  False: the peer's window holds all
- * of payload back.  Outside callbacks the caller must call h2_flush. */
+/* Send u's next message of payload, and END_STREAM with the last one.  If u is
+ * held, the first message follows the last; false: messages before it are still
+ * waiting for the window.  Outside callbacks the caller must call h2_flush. */
 static bool client_call_send_next(struct client_call *u,
                                   const struct client_payload *payload)
 {
@@ -39235,7 +39242,7 @@ static void client_call_end_request(struct client_call *u)
 static void client_call_cancel(struct client_call *u)
 {
     assert(u->conn);
-    if (u->conn->text_of == u)          /* it is not the next call's */
+    if (u->conn->text_of == u)          /* u may be used for another call */
         u->conn->text_of = NULL;
     cs_cancel(&u->conn->session, &u->stream, NGHTTP2_CANCEL);
     client_call_detach(u);
@@ -39283,8 +39290,8 @@ static void client_request_fini(struct client_request *q)
 
 /* Put the headers of calls of path at authority, copied, into q in [GRPC]'s
  * order; gzip: the messages are compressed.  client_request_header adds
- * metadata.  timeout_ns, 0: none, is fixed, so that HPACK sends one byte.
- * nghttp2 never indexes a content-length. */
+ * metadata.  All calls have the same timeout_ns (0: none), so that HPACK sends
+ * it in one byte.  There is no content-length, which nghttp2 never indexes. */
 static int client_request_init(struct client_request *q, const char *path,
                                const char *authority, bool tls,
                                int64_t timeout_ns, bool gzip)
@@ -39452,7 +39459,7 @@ static void svc_fail_parse(struct gp_call *c)
                      "the request is not valid protobuf");
 }
 
-/* As svc_hello_parse; false after failing c. */
+/* Parse as svc_hello_parse does; false after failing c. */
 static bool svc_parse_name(struct gp_call *c, struct gp_slice msg,
                            struct slice *name)
 {
@@ -40234,8 +40241,8 @@ struct web_conn {
     bool               svg;             /* the window becomes a flame graph */
 };
 
-/* What is asked about the profiled program, on the endpoint's thread.  All
- * NULL: it is this process. */
+/* Functions that describe the profiled program, called on the endpoint's
+ * thread.  All NULL: it is this process. */
 struct web_program {
     /* Put the pids of its processes, the one started first in front, into out,
      * up to most; return how many.  0: it has ended. */
@@ -40342,7 +40349,8 @@ static void web_answer(struct web_conn *c, int status, const char *type,
     mem_fini(body);
 }
 
-/* Answer with an error status and a line that explains it; also as above. */
+/* Answer with an error status and a line that explains it; also has further
+ * header lines. */
 static TXT_FORMAT_4 void web_refuse(struct web_conn *c, int status,
                                     const char *also, const char *fmt, ...)
 {
@@ -40470,7 +40478,8 @@ static void web_window_on_time(struct net_timer *t)
 
 /* ---- pages ---- */
 
-/* Take *s off up to the first end, which is dropped; all if there is none. */
+/* Cut *s at the first end, or at its own end: return what is before it, and
+ * leave what is after it in *s. */
 static struct slice web_take(struct slice *s, char end)
 {
     struct slice part = { s->p, 0 };
@@ -40618,7 +40627,7 @@ static void web_stop_token(struct web_conn *c, struct slice token)
     web_window_answer(c, w, false);
 }
 
-/* /debug/pprof/profile */
+/* Answer /debug/pprof/profile. */
 static void web_profile(struct web_conn *c, const struct web_request *q)
 {
     struct slice v;
@@ -40634,7 +40643,7 @@ static void web_profile(struct web_conn *c, const struct web_request *q)
         web_stop_token(c, v);
 }
 
-/* /debug/flamegraph */
+/* Answer /debug/flamegraph. */
 static void web_flamegraph(struct web_conn *c, const struct web_request *q)
 {
     web_wait(c, q, true);
@@ -40649,7 +40658,7 @@ static size_t web_pids(const struct gp_debug *w, pid_t pid[WEB_PIDS])
     return p->pids ? p->pids(p->arg, pid, WEB_PIDS) : 1;
 }
 
-/* /debug/pprof/cmdline: the arguments, separated by NUL bytes, as in Go. */
+/* Answer /debug/pprof/cmdline: arguments, separated by NUL bytes, as in Go. */
 static void web_cmdline(struct web_conn *c, const struct web_request *q)
 {
     struct buf b = {0};
@@ -40671,8 +40680,8 @@ static void web_cmdline(struct web_conn *c, const struct web_request *q)
     web_answer(c, 200, WEB_TEXT, "", &b);
 }
 
-/* Append the name of this process's function at pc to b, if it has one; file
- * has the row of m's file for each mapping of own. */
+/* Append pc and the name of the function there to b, if it has one; file has,
+ * for each mapping of own, the row of its file in m. */
 static void web_put_symbol(struct buf *b, struct elf *m,
                            const struct elf_space *own, const uint32_t *file,
                            uint64_t pc)
@@ -40685,8 +40694,9 @@ static void web_put_symbol(struct buf *b, struct elf *m,
         txt_putf(b, "0x%" PRIx64 " %s\n", pc, name);
 }
 
-/* /debug/pprof/symbol: function names of addresses "0x1+0x2" of the program's
- * first process, in the query of a GET or the body of a POST, as in Go. */
+/* Answer /debug/pprof/symbol: function names of addresses "0x1+0x2" of the
+ * program's first process, in the query of a GET or the body of a POST, as in
+ * Go. */
 static void web_symbol(struct web_conn *c, const struct web_request *q)
 {
     struct slice s = txt_equal(q->method, txt_slice("POST")) ? q->body
@@ -40763,7 +40773,7 @@ static void web_put_processes(struct js *j, const pid_t *pid, size_t n)
     js_field_text(j, "network", network);
 }
 
-/* /debug/status */
+/* Answer /debug/status. */
 static void web_status(struct web_conn *c, const struct web_request *q)
 {
     const struct gp_server *s = c->web->config.server;
@@ -40790,7 +40800,7 @@ static void web_status(struct web_conn *c, const struct web_request *q)
     web_answer(c, 200, "application/json", "", &b);
 }
 
-/* /healthz */
+/* Answer /healthz. */
 static void web_healthz(struct web_conn *c, const struct web_request *q)
 {
     struct buf b = {0};
@@ -40877,7 +40887,8 @@ static void web_put_latency(struct buf *b, const struct gp_server *s)
     }
 }
 
-/* Append by method of s the handler runs timed or, with cpu, their CPU time. */
+/* Append, for each method of s, how many handler runs were timed or, with cpu,
+ * their CPU time. */
 static void web_put_timed(struct buf *b, const struct gp_server *s,
                           const char *name, const char *help, bool cpu)
 {
@@ -40948,7 +40959,7 @@ static void web_put_program(struct buf *b, const struct gp_debug *w)
                   "Samples lost because the ring was full.", (double)lost);
 }
 
-/* /metrics */
+/* Answer /metrics. */
 static void web_metrics(struct web_conn *c, const struct web_request *q)
 {
     const struct gp_server *s = c->web->config.server;
@@ -40997,7 +41008,7 @@ static const struct web_route web_routes[] = {
 
 enum { WEB_ROUTES = sizeof web_routes / sizeof *web_routes };
 
-/* /debug/pprof/: the index page. */
+/* Answer with the index page. */
 static void web_index(struct web_conn *c)
 {
     struct buf b = {0};
@@ -41016,8 +41027,9 @@ static void web_index(struct web_conn *c)
     web_answer(c, 200, "text/html; charset=utf-8", "", &b);
 }
 
-/* True if name, which was in [], is a name of the address a: it is its text or,
- * on the loopback, any of the loopback's. */
+/* True if name is a name of the address a; bracket: it was in [].  An address
+ * on the loopback has all names of the loopback; one that stands for all
+ * addresses has these and every literal address. */
 static bool web_host_names(const struct net_addr *a, const char *name,
                            bool bracket)
 {
@@ -41566,7 +41578,7 @@ static int web_new(struct gp_debug **out, const struct web_config *config,
     return e;
 }
 
-/* Start the threads: requests are answered. */
+/* Start the threads, which answer requests. */
 static int web_start(struct gp_debug *w, struct gp_why *why)
 {
     int e = sys_thread_start(&w->builder_thread, "debug-build", false,
