@@ -41949,14 +41949,17 @@ struct reflect {                        /* a server that is asked */
     struct tls_context *tls;            /* borrowed; NULL: without TLS */
     const struct reflect_header *header;        /* borrowed; of each question */
     size_t      nheader;
-    const char *const *next;            /* borrowed; targets to ask if that */
-    size_t      nnext;                  /* one does not answer */
-    struct tls_context *next_tls;       /* borrowed; of those that ask for it */
-    bool        all_tls;                /* all do */
+    const char *const *next;            /* borrowed; targets to ask if target
+                                         * does not answer */
+    size_t      nnext;                  /* targets in next */
+    struct tls_context *next_tls;       /* borrowed; for those that use TLS */
+    bool        all_tls;                /* all of next use TLS */
     struct client_reply answer;         /* a ServerReflectionResponse */
-    /* its own */
-    struct gp_why skipped;              /* why the first was not asked; or "" */
-    const char *version;                /* that the server has; NULL: untried */
+    /* The caller does not use the rest, zero at first. */
+    struct gp_why skipped;              /* why the first target did not answer,
+                                         * if another one was asked; or "" */
+    const char *version;                /* of the server's reflection; NULL: not
+                                         * yet tried */
     struct net_loop net;
     struct client_conn conn;
     struct tls_peer peer;               /* of conn */
@@ -41965,18 +41968,19 @@ struct reflect {                        /* a server that is asked */
     struct client_call call;            /* the question */
     struct client_result result;        /* of the call; text is copied */
     char        text[128];
-    int64_t     until;                  /* of all questions; 0: none asked */
+    int64_t     until;                  /* end of the time for all questions; 0:
+                                         * none was asked */
     unsigned    asked;                  /* questions */
-    bool        open;                   /* net is */
-    bool        ready, lost;            /* conn */
-    bool        ended;                  /* call */
+    bool        open;                   /* net is initialised */
+    bool        ready, lost;            /* conn is */
+    bool        ended;                  /* call has ended */
 };
 
 /* Note that the server's SETTINGS allow a stream. */
 static void reflect_on_ready(struct client_conn *c)
 {
     struct reflect *m = c->owner;
-    m->ready = c->session.peer_streams != 0;    /* else later SETTINGS may */
+    m->ready = c->session.peer_streams != 0;    /* or later SETTINGS do */
 }
 
 /* Keep the call's result. */
@@ -42076,7 +42080,8 @@ static int reflect_fail(const struct reflect *m, struct slice name,
                     : "--proto FILE or --protoset FILE needs no reflection");
 }
 
-/* Send the question in message by m->version, and wait for the answer. */
+/* Send the question in message, which is about name, by the reflection of
+ * m->version, and wait for the answer. */
 static int reflect_send(struct reflect *m, const struct buf *message,
                         struct slice name, struct gp_why *why)
 {
@@ -42110,10 +42115,10 @@ static int reflect_send(struct reflect *m, const struct buf *message,
         client_call_cancel(&m->call);
     client_request_fini(&request);
     client_payload_fini(&question);
-    if (e == GP_ESTATE)                 /* it came with the SETTINGS */
-        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: the server takes "
-                        "no calls: it sent GOAWAY", m->target, dsc_shown(name),
-                        name.p);
+    if (e == GP_ESTATE)                 /* GOAWAY came with the SETTINGS */
+        return txt_fail(why, GP_EIO, "%s: reflection of %.*s: the server sent "
+                        "GOAWAY and accepts no calls", m->target,
+                        dsc_shown(name), name.p);
     if (e || m->answer.bytes.err)
         return txt_fail(why, GP_ENOMEM, "%s: reflection of %.*s: out of "
                         "memory", m->target, dsc_shown(name), name.p);
@@ -42121,8 +42126,8 @@ static int reflect_send(struct reflect *m, const struct buf *message,
                                                    : reflect_fail(m, name, why);
 }
 
-/* Ask m's server with message, about name; with its first question, by
- * reflection v1 or else v1alpha. */
+/* Send the question in message, which is about name, to m's server.  The first
+ * one goes to reflection v1 and, if the server has none, to v1alpha. */
 static int reflect_try(struct reflect *m, const struct buf *message,
                        struct slice name, struct gp_why *why)
 {
@@ -42137,7 +42142,7 @@ static int reflect_try(struct reflect *m, const struct buf *message,
     return e;
 }
 
-/* Turn m to its next target, for why. */
+/* Switch m to its next target; why says why the one before does not answer. */
 static void reflect_skip(struct reflect *m, const struct gp_why *why)
 {
     if (!*m->skipped.text)
@@ -42151,8 +42156,9 @@ static void reflect_skip(struct reflect *m, const struct gp_why *why)
     m->ready = m->lost = m->ended = false;
 }
 
-/* Ask m's server, the first of its targets that answers, with name in field
- * number; m->answer gets its answer, which may be an ErrorResponse. */
+/* Ask m's server, the first of its targets that answers, about name, in field
+ * number of the request.  m->answer gets the answer, which may be an
+ * ErrorResponse. */
 static int reflect_ask(struct reflect *m, uint32_t number, struct slice name,
                        struct gp_why *why)
 {
@@ -42197,9 +42203,9 @@ static void reflect_fini(struct reflect *m)
  * prefix  schema_
  * runs    main thread
  *
- * Invariant  of two files or types with the same name that of a file given
- *            counts, then the server's.  What the server lacks, such as files
- *            for options alone, is asked for once, and no error by itself.
+ * Invariant  of two files or types with the same name, the one from the user's
+ *            files counts, not the server's.  The server is asked once for what
+ *            it lacks, such as files for options alone; this is no error.
  */
 
 struct schema {
@@ -42208,12 +42214,12 @@ struct schema {
     size_t nprotoset, nproto, ndir;
     bool reflection;                    /* ask the server, too */
     struct reflect server;
-    /* its own */
+    /* The caller does not use the rest, zero at first. */
     struct dsc d;                       /* of the files and of the server */
     struct dsc builtin;                 /* of this program's own services */
     struct buf *kept;                   /* owned: the bytes that d borrows */
     size_t nkept, kept_cap, bytes;      /* bytes: of all kept */
-    struct slice *lost;                 /* owned: what the server lacks */
+    struct slice *lost;                 /* owned: names that the server lacks */
     size_t nlost, lost_cap;
     size_t linked;                      /* files of d whose imports were asked
                                          * for */
@@ -42223,8 +42229,8 @@ struct schema {
 
 /* ---- files ---- */
 
-/* Add set, a FileDescriptorSet or alike, which is in b; keep b.  Release b if
- * that fails. */
+/* Add set, a FileDescriptorSet or FileDescriptorResponse that is in b.  s takes
+ * b over, even if that fails. */
 static int schema_keep(struct schema *s, struct buf *b, struct slice set,
                        struct gp_why *why)
 {
@@ -42276,8 +42282,8 @@ static int schema_read_set(struct schema *s, const char *path,
                     e ? cause.text : "no file in it");
 }
 
-/* True if the file at path is in none of the directories of s, as protoc wants
- * it: the file's name begins with theirs, or it is found from them. */
+/* True if there is a file at path, but in none of the directories of s by
+ * protoc's rule: path begins with the directory's name or is relative to it. */
 static bool schema_is_outside(const struct schema *s, const char *path)
 {
     char file[PATH_MAX];
@@ -42293,7 +42299,8 @@ static bool schema_is_outside(const struct schema *s, const char *path)
     return outside;
 }
 
-/* Put protoc's arguments into argv, which has room, with its output at out. */
+/* Put protoc's arguments into argv, which has room; out is the option for its
+ * output. */
 static int schema_protoc_args(struct schema *s, const char **argv,
                               const char *out)
 {
@@ -42311,7 +42318,7 @@ static int schema_protoc_args(struct schema *s, const char **argv,
             continue;
         size_t bytes = slash ? (size_t)(slash - path) + (slash == path) : 1;
         argv[n++] = "-I";
-        argv[n++] = *path == '/' ? path : ".";  /* imports as from here */
+        argv[n++] = *path == '/' ? path : ".";  /* imports relative to "." */
         if (*path == '/' || slash) {
             argv[n++] = "-I";
             argv[n++] = mem_arena_dup(&s->text, slash ? path : ".", bytes);
@@ -42482,7 +42489,8 @@ static int schema_ask(struct schema *s, uint32_t number, struct slice name,
     return GP_OK;
 }
 
-/* schema_ask for a symbol, then for all that its file imports, and so on. */
+/* Ask the server for the file of the symbol called name, and for all files that
+ * it imports, directly or not. */
 static int schema_ask_symbol(struct schema *s, struct slice name, bool *had,
                              struct gp_why *why)
 {
@@ -42498,8 +42506,8 @@ static int schema_ask_symbol(struct schema *s, struct slice name, bool *had,
     return e;
 }
 
-/* Add the messages that fields of m have to the queue, those that d lacks after
- * asking the server. */
+/* Add the types of m's fields that are messages to the queue; ask the server
+ * for those that d lacks. */
 static int schema_walk(struct schema *s, const struct dsc_symbol *m,
                        struct buf *queue, struct gp_why *why)
 {
@@ -42521,8 +42529,8 @@ static int schema_walk(struct schema *s, const struct dsc_symbol *m,
     return e;
 }
 
-/* Ask the server for the types that the message m needs, and those that they
- * need, and that d lacks. */
+/* Ask the server for all types that the message m needs, directly or not, and
+ * that d lacks. */
 static int schema_complete(struct schema *s, const struct dsc_symbol *m,
                            struct gp_why *why)
 {
@@ -42591,7 +42599,8 @@ static int schema_complete_method(struct schema *s,
     return e;
 }
 
-/* Fail as d does, and say in which file or at which server. */
+/* Fail with e and the text in *why, and name the file or the server that the
+ * descriptors are from. */
 static int schema_fail(const struct schema *s, int e, struct gp_why *why)
 {
     struct gp_why cause = *why;
@@ -42605,8 +42614,8 @@ static int schema_fail(const struct schema *s, int e, struct gp_why *why)
 }
 
 /* Find method path, "package.Service/Method": in the files, else in the
- * program's own services, else at the server.  raw: only if that needs no
- * question; *m stays zero otherwise. */
+ * program's own services, else at the server.  raw: without files and
+ * s->reflection the server is not asked, and *m stays zero. */
 static int schema_find_method(struct schema *s, const char *path, bool raw,
                               struct dsc_method *m, struct gp_why *why)
 {
@@ -42637,7 +42646,7 @@ static int schema_find_method(struct schema *s, const char *path, bool raw,
 }
 
 /* Ask the server for the type in text, the "@type" of an Any, if d lacks it;
- * true if it had it. */
+ * true if the server has it. */
 static bool schema_ask_type(struct schema *s, struct slice text)
 {
     struct gp_why why = {{0}};
@@ -42656,7 +42665,7 @@ static bool schema_ask_type(struct schema *s, struct slice text)
 }
 
 /* Ask the server for the types that an Any in v names by "@type" and that d
- * lacks; true if it had one.  Nothing is asked of a server that was not asked
+ * lacks; true if it has one.  Nothing is asked of a server that was not asked
  * for a method. */
 static bool schema_ask_types(struct schema *s, const struct js_value *v)
 {
@@ -42678,7 +42687,8 @@ static bool schema_ask_types(struct schema *s, const struct js_value *v)
 /* ---- what there is, as a list ---- */
 
 struct schema_row {                     /* a line of the list */
-    struct slice service, bytes;        /* bytes: a method; empty: it has none,
+    struct slice service;               /* its name */
+    struct slice bytes;                 /* a method; empty: the service has none
                                          * or is not described */
 };
 
@@ -42757,8 +42767,8 @@ static void schema_put_padded(struct buf *b, struct slice name, size_t width)
         mem_put_byte(b, ' ');
 }
 
-/* Append the name of the type m, or else of what stands in the descriptor,
- * without the package if it is that of service. */
+/* Append the name of the type m, without its package if that is service's; if m
+ * is NULL, the name that the descriptor has. */
 static void schema_put_short(struct buf *b, const struct dsc_symbol *m,
                              struct slice otherwise, struct slice service)
 {
@@ -42883,7 +42893,7 @@ static void schema_line(struct schema_text *t, const char *word)
     txt_putf(t->b, "%*s%s", (int)t->depth * 2, "", word);
 }
 
-/* Begin a line at t's depth that opens the block of a word and a name. */
+/* Open a block at t's depth: "WORD NAME {". */
 static void schema_block(struct schema_text *t, const char *word,
                          struct slice name)
 {
@@ -43075,14 +43085,15 @@ static void schema_put_type(struct schema_text *t, const struct dsc_symbol *s)
 
 /* ---- a message to fill in ---- */
 
-/* The messages that are open, innermost first: one in itself is left out. */
+/* The messages being written, innermost first.  A message inside itself is left
+ * out. */
 struct schema_open {
     const struct schema_open *outer;
     const struct dsc_symbol *message;
     unsigned depth;
 };
 
-/* The JSON of well-known types, which is no object of their fields. */
+/* The JSON of well-known types, which is not an object of their fields. */
 static const struct { const char *name, *json; } schema_known[] = {
     { "Timestamp", "\"2026-01-01T00:00:00Z\"" }, { "Duration", "\"1s\"" },
     { "FieldMask", "\"\"" }, { "Any", "{}" }, { "Value", "null" },
@@ -43105,8 +43116,8 @@ static const char *schema_known_json(struct slice name)
     return NULL;
 }
 
-/* True if a message with the field f may be in those that are open: it is no
- * part of itself, nor too deep, nor is t's text too long. */
+/* True if the field f can get a value.  One of a message can if this is not
+ * inside itself or too deep, and t's text is not too long. */
 static bool schema_fits(const struct schema_text *t,
                         const struct schema_open *open,
                         const struct dsc_field *f)
@@ -43121,7 +43132,7 @@ static bool schema_fits(const struct schema_text *t,
     return true;
 }
 
-/* Append a value for the field f, which is none of a message. */
+/* Append a value for the field f, which is not a message. */
 static void schema_put_scalar(struct schema_text *t, const struct dsc_field *f)
 {
     enum dsc_form form = dsc_types[f->type].form;
@@ -43271,14 +43282,14 @@ static bool schema_is_end(struct slice full, struct slice want)
     return end.n == full.n || end.p[-1] == '.' || end.p[-1] == '/';
 }
 
-/* Names that were looked for. */
+/* A search for the names that end with want. */
 struct schema_names {
     struct slice want;
-    bool methods;                       /* no others count */
-    struct dsc_near near;
+    bool methods;                       /* only methods count */
+    struct dsc_near near;               /* similar names */
     struct schema_found found;          /* the last that ends with want */
-    struct buf ends;                    /* a list of those that do */
-    size_t n;                           /* in it */
+    struct buf ends;                    /* list of all that do */
+    size_t n;                           /* names in ends */
 };
 
 /* Return SERVICE/METHOD, a name that s keeps, of a method of service; NULL: no
@@ -43296,7 +43307,7 @@ static const char *schema_method_name(struct schema *s,
     return copy;
 }
 
-/* Look at the symbol, or at the method of it, called name. */
+/* Compare name, of symbol or of a method of it, with what k looks for. */
 static void schema_names_add(struct schema_names *k, struct slice name,
                              const struct dsc_symbol *symbol,
                              const struct dsc_part *method)
@@ -43309,8 +43320,8 @@ static void schema_names_add(struct schema_names *k, struct slice name,
     dsc_put_listed(&k->ends, name);
 }
 
-/* Look at all names of the files or the server, those of methods with their
- * services. */
+/* Compare all names of the files or the server with what k looks for; the names
+ * of methods begin with their services. */
 static int schema_names_read(struct schema *s, struct schema_names *k,
                              struct gp_why *why)
 {
@@ -43355,8 +43366,8 @@ static int schema_find_end(struct schema *s, struct schema_names *k,
     return e;
 }
 
-/* Set *call, which ends the name of only one method, to the whole name; it is
- * kept by s. */
+/* Set *call, the end of exactly one method's name, to the whole name, which s
+ * keeps. */
 static int schema_find_call(struct schema *s, const char **call,
                             struct gp_why *why)
 {
@@ -43584,7 +43595,7 @@ static void fetch_remove_dots(char *path)
     memmove(path + out, path + end, strlen(path + end) + 1);
 }
 
-/* Set *u to where location, of a redirect from *u, leads. */
+/* Set *u to the address that location means in a redirect from *u. */
 static int fetch_follow(struct fetch_url *u, const char *location,
                         struct gp_why *why)
 {
@@ -43619,13 +43630,15 @@ static int fetch_follow(struct fetch_url *u, const char *location,
 /* ---- waiting ---- */
 
 struct fetch_wait {
-    const struct tls_config *tls;       /* of https; borrowed; NULL: usual */
-    bool    named;                      /* its name is for the host asked */
+    const struct tls_config *tls;       /* of https; borrowed; NULL: defaults */
+    bool    named;                      /* tls->name is of the host asked */
     int64_t begin_ns;                   /* set by fetch_get */
     int64_t until_ns;                   /* time allowed, until fetch_get adds
                                          * begin_ns to it */
-    int64_t sent_ns;                    /* when the last request was sent; 0 */
-    int64_t window_ns;                  /* call tick also this long after it */
+    int64_t sent_ns;                    /* when the last request was sent; 0:
+                                         * none was */
+    int64_t window_ns;                  /* call tick also this long after
+                                         * sent_ns */
     /* Called at least every FETCH_TICK_MS; false: give up.  NULL: none. */
     bool  (*tick)(void *arg, const struct fetch_wait *w, int64_t now_ns);
     void   *arg;                        /* of tick; borrowed */
@@ -43660,7 +43673,8 @@ static bool fetch_ready(int fd, short events, int64_t until_ns,
     return false;
 }
 
-/* Return when a step of w that may take time_ns has to be done. */
+/* Return the time limit of a step that begins now and may take time_ns: w's, if
+ * that is earlier. */
 static int64_t fetch_until(const struct fetch_wait *w, int64_t time_ns)
 {
     int64_t until_ns = sys_now_ns() + time_ns;
@@ -43768,14 +43782,14 @@ static ssize_t fetch_send(const struct fetch_line *l, const char *p, size_t n)
     return l->tls ? tls_send(l->tls, p, n) : send(l->fd, p, n, MSG_NOSIGNAL);
 }
 
-/* Receive up to n bytes, as recv(), once they are here; ETIME: in w's time they
- * are not. */
+/* Wait for bytes and receive up to n, as recv(); ETIME: none came in w's
+ * time. */
 static ssize_t fetch_recv(const struct fetch_line *l, uint8_t *p, size_t n,
                           struct fetch_wait *w)
 {
     ssize_t k = l->tls ? tls_recv(l->tls, p, n) : -1;
     if (l->tls && (k >= 0 || errno != EAGAIN))
-        return k;                       /* some was inside the session */
+        return k;                       /* the session had bytes already */
     errno = ETIME;
     if (!fetch_ready(l->fd, POLLIN, w->until_ns, w))
         return -1;
@@ -43792,15 +43806,15 @@ enum fetch_part { FETCH_HEAD, FETCH_DATA, FETCH_SIZE, FETCH_CHUNK,
 
 struct fetch_answer {
     struct fetch_url url;               /* asked last, after redirects */
-    int      status;                    /* as 200; 0: none yet */
-    char     reason[60];                /* that follows it; or "" */
+    int      status;                    /* such as 200; 0: none yet */
+    char     reason[60];                /* text after the status; or "" */
     char     location[FETCH_URL_BYTES]; /* of a redirect; or "" */
     char     coding[60];                /* Content-Encoding; or "" */
     enum fetch_part part;               /* that the next byte belongs to */
     uint64_t left;                      /* bytes of the body or chunk; or, until
                                          * the connection is closed,
                                          * UINT64_MAX */
-    size_t   at;                        /* of the next byte, in the body */
+    size_t   at;                        /* offset of the next byte to decode */
     size_t   out;                       /* bytes of the body decoded */
 };
 
@@ -44125,15 +44139,16 @@ static int fetch_refused(const struct fetch_answer *r, const struct buf *body,
 
 /* ---- a profile of the server while the load measures ---- */
 
-struct fetch_mark { int64_t at_ns; uint64_t n; };   /* calls ended by a time */
+struct fetch_mark { int64_t at_ns; uint64_t n; };   /* calls ended until then */
 
 struct fetch_profile {
     struct fetch_url url;               /* of profiles, without seconds= */
-    const struct tls_config *tls;       /* of https; borrowed; NULL: usual */
+    const struct tls_config *tls;       /* of https; borrowed; NULL: defaults */
     char        base[300];              /* the debug endpoint, for messages */
     unsigned    hz;                     /* 0: that of the endpoint */
     int64_t     seconds;                /* length of the window, if not ours */
-    bool        ours;                   /* grpcprof's: takes start and stop */
+    bool        ours;                   /* the endpoint is grpcprof's, which
+                                         * takes ?start and ?stop */
     struct gp_why note;                 /* what the user should check; or "" */
     bool        begun;
     char        token[64];              /* of the window, if ours */
@@ -44222,8 +44237,8 @@ static bool fetch_same_address(const char *addr, const char *text)
 }
 
 /* Read the addresses of list, the member listen of a status.  Return how many
- * there are, and append the first to some, for a message; *same: one of them is
- * among the n addresses addr. */
+ * there are, and append the first FETCH_LISTENS to some, for a message; *same:
+ * one of them is among the n addresses addr. */
 static size_t fetch_read_listen(const struct js_value *list,
                                 const struct net_addr *addr, size_t n,
                                 struct buf *some, bool *same)
@@ -44252,8 +44267,8 @@ static size_t fetch_read_listen(const struct js_value *list,
     return listed;
 }
 
-/* True if status is of a program in another network than this process, or it
- * does not say so: what it listens on there may have another address here. */
+/* True unless status says that its program is in the network of this process:
+ * in another one, an address of the program may differ from the one here. */
 static bool fetch_is_elsewhere(const struct js_value *status)
 {
     char own[NET_NETWORK_BYTES];
@@ -44325,7 +44340,7 @@ out:
     return e;
 }
 
-/* While waiting for a profile: note the calls that have ended; true unless the
+/* Note how many calls have ended, while waiting for a profile; true unless the
  * load was stopped. */
 static bool fetch_goes_on(void *arg, const struct fetch_wait *w, int64_t now_ns)
 {

@@ -593,7 +593,7 @@ class Early(Case):
 @case
 class NoQuestions(Case):
     """GOAWAY with the SETTINGS, before a question of reflection"""
-    args, status, said = '--list', 1, 'reflection of .*it sent GOAWAY'
+    args, status, said = '--list', 1, 'reflection of .*server sent GOAWAY'
 
     def start(self, c):
         c.send(frame(SETTINGS), frame(GOAWAY, 0, 0, bytes(8)))
@@ -1165,7 +1165,7 @@ malformed(':path', 'pseudo-header field that no response has: :path',
 malformed(':status in trailers', 'pseudo-header field in trailers: :status',
           lambda c, s: (c.head(s), c.data(s, REPLY), c.head(
               s, [(':status', '200'), ('grpc-status', '0')], True)))
-malformed('trailers that do not end', 'headers after the headers',
+malformed('trailers that do not end', 'trailers without END_STREAM',
           lambda c, s: (c.head(s), c.data(s, REPLY), c.head(
               s, [('grpc-status', '0')])))
 malformed('more than content-length', 'more data than content-length',
