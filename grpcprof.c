@@ -44506,8 +44506,9 @@ struct res_config {                     /* what a run does */
     const struct res_header *header;    /* borrowed */
     size_t      nheader;
     const char *authority;              /* NULL: the target's */
-    struct tls_context *tls;            /* borrowed; of TLS; or NULL */
-    bool        all_tls;                /* not only the targets that ask it */
+    struct tls_context *tls;            /* borrowed; NULL: without TLS */
+    bool        all_tls;                /* use it for all targets, not only for
+                                         * those that ask for TLS */
     const char *server_name;            /* to verify; NULL: the authority's */
     bool        insecure;               /* TLS accepts any certificate */
     bool        gzip;                   /* compress payloads */
@@ -44516,8 +44517,9 @@ struct res_config {                     /* what a run does */
     uint64_t    requests_per_client;    /* 0: see total and duration_ns */
     uint64_t    total;                  /* calls of all clients; 0: no limit */
     int64_t     duration_ns;            /* of measuring; 0: no limit */
-    uint64_t    streams;                /* most calls in flight of a client; in
-                                         * an open loop a connection; or 0 */
+    uint64_t    streams;                /* most calls in flight of a client or,
+                                         * in an open loop, of a connection; 0:
+                                         * see res_streams */
     const struct res_step *step;        /* borrowed; the open loop's schedule */
     size_t      nstep;                  /* 0: closed loop */
     bool        poisson;                /* arrivals; false: evenly spaced */
@@ -44528,7 +44530,7 @@ struct res_config {                     /* what a run does */
     unsigned    threads;                /* 0: load_threads() */
     const unsigned *cpu;                /* borrowed; threads are pinned to it */
     size_t      ncpu;                   /* 0: not pinned */
-    int64_t     timeout_ns;             /* of a call, > 0; with stream_ns */
+    int64_t     timeout_ns;             /* of a call, > 0; includes stream_ns */
     int64_t     connect_timeout_ns;     /* > 0 */
     int64_t     keepalive_ns;           /* between PINGs; 0: none */
     uint64_t    requests_per_connection;        /* then reconnect; 0: any */
@@ -44543,7 +44545,7 @@ struct res_config {                     /* what a run does */
     int         log_fd;                 /* gets a row per call; 0: no log */
     atomic_int *stop;                   /* borrowed; not 0: stop; may be NULL */
     struct fetch_profile *profiler;     /* borrowed; of the server; or NULL */
-    struct client_reply *reply;         /* borrowed: for one; or NULL */
+    struct client_reply *reply;         /* borrowed: gets one reply; or NULL */
     void      (*on_progress)(void *arg, const struct res_progress *p);
                                         /* may be NULL */
     void       *arg;                    /* of on_progress */
@@ -44589,12 +44591,12 @@ struct res_thread {
 
 struct res_machine {                    /* CPUs that the client may use, if the
                                          * targets are on this machine */
-    int64_t wall_ns;                    /* watched; 0: all is unknown */
-    int64_t cpus_ns, idle_ns;           /* their time, summed; idle */
+    int64_t wall_ns;                    /* time watched; 0: nothing is known */
+    int64_t cpus_ns, idle_ns;           /* their time, summed; idle part */
 };
 
 struct res_server {                     /* processes that listen on a target */
-    int64_t  wall_ns;                   /* watched; 0: all is unknown */
+    int64_t  wall_ns;                   /* time watched; 0: nothing is known */
     uint64_t processes;
     int64_t  cpu_ns, wait_ns;           /* of their threads, as res_thread's */
     uint64_t timeslices;
@@ -44630,7 +44632,8 @@ struct res {
     uint64_t resent;                    /* calls that were not processed */
     uint64_t reconnects, goaways, lost; /* connections, after the start */
     uint64_t gave_up;                   /* clients that could not reconnect */
-    int64_t  down_ns;                   /* sum: connections down, calls due */
+    int64_t  down_ns;                   /* time that connections were down while
+                                         * calls were due, summed */
     uint64_t status[RPC_STATUSES];      /* calls by grpc status */
     struct res_error error[RES_ERRORS];
     size_t   nerror;                    /* of error */
@@ -44649,14 +44652,16 @@ struct res {
     struct res_intervals intervals;     /* --interval's series */
     struct res_intervals blocks;        /* the same calls in shorter ones */
     int64_t  start_unix_ns, elapsed_ns; /* measuring, without the drain */
-    struct res_drain drain;             /* of the counts above: after it */
+    struct res_drain drain;             /* after measuring; its counts are parts
+                                         * of those above */
     uint64_t bytes_in, bytes_out;       /* while measuring */
     uint64_t messages_in, messages_out; /* of counted calls */
     uint32_t peer_streams;              /* least that a server allowed on a
                                          * connection; UINT32_MAX: no limit */
     int64_t  streams_blocked_ns;        /* calls waited for a stream; summed */
     struct res_pace streams_free, streams_blocked;      /* open loop: replies
-                                         * while none, some waits for streams */
+                                         * while no call waited for a stream,
+                                         * while some did */
     uint64_t tx_blocked;                /* writes that filled a socket */
     int64_t  tcp_busy_ns, tcp_limited_ns;       /* connections had data to send;
                                          * part of it blocked by windows */
@@ -44854,7 +44859,7 @@ static struct res_interval *res_intervals_at(struct res_intervals *t,
 }
 
 /* Add from's series to to's.  Both get the shortest intervals that are whole
- * multiples of theirs; false: there are none shorter than the series. */
+ * multiples of theirs; false: such intervals are longer than the series. */
 static bool res_intervals_merge(struct res_intervals *to,
                                 struct res_intervals *from)
 {
@@ -44913,8 +44918,8 @@ static void res_intervals_split(struct res_intervals *to,
         res_intervals_widen(from, 2);
 }
 
-/* Return how long blocks are at first: the half, quarter and so on of an
- * interval of the series, so that this can be made of them. */
+/* Return how long blocks are at first: the time series' interval, halved as
+ * long as RES_BLOCK_NS allows, so that intervals are made of whole blocks. */
 static int64_t res_block_ns(int64_t interval_ns)
 {
     int64_t ns = interval_ns;
@@ -44923,7 +44928,7 @@ static int64_t res_block_ns(int64_t interval_ns)
     return ns;
 }
 
-/* Make t ready; GP_ENOMEM. */
+/* Initialise t with intervals of ns; GP_ENOMEM. */
 static int res_intervals_init(struct res_intervals *t, int64_t ns)
 {
     *t = (struct res_intervals){
@@ -45023,9 +45028,9 @@ static const struct res_field res_field[] = {
     RES_R(COUNTS, "cut_off", WHOLE, SUM, cut_off,
           "calls unfinished at the end of the run"),
     RES_R(COUNTS, "not_sent", WHOLE, SUM, not_sent,
-          "calls due but never sent"),
+          "planned calls that were not sent"),
     RES_R(COUNTS, "overdue", WHOLE, SUM, overdue,
-          "calls that were due and not sent, part of not_sent"),
+          "calls that were due but not sent, part of not_sent"),
     RES_R(COUNTS, "retried_after_goaway", WHOLE, SUM, resent,
           "calls sent again: the server had not processed them"),
     RES_R(DRAIN, "ns", WHOLE, SUM, drain.ns,
@@ -45211,8 +45216,8 @@ static int res_init(struct res *r, int64_t interval_ns)
     return e;
 }
 
-/* Make room in r, an empty result, for the figures of each of n methods; one
- * has r's.  GP_ENOMEM. */
+/* Make room in r, an empty result, for the figures of each of n methods; a
+ * single method needs none.  GP_ENOMEM. */
 static int res_init_methods(struct res *r, size_t n)
 {
     int e = GP_OK;
@@ -45254,7 +45259,7 @@ static bool res_same_text(enum client_outcome kind, const char *a,
                  : !strcmp(a, b);
 }
 
-/* True if a and b differ in their texts at most. */
+/* True if a and b are the same kind of failure, whatever their texts. */
 static bool res_same_error(const struct res_error *a, const struct res_error *b)
 {
     return a->kind == b->kind && a->status == b->status &&
@@ -45262,7 +45267,8 @@ static bool res_same_error(const struct res_error *a, const struct res_error *b)
 }
 
 /* Return the row of r for a failure such as f, or the place for a new one.
- * *varies: its kind has as many texts as have rows, so that it is of others. */
+ * *varies: the row for other texts, as f's kind has all rows for texts that it
+ * may have. */
 static size_t res_error_find(const struct res *r, const struct res_error *f,
                              bool *varies)
 {
@@ -45390,27 +45396,29 @@ static double judge_percentile(const struct hdr *h, double percent)
 
 /* ---- resamples of a result ---- */
 
-/* Figures of a result that resamples have; a percentile is its own number. */
+/* Figures that resamples of a result have.  A percentile from 0 to 100 stands
+ * for itself. */
 enum { JUDGE_RATE = -1, JUDGE_MEAN = -2 };
 
-/* Series of blocks from which it is seen how they depend on each other: calls
- * beyond percentiles, the mean and the rate. */
+/* Percentiles.  The autocorrelation of blocks is taken from series: the calls
+ * beyond each of these, the mean latency and the rate of each block. */
 static const double judge_tail[] = { 50, 90, 99, 99.9 };
 enum { JUDGE_TAILS = sizeof judge_tail / sizeof *judge_tail,
        JUDGE_OF_MEAN = JUDGE_TAILS, JUDGE_OF_RATE, JUDGE_SERIES };
 
 struct judge_boot {                     /* resamples of a result's calls */
     const struct res *r;                /* borrowed; NULL: there are none */
-    bool alone;                         /* too few blocks of time: of calls,
-                                         * which are taken as independent */
+    bool alone;                         /* there are too few blocks of time:
+                                         * single calls are drawn, as if they
+                                         * were independent */
     uint32_t from, n;                   /* coarse counts that have calls */
     double *upto;                       /* owned, JUDGE_BOOTS rows of n: calls
                                          * of a coarse count and those below */
-    double *rate, *failed, *mean;       /* owned, JUDGE_BOOTS each: parts of
-                                         * r's; share of calls; ns */
+    double *rate, *failed, *mean;       /* owned, JUDGE_BOOTS each: as a part of
+                                         * r's rate; share of calls; ns */
     size_t length;                      /* neighbouring blocks drawn together */
-    bool slow[JUDGE_SERIES];            /* they depend on each other for longer
-                                         * than that, by series */
+    bool slow[JUDGE_SERIES];            /* by series: blocks depend on each
+                                         * other for longer than that */
 };
 
 /* Release b; a zero one is fine. */
@@ -45421,8 +45429,8 @@ static void judge_boot_fini(struct judge_boot *b)
     *b = (struct judge_boot){0};
 }
 
-/* Return the number of values of h in coarse count k, of which those up to rank
- * are in *value at most, in ns. */
+/* Return the number of values of h in coarse count k, and set *value to the one
+ * of this rank among them, in ns. */
 static double judge_coarse_of(const struct hdr *h, uint32_t k, double rank,
                               double *value)
 {
@@ -45443,7 +45451,8 @@ static double judge_coarse_of(const struct hdr *h, uint32_t k, double rank,
     return sum;
 }
 
-/* Return a percentile of resample i: within a coarse count, by all calls. */
+/* Return a percentile of resample i.  Within a coarse count it is interpolated
+ * by the result's finer histogram. */
 static double judge_boot_percentile(const struct judge_boot *b, size_t i,
                                     double percent)
 {
@@ -45472,8 +45481,8 @@ static double judge_block_ns(const struct res *r, size_t i)
     return fmin(ns, fmax(0, (double)r->elapsed_ns - ns * (double)i));
 }
 
-/* Return how many of r's blocks a series needs drawn together; mean[k] is the
- * mean of coarse count k. */
+/* Return how many neighbouring blocks of r have to be drawn together because of
+ * the series' autocorrelation; mean[k] is the mean latency of count k. */
 static double judge_run_length(const struct res *r, size_t series,
                                const double *mean)
 {
@@ -45564,8 +45573,8 @@ static double judge_boot_draw(struct judge_boot *b, const uint32_t *times,
     return ns;
 }
 
-/* Fill all rows of b.  The first draw has each block once: rates are relative
- * to its. */
+/* Fill all rows of b.  The first draw has each block once; rates are relative
+ * to its rate. */
 static void judge_boot_rows(struct judge_boot *b, const double *mean,
                             const double *count)
 {
@@ -45621,8 +45630,8 @@ static void judge_boot_init(struct judge_boot *b, const struct res *r)
     judge_boot_rows(b, mean, count);
 }
 
-/* Return how many events the calls of b's result beyond the percentile value
- * come to: calls of one stall are one [Kish 1965, effective sample size]. */
+/* Return the effective number of the calls of b's result beyond a percentile,
+ * which is value: calls of one stall count as one [Kish 1965]. */
 static double judge_boot_events(const struct judge_boot *b, double percent,
                                 double value)
 {
@@ -45653,8 +45662,8 @@ static bool judge_boot_values(const struct judge_boot *b, double f,
     return has;
 }
 
-/* True if b's calls do not bound figure f of this value from above: too few are
- * beyond it. */
+/* True if b's calls give no upper bound of figure f, which is value: too few
+ * are beyond it. */
 static bool judge_boot_open(const struct judge_boot *b, double f, double value)
 {
     return f >= 0 && judge_boot_events(b, f, value) < JUDGE_EVENTS;
@@ -45676,7 +45685,7 @@ static const char *const judge_limit_name[][2] = {
     [RES_BY_UNKNOWN] = { "UNKNOWN", "unknown" },
 };
 
-struct judge_verdict {                    /* what limited a run's rate */
+struct judge_verdict {                  /* what limited a run's rate */
     enum judge_limit limit;
     double confidence;                  /* 0 to 1, by how far the evidence is
                                          * past its threshold; no probability */
@@ -45726,16 +45735,17 @@ struct judge_use {                      /* of CPUs, in a run */
     double wait;                        /* largest share of time that a client
                                          * thread was ready without a CPU, less
                                          * RES_WAKE_NS for each wake-up */
-    double all_wait;                    /* that thread's, not less */
+    double all_wait;                    /* that thread's whole wait */
     double each_ns;                     /* its wait at a wake-up */
     double idle, client, server, other; /* shares of the CPUs that the client
                                          * may use; NAN: not known */
     double server_cpus;                 /* that its processes used, or NAN */
-    double server_wait;                 /* share of the time that they needed
-                                         * CPUs that they waited, as wait's */
-    double server_needs;                /* CPUs that they used or waited for */
-    double pair_needs;                  /* with the client's busiest thread, and
-                                         * the waiting of wake-ups */
+    double server_wait;                 /* of server_needs, the share that they
+                                         * waited for */
+    double server_needs;                /* CPUs that they used or waited for,
+                                         * less RES_WAKE_NS for each wake-up */
+    double pair_needs;                  /* CPUs that they and the client's
+                                         * busiest thread used or waited for */
 };
 
 /* Return the use of CPUs in r. */
@@ -45774,7 +45784,7 @@ static struct judge_use judge_use(const struct res *r)
     return u;
 }
 
-struct judge_behind {                     /* how far a server fell behind */
+struct judge_behind {                   /* how far a server fell behind */
     double rest;                        /* share of calls that were not ok */
     double over;                        /* time past schedule / its length */
     bool   late;                        /* a value exceeds its threshold */
@@ -45796,14 +45806,14 @@ static struct judge_behind judge_behind(const struct res_config *k,
 }
 
 /* Return the percentile of send lag that tells if calls of r start late: 99, or
- * 90 of fewer calls than p99 needs. */
+ * 90 if there are too few calls for p99. */
 static double judge_lag_percent(const struct res *r)
 {
     return judge_percentile_ok(r->lag.n, 99) ? 99 : 90;
 }
 
-/* True if calls of r often started late: a high percentile is a matter of
- * single stalls if they did so a few times. */
+/* True if calls of r often started late.  If they did so only a few times, a
+ * high percentile comes from single stalls. */
 static bool judge_lags(const struct res *r)
 {
     double late = judge_percentile(&r->lag, judge_lag_percent(r));
@@ -45844,7 +45854,7 @@ static void judge_server_cpu(struct judge_verdict *v, const struct res *r)
     judge_because(v, "its process used %.0f%% of a CPU, which is %s%s",
                   100 * u.server_cpus, of, share < RES_CPU_BOUND / 10
                   && u.server_needs < RES_CPU_BOUND
-                  ? ": they wait in it for something else" : "");
+                  ? ": calls wait in it for something else" : "");
 }
 
 /* Check whether CPUs are the limit that client, server and others share: a
@@ -45898,9 +45908,9 @@ static void judge_client(struct judge_verdict *v, const struct res *r)
 }
 
 /* Check why calls of an open loop waited for a stream this share of the time:
- * the server got slower with more calls, or it can take more than streams.  The
- * calls before all streams were in use tell; there are few of them if the queue
- * formed at once, and the fastest call is compared then. */
+ * the server got slower with more calls, or it could handle more calls than
+ * there are streams.  Compare calls made while all streams were in use with
+ * those made before or, if the queue formed at once, with the fastest call. */
 static void judge_queue(struct judge_verdict *v, const struct res_config *k,
                         const struct res *r, double share)
 {
@@ -45933,8 +45943,8 @@ static void judge_queue(struct judge_verdict *v, const struct res_config *k,
                       "streams that bring no more calls per second tell");
 }
 
-/* Return the share of r's time without a connection, evidence if it is past
- * its threshold; 1 if in the end no client had one. */
+/* Return the share of r's time without a connection; 1 if at the end no client
+ * had one.  Append it to the evidence if it is past its threshold. */
 static double judge_down(struct judge_verdict *v, const struct res_config *k,
                          const struct res *r)
 {
@@ -46252,7 +46262,7 @@ static struct judge_verdict judge_run(const struct res_config *k,
 
 enum judge_unit { RES_IN_NS, RES_IN_CALLS, RES_IN_SHARE };
 
-/* Samples, as independent ones count, that the CPU per call is judged by. */
+/* The CPU per call is judged by no smaller effective number of samples. */
 enum { JUDGE_SAMPLES_LEAST = 10 };
 
 struct judge_assert {
@@ -46283,8 +46293,9 @@ struct judge_profile {                  /* of the server, of the same window */
     bool of_load;                       /* calls has only those of the load */
     const char *file;                   /* where it was written; borrowed */
     const struct anl *anl;              /* borrowed; NULL: read from a result */
-    struct slice list[2];               /* then: the members of lf_lists in
-                                         * JSON, borrowed; or empty */
+    struct slice list[2];               /* read from a result: the members of
+                                         * lf_lists in JSON, borrowed; or
+                                         * empty */
 };
 
 struct judge_spread {                   /* one run of several */
@@ -46296,7 +46307,8 @@ struct judge_spread {                   /* one run of several */
     double calls;                       /* that ended; NAN: not known */
 };
 
-/* Figures of a run: in JSON, in text as those of lf_changes, in assertions. */
+/* Figures of a run: their names in JSON, in text as in lf_changes, and in
+ * assertions. */
 #define JUDGE_RUN(member) offsetof(struct judge_spread, member)
 static const struct judge_run_figure {
     const char *key, *name, *figure;
@@ -46325,7 +46337,7 @@ static void judge_run_values(const struct judge_run_figure *f,
         memcpy(&v[i], (const char *)&run[i] + f->at, sizeof *v);
 }
 
-struct judge_report {                     /* a result, and what it means */
+struct judge_report {                   /* a result, and what it means */
     const struct res_config *config;    /* all pointers here are borrowed */
     const struct res *result;
     struct judge_verdict verdict;
@@ -46335,14 +46347,14 @@ struct judge_report {                     /* a result, and what it means */
     size_t nlabel;
     struct judge_assert *assert;
     size_t nassert;
-    const struct judge_profile *profile;  /* NULL: none was taken */
+    const struct judge_profile *profile;        /* NULL: none was taken */
     struct slice reply;                 /* the first, as JSON; empty: unknown */
     bool reply_wrong;                   /* it is one that failed a check */
-    const struct judge_spread *run;       /* of --repeat */
+    const struct judge_spread *run;     /* of --repeat */
     size_t nrun;                        /* 0: there was one run */
     const struct res *old;              /* to compare with; or NULL */
     const struct res_config *old_config;        /* its config */
-    const struct judge_profile *old_profile;      /* its profile; or NULL */
+    const struct judge_profile *old_profile;    /* its profile; or NULL */
     const struct judge_spread *old_run; /* its runs */
     size_t old_nrun;                    /* 0: there was one run */
     struct judge_boot old_boot, boot;   /* owned: resamples of old and result;
@@ -46389,8 +46401,8 @@ static struct judge_spread judge_spread_of(const struct res *r, double cpu_ns)
 }
 
 /* Return the p-value of the change of the share of failed calls from t's older
- * runs to its runs, which differ by no less than calls that fail independently;
- * NAN: the number of calls is not known. */
+ * runs to its runs; their variance is at least that of calls that fail
+ * independently.  NAN: the number of calls is not known. */
 static double judge_runs_failed(const struct judge_report *t)
 {
     const struct { const struct judge_spread *run; size_t n; } side[] = {
@@ -46430,7 +46442,7 @@ static struct stat_change judge_run_change(const struct judge_report *t,
     }
     struct stat_change c = stat_change_runs(v[0], t->old_nrun, v[1], t->nrun);
     double p = f->at == JUDGE_RUN(failed) ? judge_runs_failed(t) : (double)NAN;
-    c.p = isnan(p) ? c.p : p;           /* runs may be of unlike lengths */
+    c.p = isnan(p) ? c.p : p;           /* allows for runs of any length */
     return c;
 }
 
@@ -46449,8 +46461,8 @@ static void judge_release(struct judge_report *t)
     judge_boot_fini(&t->old_boot);
 }
 
-/* How the interval of a figure is found: it is a count, by resamples, or by the
- * samples of the server's profile. */
+/* What the interval of a figure comes from: nothing, as the figure is exact;
+ * resamples; the samples of the server's profile. */
 enum judge_by { JUDGE_EXACT, JUDGE_DRAWN, JUDGE_SAMPLED };
 
 struct judge_figure {                   /* of a result */
@@ -46522,8 +46534,8 @@ static const struct judge_run_figure *judge_run_row(struct slice name)
     return NULL;
 }
 
-/* Return why the CPU per call of t, of one run, is of too little data for an
- * outcome; NULL: it is of enough. */
+/* Return why the CPU per call of t, a single run, comes from too little data
+ * for an outcome; NULL: it does not. */
 static const char *judge_few(const struct judge_report *t)
 {
     uint64_t done = t->result->ok + t->result->failed;
@@ -46533,8 +46545,8 @@ static const char *judge_few(const struct judge_report *t)
            ? "of too few samples" : NULL;
 }
 
-/* Set a's figure and interval to those of t's figure f of that name: with
- * several runs the means of them. */
+/* Set a's figure and interval to those of t's figure f of that name; with
+ * several runs, to their mean and its interval. */
 static void judge_interval(const struct judge_report *t, struct slice name,
                            const struct judge_figure *f, struct judge_assert *a)
 {
@@ -46565,8 +46577,8 @@ static void judge_interval(const struct judge_report *t, struct slice name,
             ? (double)INFINITY : fmax(a->high, f->value);
 }
 
-/* True if a change of t's figure f of that name is one of the means of runs;
- * runs have no shares. */
+/* True if a change of t's figure f of that name is one between means of runs;
+ * runs have no figures that are shares. */
 static bool judge_of_runs(const struct judge_report *t, struct slice name,
                           const struct judge_figure *f)
 {
@@ -46574,16 +46586,16 @@ static bool judge_of_runs(const struct judge_report *t, struct slice name,
            t->old_nrun > 1;
 }
 
-/* Return how much of the change delta of a figure, old before, two runs of an
- * unchanged server may differ by. */
+/* Return the part of delta, the change of a figure from old, by which two runs
+ * of an unchanged server may differ. */
 static double judge_margin(double old, double delta)
 {
     return fmin(RES_ALIKE_SHARE * fabs(old), fabs(delta));
 }
 
 /* Return the change of the CPU per call from the run with profile p to that
- * with q.  Both times may be exact, read from a clock: that is no interval of
- * the change, as nothing tells how much two runs differ. */
+ * with q.  If both times are exact, read from a clock, the change has no
+ * interval: nothing tells how much two runs differ. */
 static struct stat_change judge_change_cpu(const struct judge_profile *p,
                                            const struct judge_profile *q)
 {
@@ -46719,8 +46731,8 @@ static int judge_assert_refuse(const char *text, struct slice name,
                     "5ms, a number, or a share such as 1%%", text);
 }
 
-/* Decide a, whose figure and interval are known.  A figure that is not known
- * keeps no bound. */
+/* Decide a, whose figure and interval are set.  A figure that is not known
+ * violates its bound. */
 static void judge_decide(struct judge_assert *a, double calls)
 {
     a->outcome = isnan(a->value) ? STAT_VIOLATED

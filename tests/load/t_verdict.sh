@@ -55,7 +55,7 @@ stalled() {
             "$T/sleeps.json" server
         holds "a server that sleeps, $i: what its process used" \
             "$T/sleeps.json" 'r["verdict"]["limit"] != "server" or
-            any("they wait in it" in why for why in r["verdict"]["why"])'
+            any("calls wait in it" in why for why in r["verdict"]["why"])'
         check "a queue before it, $i" '0 3' "$BIN" load -r 5000 -d 1s \
             --drain 100ms -o "$T/queue.json" "127.0.0.1:$PORT"
         tally "a queue before it, $i" "$PY" tests/load/result.py verdict \
