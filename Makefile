@@ -1,6 +1,7 @@
 # grpcprof needs gcc or clang, nghttp2 and zlib; with OpenSSL 3 it speaks TLS.
 #   make && make install DESTDIR=/tmp/x prefix=/usr CFLAGS=-O2
-# CFLAGS, CPPFLAGS and LDFLAGS are yours; what the program needs is apart.
+# CFLAGS, CPPFLAGS and LDFLAGS are yours to set: the flags that the program
+# needs are in other variables.
 
 prefix  = /usr/local
 bindir  = $(prefix)/bin
@@ -14,8 +15,8 @@ endif
 CFLAGS  = -O3 -g
 INSTALL = install
 
-# Tables for unwinding, because the profiler's stacks come from backtrace(); a
-# build id, because a profile names the file that has its symbols by it.
+# Unwind tables, because the profiler's stacks come from backtrace(); a build
+# id, by which a profile identifies the file that has its symbols.
 NEED   = -std=gnu11 -fasynchronous-unwind-tables -pthread
 WARN   = -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes
 LINK   = -Wl,--build-id $(LDFLAGS)
@@ -34,7 +35,7 @@ all: grpcprof ## build ./grpcprof (the default)
 grpcprof: .build/grpcprof.o
 	$(CC) $(FLAGS) $(LINK) -o $@ $< $(LIBS)
 
-# The tests look into .build/warnings.
+# Tests check that .build/warnings is empty.
 .build/grpcprof.o: $(DEPS)
 	$(CC) $(FLAGS) -c -o $@ grpcprof.c 2>.build/warnings || \
 	  { cat .build/warnings >&2; exit 1; }
@@ -43,7 +44,7 @@ grpcprof: .build/grpcprof.o
 demo: grpcprof ## the whole job on a real run: serve, load, profile, report
 	@bash tests/demo.sh
 
-test: ## run the tests; T=NAME runs those whose name has NAME in it
+test: ## run the tests; T=NAME: those whose name contains NAME
 	@sh tests/setup.sh test || echo 'going on without: some checks will SKIP'
 	@CC='$(CC)' bash test.sh '$(T)'
 
@@ -52,37 +53,37 @@ test-asan: ## run every group that can under ASan and UBSan: several minutes
 	@CC='$(CC)' bash test.sh '(asan)'
 
 PROFILES = $(wildcard ../shared/profiles/*)
-same: grpcprof ## beside pprof, view by view, on PROFILES='FILE...'
+same: grpcprof ## compare every view with pprof's, on PROFILES='FILE...'
 	@[ -n '$(PROFILES)' ] || echo 'no PROFILES: nothing to compare'
 	@[ -z '$(PROFILES)' ] || /usr/bin/python3 tests/same.py ./grpcprof \
 	  "$$(sh tests/tools/tool.sh pprof)" $(filter-out %.md,$(PROFILES))
 
 RE_PAIRS = 200000
 RE_SEED  = 1
-re: .build/unit ## expressions beside RE2: RE_PAIRS=N of them, RE_SEED=N
+re: .build/unit ## compare RE_PAIRS=N regular expressions with RE2; RE_SEED=N
 	@PYTHONPATH="$$(sh tests/tools/tool.sh re2):tests/lib" /usr/bin/python3 \
 	  tests/report/beside_re2.py .build/unit $(RE_PAIRS) $(RE_SEED)
 
 JSON_CASES = 100000
 JSON_SEED  = 1
-json: .build/unit ## messages in JSON beside protobuf: JSON_CASES=N, JSON_SEED=N
+json: .build/unit ## compare JSON_CASES=N messages with protobuf; JSON_SEED=N
 	@protoc -Itests/load --include_imports -o .build/mapping.pb rich.proto \
 	  old.proto
 	@PYTHONPATH=tests/lib /usr/bin/python3 tests/load/mapping.py .build/unit \
 	  .build/mapping.pb $(JSON_CASES) $(JSON_SEED)
 
-truth: grpcprof ## long measurements and simulations of figures; T=PART runs one
+truth: grpcprof ## compare figures with known values: 45 minutes; T=PART
 	@bash tests/truth.sh $(T)
 
 SOAK = grpcprof $(addprefix .build/,grpcprof-asan grpcprof-tsan churn.so)
-soak: $(SOAK) ## ten minutes of load, profile and report, ASan, TSan
+soak: $(SOAK) ## load, profile and report for ten minutes, with ASan and TSan
 	@bash tests/soak.sh
 
-bench: grpcprof ## CPU per call and per sample, beside h2load and others
+bench: grpcprof ## CPU per call and per sample, compared with h2load and others
 	@sh tests/setup.sh test || :
 	@bash tests/bench/bench.sh
 
-bench-load: grpcprof .build/bench/floor ## CPU per call of load beside h2load and ghz
+bench-load: grpcprof .build/bench/floor ## CPU per call of load, h2load and ghz
 	@bash tests/bench/load.sh
 
 PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)
@@ -90,36 +91,36 @@ PROFILE = $(wildcard ../shared/profiles/gp_large.cpu)
 	$< 150 >$@.tmp
 	@mv $@.tmp $@
 BIG = .build/bench/big.pb.gz
-bench-report: grpcprof $(filter-out no,$(BIG)) ## report of PROFILE and a 150 MB one (BIG=no)
+bench-report: grpcprof $(filter-out no,$(BIG)) ## report on PROFILE and on 150 MB (not if BIG=no)
 	@PPROF=$$(sh tests/tools/tool.sh pprof) \
 	  INFERNO=$$(sh tests/tools/tool.sh inferno) \
 	  FLAMEGRAPH_PL=$${FLAMEGRAPH_PL:-$$(command -v flamegraph.pl)} \
 	  /usr/bin/python3 tests/bench/report.py ./grpcprof $(PROFILE) \
 	  $(filter-out no,$(BIG))
 
-bench-serve: grpcprof ## CPU per call and memory of serve beside its peers
+bench-serve: grpcprof ## CPU per call and memory of serve and other servers
 	@CC='$(CC)' bash tests/bench/serve.sh
 
-bench-run: grpcprof .build/bench/deep ## what run and attach cost a program, beside perf record
+bench-run: grpcprof .build/bench/deep ## cost of run, attach and perf record
 	@/usr/bin/python3 tests/bench/run.py ./grpcprof .build/bench/deep $(PARTS)
 
-bench-engines: grpcprof ## CPU that run adds to a server, by what triggers samples
+bench-engines: grpcprof ## CPU that run adds to a server, by kind of timer
 	@/usr/bin/python3 tests/bench/engines.py ./grpcprof \
 	  "$$(sh tests/tools/tool.sh tonic)"
 
-eintr: grpcprof .build/edge ## 48,000 calls below run: none may see EINTR
+eintr: grpcprof .build/edge ## 48,000 calls under run: none may fail with EINTR
 	@for t in perf thread; do echo "$$t:"; ./grpcprof run -q --hz 5000 \
 	  --timer $$t -o .build/eintr.pb --svg none -- .build/edge eintr 4000; done
 
 FUZZ_RUNS = 100000
-fuzz: grpcprof .build/fuzz .build/fuzz-client .build/fuzz-re ## report and load on mutations
+fuzz: grpcprof .build/fuzz .build/fuzz-client .build/fuzz-re ## report and load on mutated input
 	@FUZZ_RUNS=$(FUZZ_RUNS) bash tests/fuzz/fuzz.sh
 
 unw-arm64: .build/unw-arm64 ## cross-build the unwinder's unit tests for arm64
 asan: .build/grpcprof-asan ## build .build/grpcprof-asan
 tsan: .build/grpcprof-tsan ## build .build/grpcprof-tsan
 
-install: grpcprof .build/grpcprof.1 .build/grpcprof.bash ## DESTDIR=, prefix=
+install: grpcprof .build/grpcprof.1 .build/grpcprof.bash ## install to prefix=/usr/local, below DESTDIR=
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(mandir)' \
 	  '$(DESTDIR)$(compdir)' '$(DESTDIR)$(agentdir)'
 	$(INSTALL) -m 755 grpcprof '$(DESTDIR)$(bindir)/grpcprof'
@@ -135,9 +136,9 @@ clean: ## remove everything that was built
 	rm -rf .build grpcprof
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1	/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1	/p' Makefile | expand -t 15
 
-# What installation made from the program's own option tables.
+# Installed files that the program prints from its own option tables.
 .build/grpcprof.1: grpcprof
 	./grpcprof help --man >$@.tmp && mv $@.tmp $@
 .build/grpcprof.bash: grpcprof
@@ -206,7 +207,7 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	  tests/run/ring.c $(LIBS)
 .build/throw: tests/run/throw.cc .build/flags
 	$(CXX) -O1 -g -o $@ tests/run/throw.cc -pthread
-# An offset of 0 to no pointer is what gcc's check allows and clang's does not.
+# clang's pointer-overflow check, unlike gcc's, forbids adding 0 to NULL.
 .build/fuzz: tests/fuzz/fuzz.c $(DEPS)
 	@sh tests/setup.sh fuzz
 	clang $(FLAGS) $(ASAN) -fsanitize=fuzzer -fno-sanitize=pointer-overflow \
@@ -225,7 +226,7 @@ UNIT = $(wildcard tests/unit/*.[ch])
 	$(CC) $(FLAGS) -Wno-unused -Wno-missing-prototypes $(LINK) -o $@ \
 	  tests/bench/sampler.c $(LIBS)
 
-# The servers that bench-serve measures beside ours.
+# The servers that bench-serve compares with ours.
 PEER = tests/bench
 GO   = $(or $(shell command -v go),/usr/lib/go/bin/go)
 .build/bench/%: $(PEER)/%.c .build/flags .build/probed
@@ -246,7 +247,8 @@ GO   = $(or $(shell command -v go),/usr/lib/go/bin/go)
 	$(CXX) -O2 -std=c++17 -I$@.d -o $@ $< $@.d/*.cc \
 	  $$(pkg-config --cflags --libs grpc++ protobuf) -lpthread
 
-# Set-up, then what this nghttp2 can do, found out by compiling and linking.
+# Install what is missing; then find out by compiling and linking what this
+# nghttp2 can do.
 NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 .build/probed: tests/probe.sh tests/setup.sh $(NGHTTP2_H) .build/flags
 	@mkdir -p .build
@@ -254,7 +256,7 @@ NGHTTP2_H = $(wildcard /usr/include/nghttp2/nghttp2ver.h)
 	@CC='$(CC)' FLAGS='$(CPPFLAGS) $(LDFLAGS)' sh tests/probe.sh >$@.tmp
 	@mv $@.tmp $@
 
-# The libraries of what was found.
+# The libraries for what probe.sh found.
 .build/libs: .build/probed
 	@sed -n 's/^-DHAVE_OPENSSL$$/-lssl -lcrypto/p' $< >$@
 
@@ -276,7 +278,7 @@ AGENT = $(WARN) $(CPPFLAGS) -std=gnu11 -O2 -g0 -fPIC -shared -I. -DGRPCPROF_AGEN
 .build/agent-arm64.so: $(SRC) .build/flags
 	aarch64-linux-gnu-gcc $(AGENT) -o $@ grpcprof.c
 
-# Changes only when the flags do, so that other flags mean another build.
+# This file changes only if the flags do: other flags rebuild everything.
 .build/flags: FORCE
 	@mkdir -p .build
 	@echo '$(CC) $(FLAGS) $(LDFLAGS)' | cmp -s - $@ || \

@@ -9,8 +9,8 @@
  *   endpoint   serves such profiles over HTTP, like Go's net/http/pprof
  *   server     gRPC over cleartext HTTP/2 with your own methods
  *
- * Errors: functions return 0 or a negative enum gp_err, and then write one line
- * without a newline to *why, which may be NULL.  The library never prints or
+ * Errors: functions return 0, or a negative enum gp_err after writing one line
+ * without a newline to *why; why may be NULL.  The library never prints or
  * exits.  It installs signal handlers only to profile: for SIGPROF, and with
  * the perf timer for SIGTRAP if that has no handler.
  *
@@ -84,7 +84,7 @@ int gp_profiler_start(struct gp_profiler **p,
                       const struct gp_profiler_config *config,
                       struct gp_why *why);
 
-/* Add the comment key=value to the profile, as in "work", "50000". */
+/* Add the comment key=value to p's profiles, such as "work", "50000". */
 int gp_profiler_note(struct gp_profiler *p, const char *key,
                      const char *value);
 
@@ -121,7 +121,7 @@ int gp_debug_new(struct gp_debug **d, const char *address,
                  const struct gp_profiler_config *config,
                  const char **bound, struct gp_why *why);
 
-/* Add the comment key=value to its profiles; before gp_debug_start. */
+/* Add the comment key=value to d's profiles; before gp_debug_start. */
 int gp_debug_note(struct gp_debug *d, const char *key, const char *value);
 
 /* Start answering requests. */
@@ -170,7 +170,7 @@ enum gp_run {
 struct gp_method {
     const char *path;           /* "/package.Service/Method"; copied */
     void (*on_message)(struct gp_call *call, struct gp_slice request,
-                       void *service);  /* request: valid until it returns */
+                       void *service);  /* borrowed until it returns */
     void *service;              /* passed to all callbacks */
     enum gp_kind kind;
     enum gp_run run;
@@ -237,7 +237,7 @@ int gp_server_add_reflection(struct gp_server *s, struct gp_slice set,
                              struct gp_why *why);
 
 /* Call on_poke soon for every open call whose request is complete and whose
- * method has it; any thread. */
+ * method has on_poke; any thread. */
 void gp_server_poke(struct gp_server *s);
 
 /* Listen on "host:port", "[v6]:port", "port" (loopback), "unix:/path" or
@@ -300,7 +300,7 @@ int gp_call_add(struct gp_call *call, const char *key, struct gp_slice value,
 /* Compress the messages that follow if the client accepts gzip. */
 void gp_call_compress(struct gp_call *call, bool on);
 
-/* Call on_timer in ns; replaces an earlier time. */
+/* Call on_timer once, ns from now; replaces an earlier gp_call_after. */
 void gp_call_after(struct gp_call *call, int64_t ns);
 
 /* True once call is cancelled or its deadline has passed; cheap enough for a

@@ -1,40 +1,44 @@
 #!/usr/bin/env bash
-# test.sh [NAME] -- builds what the tests need, runs them, one line a check.
-#   NAME     show and count only the checks whose "group: name" has NAME in it,
-#            and leave out the groups that have none.  Runs under ASan and UBSan
-#            are left out too, unless NAME has "(asan)" in it: "load (asan)"
+# test.sh [NAME] -- build what the tests need, run them, print a line per check.
+#   NAME     show and count only the checks whose "group: name" contains NAME,
+#            and run only groups that have some.  Runs under ASan and UBSan are
+#            left out too, unless NAME contains "(asan)", as in "load (asan)"
 #   CI=true  a check that lacks its tool fails instead of being skipped
 #   JOBS=N   groups at a time (three for each CPU: most of them wait)
 #   TIMES=1  print on stderr how long each group took, and the CPU time it used
 # The last line is "N passed, N failed, N skipped"; exits 1 if one failed.
 #
 # tests/README is a map of the tests.  Every tests/*/t_GROUP.sh is sourced in a
-# shell of its own, several at a time: once with BIN=./grpcprof, and where it says
-# "# runs: plain asan" once more with BIN under ASan and UBSan, where it says
-# "# runs: plain (asan)" in make test-asan only.  "# long" makes it start early.
-# No check may depend on how busy the machine is: compare
-# counts, CPU time or the program's own log, not wall time.
-# What a group finds here (all files are under $T, which is removed at the end):
+# shell of its own, several at a time, with BIN=./grpcprof.  A group with the
+# line "# runs: plain asan" runs once more, with BIN built with ASan and UBSan;
+# one with "# runs: plain (asan)" does so in make test-asan only.  A group with
+# "# long" starts early.
+# No check may depend on how busy the machine is: compare counts, CPU time or
+# the program's own log, not wall time.
+# What a group can use (all files are under $T, which is removed at the end):
 #
 #   check NAME STATUS CMD...   run CMD: does it exit with STATUS (or "1 2")?
 #                              its output is in $OUT and $ERR, its status in $ST
 #   has NAME FILE REGEX        does FILE have a line that matches (grep -E)?
-#   lacks NAME FILE REGEX      and the other way round
+#   lacks NAME FILE REGEX      is FILE there, without such a line?
 #   one_line NAME [REGEX]      is stderr exactly one line, and does it match?
 #   same NAME A B              are the two words equal?
 #   holds NAME JSON PYTHON     is PYTHON true of r, the object in the file JSON?
-#   tally NAME CMD...          count the "ok x" and "FAIL x: why" lines of CMD
+#   tally NAME CMD...          count the lines "ok x", "FAIL x: why" and
+#                              "SKIP x: why" of CMD as checks
 #   pass NAME, fail NAME WHY, skip NAME WHY
 #   need NAME TOOL...          false, and NAME skipped, where a TOOL is missing:
 #                              a command, py:MODULE, chromium, or what
 #                              tests/tools/tool.sh builds, with its path in
 #                              $PPROF, $GRPCURL, ...
 #   bg CMD...                  start CMD; $PID; output in $T/bg.out, $T/bg.err
-#   ended PID SECONDS          wait for it; $ST; false and killed where it stays
-#   wait_for SECONDS CMD...    until CMD succeeds; SECONDS only ends what hangs
+#   ended PID SECONDS          wait until PID ends, its status in $ST; after
+#                              SECONDS kill it and return false
+#   wait_for SECONDS CMD...    repeat CMD until it succeeds; false after SECONDS
 #   nap SECONDS                sleep without starting a process
 #   start_server ARGS...       serve on a free port in $SDIR; $PORT and $SPID
-#   stop_server NAME           SIGTERM; is the status 0, and no sanitizer angry?
+#   stop_server NAME           SIGTERM: is the status 0, and did no sanitizer
+#                              report anything?
 set -u
 cd "$(dirname "$0")" || exit 1
 export LC_ALL=C NO_COLOR=1 PYTHONPATH=$PWD/tests/lib
@@ -42,10 +46,11 @@ export ASAN_OPTIONS=exitcode=99:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 ROOT=$PWD FILTER=${1:-} PY=/usr/bin/python3
 passed=0 failed=0 skipped=0 GROUP='' SUFFIX=''
 T=$(mktemp -d) && mkdir "$T/have" || exit 1
-HAVE=$T/have                            # what need has found, for all groups
+HAVE=$T/have                            # tools that need found, for all groups
 OUT=$T/out ERR=$T/err SDIR=$T SPID='' STARTED=() MOUNTED=''
 
-# Of a group's shell: its processes and files; of this one: the groups' shells.
+# Kill what this shell started, and remove its files.  A group's shell started
+# processes; the main shell started the groups' shells, which then do the same.
 cleanup() {
     local pid signal=KILL
     [ -z "$GROUP" ] && signal=TERM
@@ -174,7 +179,8 @@ find_tool() {
     *) command -v "$1" ;;
     esac
 }
-# have TOOL: is it here?  Its path is then in $TOOL, if it is a judge.
+# have TOOL: is it here?  Set the variable that has its name in capitals, as in
+# $PPROF, to its path.
 have() {
     local path found=$HAVE/$1
     if [ ! -e "$found.yes" ]; then
@@ -198,10 +204,10 @@ need() {
 
 # ---- processes ----
 
-# A background process of a script ignores SIGINT, and below nohup SIGHUP; env
-# gives them back.
+# A background process of a script ignores SIGINT, and under nohup also SIGHUP;
+# env restores them.
 bg() {
-    : >"$T/bg.out"                      # of the one before, perhaps
+    : >"$T/bg.out"                      # it may have an earlier one's output
     env --default-signal=INT,QUIT,HUP "$@" >"$T/bg.out" 2>"$T/bg.err" </dev/null &
     PID=$!
     STARTED+=("$PID")
@@ -234,7 +240,7 @@ listens_or_died() {
     grep -q '^listening on ' "$SDIR/serve.out" || ! kill -0 "$SPID"
 }
 start_server() {
-    : >"$SDIR/serve.out"                # of the one before, perhaps
+    : >"$SDIR/serve.out"                # it may have an earlier one's output
     env -C "$SDIR" --default-signal=INT,QUIT,HUP "$BIN" serve -l 127.0.0.1:0 \
         "${SERVE_ALSO[@]}" "$@" \
         >"$SDIR/serve.out" 2>"$SDIR/serve.err" </dev/null &
@@ -262,8 +268,9 @@ server_ended() {
 
 # ---- what runs ----
 
-# A NAME that is a group, or begins with one, asks for that group alone; another
-# for the groups whose file has it, or for all where it is put together.
+# A NAME that is a group or begins with "group:" selects that group alone; any
+# other NAME selects the groups whose file has it or, if no file has it, all
+# groups: names of checks may be put together at run time.
 only='' elsewhere='' sanitized=''
 case $FILTER in
 *asan*) sanitized='.*asan' ;;
@@ -285,16 +292,16 @@ asked_for() {
 }
 
 units() { LIMIT=300 tally 'runs to its end' "$BIN"; }
-# CPU seconds by the last line that times wrote to $T/times: of a shell's children
-# that have ended.
+# CPU seconds of the shell's ended children: the last line that times wrote to
+# $T/times.
 cpu_seconds() {
     local user sys
     { read -r; read -r user sys; } <"$T/times"
     awk -v a="$user" -v b="$sys" 'function s(t) { split(t, p, /[ms]/)
         return p[1] * 60 + p[2] } BEGIN { printf "%.1f", s(a) + s(b) }'
 }
-# group NAME SUFFIX BINARY: run one, in a shell of its own; its lines and counts
-# are in files of its name.
+# group NAME SUFFIX BINARY: run a group in a subshell, and write its lines and
+# counts to $T/NAMESUFFIX.lines and .counts.
 group() (
     passed=0 failed=0 skipped=0 STARTED=()
     GROUP=$1 SUFFIX=$2 BIN=$ROOT/$3
@@ -311,7 +318,7 @@ group() (
     [ -n "${TIMES:-}" ] || return
     for pid in "${STARTED[@]}"; do kill -KILL "$pid"; done 2>/dev/null
     wait
-    times >"$T/times"                   # not in a shell of its own
+    times >"$T/times"                   # a subshell would have no children
     echo "$((SECONDS - BEGAN)) s, $(cpu_seconds) s of CPU: $GROUP$SUFFIX" >&2
 )
 # Wait for any group, then show and count those that are done.
@@ -333,7 +340,7 @@ gather() {
     done
 }
 
-# What is asked for, a line each: NAME|SUFFIX|BINARY, those that take long first.
+# The runs to do, a line NAME|SUFFIX|BINARY each; early has the long ones.
 early='' late=''
 plan() {
     local lines="$1||${2:-grpcprof}"$'\n'
@@ -352,7 +359,7 @@ for file in tests/*/t_*.sh; do
         "$(grep -m1 '^# long' "$file")"
 done
 
-# A full run builds all at once, instead of some of it while groups run.
+# A full run builds everything first, rather than parts of it while groups run.
 targets="grpcprof $(cut -d'|' -f3 <<<"$early$late" | sort -u | xargs)"
 [ -n "$FILTER" ] || targets="$targets .build/lib.o .build/truth .build/refuse .build/execs
     .build/stall .build/record .build/alone .build/edge .build/ring .build/throw .build/churn.so

@@ -1,21 +1,21 @@
 #!/bin/sh
-# setup.sh build|test|fuzz -- installs what is missing, and says what before it
-# does.
+# setup.sh build|test|fuzz -- install missing packages, after naming them.
 #   build   what `make` needs: a compiler, libc, nghttp2, zlib and protoc; and
 #           OpenSSL, without which the program has no TLS
-#   test    that, and the foreign programs that the tests use as judges
+#   test    that, and the programs of others that the tests compare with
 #   fuzz    that of build, and clang with libFuzzer
-# Nothing is installed where nothing is missing, and then this takes no time.
-# What only a few checks want is installed too where it can be, and not missed
-# where it cannot.
-# Where apt-get or the right to use it is missing, it names the packages and
-# exits 1.  GRPCPROF_SETUP=no only looks, and never installs.
+# If nothing is missing, it installs nothing and takes no time.
+# Packages that only TLS or a few checks need are optional: it is no error if
+# they cannot be installed.
+# If a required package cannot be installed, because apt-get or the right to use
+# it is missing, setup.sh names the packages and exits 1.  GRPCPROF_SETUP=no
+# makes it never install.
 set -u
 cc=${CC:-gcc}
 want=${1:-build}
 debian='' fedora='' arch='' extra=''
 
-# lack DEBIAN FEDORA ARCH: one thing is missing, named as each one packages it
+# lack DEBIAN FEDORA ARCH: note a missing package, by its name in each of these
 lack()
 {
     debian="$debian $1" fedora="$fedora $2" arch="$arch $3"
@@ -33,7 +33,7 @@ header()
     echo "#include <$1>" | $cc -E -x c - >/dev/null 2>&1
 }
 
-# A chromium that only points to a snap cannot start in a container.
+# True if a chromium starts; in a container, one that points to a snap does not.
 chromium_starts()
 {
     for c in chromium chromium-browser google-chrome; do
@@ -42,7 +42,7 @@ chromium_starts()
     return 1
 }
 
-# Ubuntu has chromium only as a snap: asking for its package would not help.
+# True unless this is Ubuntu, whose chromium package only points to a snap.
 chromium_packaged()
 {
     ! grep -qs '^ID=ubuntu' /etc/os-release
@@ -129,7 +129,7 @@ look_fuzz()
         >/dev/null 2>&1 || lack libclang-rt-dev compiler-rt compiler-rt
 }
 
-# look: fills the three lists for what was asked
+# look: fill the lists of missing packages; true if no required one is missing
 look()
 {
     debian='' fedora='' arch='' extra='' cc=${CC:-gcc}
@@ -138,19 +138,19 @@ look()
     [ -z "$debian" ]
 }
 
-# root COMMAND...: as root, directly or by sudo where it asks no password
+# root COMMAND...: run COMMAND as root, directly or by sudo without a password
 root()
 {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
-# can_install: may packages be installed here, and can they?
+# can_install: may we install packages, and can we?
 can_install()
 {
     [ "${GRPCPROF_SETUP:-yes}" != no ] && have apt-get && root true 2>/dev/null
 }
 
-# apt ARGUMENTS...: its output only where it fails
+# apt ARGUMENTS...: run apt-get; print the end of its output only if it fails
 apt()
 {
     root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
@@ -181,7 +181,7 @@ trap 'rm -f "$log"' EXIT INT TERM
 apt update
 # shellcheck disable=SC2086 # a list of packages
 if ! apt install --no-install-recommends $debian $extra; then
-    for p in $debian $extra; do     # one that cannot be had must not stop all
+    for p in $debian $extra; do     # one that is unavailable must not stop all
         apt install --no-install-recommends "$p" || echo "no $p" >&2
     done
 fi

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # truth.sh [PART] -- what `make truth` runs: long measurements and simulations
-# that hold figures of the program against what is known.  Without PART, all:
-#   sim      equal programs that move through phases, drawn: how often they are
-#            called different, how often intervals cover the truth: 10 s
-#   clock    handlers by samples beside the server's own clock: 3 minutes
-#   grid     bursts between sleeps, by perf and by thread: 5 minutes
-#   pairs    windows of an unchanged server, and of one whose handler is 20%
-#            dearer: quiet, then beside a busy loop: 25 minutes
-#   load     results of load, of equal runs and of a worse p99: 7 minutes
-# Each part is a function here, with a limit of time.  Ends with status 1 if one
-# failed.  A busy machine makes the intervals wider.
+# that compare the program's figures with known values.  Without PART, all:
+#   sim      simulated profiles of equal programs with phases: how often they
+#            are called different, how often intervals cover the truth: 10 s
+#   clock    CPU time of handlers: samples and the server's own clock: 3 minutes
+#   grid     bursts of work between sleeps, by timers perf and thread: 5 minutes
+#   pairs    profiles of an unchanged server, and of one whose handler takes 20%
+#            more CPU: alone, then beside a busy loop: 25 minutes
+#   load     results of load: of equal runs, and of a worse p99: 7 minutes
+# Each part is a function below, with a time limit.  Exits 1 if one failed.  A
+# busy machine makes the intervals wider.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PARTS=${1:-sim clock grid pairs load} PY=/usr/bin/python3 failed=0

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What `make bench` runs: CPU time per call of serve and of load, both also with
-# h2load in the other role or beside it, on 127.0.0.1, with --work 0.
-#   CALLS=N    calls a run (100000)      RUNS=N   runs of each (5)
-# Each figure is a median with min..max, in us per call; the runs of all kinds
-# take turns, so that a noisy minute falls on all of them.
+# What `make bench` runs: CPU time per call of two clients, load and h2load, and
+# of serve when each calls it, on 127.0.0.1, with --work 0; then the CPU cost of
+# samples (bench/sampler.c).
+#   CALLS=N    calls per run (100000)      RUNS=N   runs of each (5)
+# Each figure is a median with min..max, in us per call; the kinds of runs take
+# turns, so that a noisy minute affects all of them.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 calls=${CALLS:-100000} runs=${RUNS:-5} server='' hz=$(getconf CLK_TCK)
@@ -33,7 +34,7 @@ by_load() {
     ./grpcprof load -t 1 -c "$1" -m "$2" -n $((calls / $1)) "$to"
 }
 
-# once KIND CLIENTS STREAMS: one run; a figure for each end
+# once KIND CLIENTS STREAMS: one run; adds a figure for client and for server
 once() {
     local before client
     before=$(used)

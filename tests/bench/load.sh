@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What `make bench-load` runs: CPU time of the client per call, of load beside
-# h2load, ghz and the sockets alone (bench/floor.c), which is what no client can
-# be below, all against one `serve -t 1 -w 0` on 127.0.0.1.
-#   ROUNDS=N   rounds (5); CALLS=N   calls a run (100000; ghz half)
-# In a round each client has a run of each shape, in the other order in every
-# second one; a ratio is the median of the rounds' ratios, with the least and the
-# most.  A run in which a call fails is none: h2load and ghz end with 0 then too.
-# 10x10tls is against another serve, with a certificate made for the run;
-# load verifies it.
-# Last the system calls per call, by strace, of load and h2load at 100 x 1.
+# What `make bench-load` runs: CPU time per call of four clients of one
+# `serve -t 1 -w 0` on 127.0.0.1: load, h2load, ghz, and sockets without a
+# protocol (bench/floor.c), the cost that no client can go below.
+#   ROUNDS=N   rounds (5); CALLS=N   calls per run (100000; ghz half)
+# In a round each client has a run of each shape; every second round is in
+# reverse order.  A ratio is the median of the rounds' ratios, with least and
+# most.  A failed call ends the benchmark; h2load and ghz would exit 0.
+# 10x10tls calls another serve, with a certificate made for the run, which load
+# verifies.
+# At the end: system calls per call, by strace, of load and h2load at 100 x 1.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 rounds=${ROUNDS:-5} calls=${CALLS:-100000} server=''
@@ -61,7 +61,7 @@ by_floor() {
     .build/bench/floor -2 -c "$1" -m "$2" -n "$calls" "${to##*:}"
 }
 
-# well CLIENT N: has its last run made N calls, and were all answered well?
+# well CLIENT N: did its last run make N calls, all of them successful?
 well() {
     case $1 in
     load) tr -d , <"$dir/out" | grep -qE "done +$2 ok +0 failed +0 cut off" ;;
@@ -74,7 +74,7 @@ well() {
     esac
 }
 
-# once CLIENT SHAPE: a run; its CPU time per call in us
+# once CLIENT SHAPE: one run; adds its CPU time per call, in us, to the figures
 once() {
     local c m k n=$calls used by=$1 TIMEFORMAT='%U %S'
     IFS=x read -r c m k <<<"${2%tls}"
@@ -91,7 +91,7 @@ once() {
         ($1 + $2) * 1e6 / n }' <<<"$used" >>"$dir/figures"
 }
 
-# round SHAPE CLIENT...: a run of each, in the other order in every second round
+# round SHAPE CLIENT...: a run of each, in reverse order in every second round
 round() {
     local shape=$1 client n=$(($# - 1)) k
     shift
@@ -138,7 +138,7 @@ END {
         print ""
     }
 }' "$dir/figures"
-# traced CLIENT: the system calls that one of its calls makes at 100 x 1
+# traced CLIENT: print its system calls per call at 100 x 1
 traced() {
     calls=50000
     if strace -c -f -o "$dir/strace" bash -c "$(declare -f "by_$1")

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# What `make bench-serve` runs: CPU time per call of serve and of its peers, on
-# 127.0.0.1, all of them called by the same `grpcprof load -t 1`.
-#   ROUNDS=N     rounds (15); in one, each server has a run of each shape
-#   EACH=S       seconds a run (0.9), or
-#   CALLS=N      calls a run
+# What `make bench-serve` runs: CPU time per call of serve and of other servers,
+# on 127.0.0.1, all called by the same `grpcprof load -t 1`.
+#   ROUNDS=N     rounds (15); in a round each server has a run of each shape
+#   EACH=S       seconds per run (0.9), or
+#   CALLS=N      calls per run
 #   SHAPES=...   clients x streams (100x1 10x100 1x100)
-#   SERVERS=...  of those below, first the one that ratios refer to (all)
-#   WORK=N       iterations in each call, of a second table (50000; 0: none)
+#   SERVERS=...  some of those below; ratios refer to the first (all)
+#   WORK=N       iterations per call, for a second table (50000; 0: none)
 #   WORK_ROUNDS=N   its rounds (7)
 #   IDLE=...     numbers of idle connections (1000 10000; empty: none)
 # The servers:
-#   bare       nghttp2 and as little as can be around it (bench/bare.c)
+#   bare       nghttp2 and as little else as possible (bench/bare.c)
 #   serve      grpcprof serve -t 1
 #   serve-all  grpcprof serve, a loop for each CPU
-#   tonic, go, cpp   bench/tonic, bench/go, bench/cpp, with threads as they like
+#   tonic, go, cpp   bench/tonic, bench/go, bench/cpp, with their usual threads
 #   floor      no protocol at all, and a client of its own (bench/floor.c)
 # One that cannot be built is named and left out.
 #
-# All run throughout and one is called at a time, in turn; the turn begins with
-# another server each round.  A ratio is the median of the rounds' ratios, for
-# runs next to each other share the noise of their minute; [low high] is that
+# All servers run all the time, and are called in turn; each round begins with
+# another one.  A ratio is the median of the rounds' ratios, because runs that
+# follow each other share the noise of their minute; [low high] is that
 # median's 95% interval by the sign test, which takes six rounds or more.  The
 # default takes ten minutes; ROUNDS=3 CALLS=20000 WORK_ROUNDS=1, two.
 set -u
@@ -39,7 +39,7 @@ ulimit -n "$hard"
 
 say() { echo "bench-serve: $*" >&2; }
 
-# What starts SERVER with WORK, as words in the array command.
+# Set the array command to the words that start SERVER with WORK.
 command_of() { # SERVER WORK
     case $1 in
     floor) command=("$peers/floor") ;;
@@ -53,11 +53,11 @@ command_of() { # SERVER WORK
     esac
 }
 
-# start SERVER WORK: sets pid and to; 1 when it says no address
+# start SERVER WORK: set its pid and to; false if it prints no address
 start() {
     local command
     command_of "$1" "$2"
-    : >"$dir/said"                  # not the address of the one before
+    : >"$dir/said"                  # it may have an earlier server's address
     "${command[@]}" >"$dir/said" 2>"$dir/err" &
     pid[$1]=$!
     for _ in {1..100}; do
@@ -77,8 +77,8 @@ stop() { # SERVER
 }
 stop_all() { for s in "${!pid[@]}"; do stop "$s"; done; }
 
-# load SERVER SHAPE [LIMIT...]: sets ok and rps, of a run limited by the words
-# that follow, or by EACH or CALLS; it runs under the words in the array under
+# load SERVER SHAPE [LIMIT...]: run load and set ok and rps.  LIMIT bounds the
+# run, else EACH or CALLS does; the array under has the words of a tracer.
 load() {
     local s=$1 c=${2%x*} m=${2#*x} limit=(-d "$each")
     [ -n "$calls" ] && limit=(-n "$calls")
@@ -102,10 +102,10 @@ failed() { # SERVER SHAPE
     exit 1
 }
 
-# used SERVER: its CPU time so far, in ns, once what a run left is done
+# used SERVER: print its CPU time so far, in ns, after a pause for what is left
 used() { sleep 0.03; "$peers/used" "${pid[$1]}"; }
 
-# once TABLE ROUND SHAPE SERVER: a run; adds what it showed to the figures
+# once TABLE ROUND SHAPE SERVER: one run; adds its result to the figures
 once() {
     local before after
     before=$(used "$4")
@@ -116,7 +116,7 @@ once() {
         >>"$dir/figures"
 }
 
-# counter: perf or strace, whichever can count system calls here, or none
+# counter: print which of perf and strace can count system calls here, or none
 counter() {
     if perf stat -e raw_syscalls:sys_enter -x, -o "$dir/perf" true \
         2>/dev/null && grep -q '^[0-9]' "$dir/perf"; then echo perf
@@ -208,8 +208,8 @@ memory() {
     done
 }
 
-# flat: resident KiB of serve after a tenth and the whole of 1,000,000 calls
-# over 100 connections, and then of 1,000 connections
+# flat: print the resident KiB of serve after a tenth and after all of 1,000,000
+# calls over 100 connections, and the same of 1,000 connections
 flat() {
     local i first
     rss() { awk '/^Rss:/ { print $2 }' "/proc/${pid[serve]}/smaps_rollup"; }
@@ -227,7 +227,7 @@ flat() {
     stop serve
 }
 
-# versions: of what is measured, one a line
+# versions: print the versions of what is measured, one per line
 versions() {
     local s
     ./grpcprof --version
@@ -246,7 +246,7 @@ versions() {
         /proc/cpuinfo | head -n 1)"
 }
 
-# usable: leaves in servers those that can be built, of which each answers right
+# usable: keep in servers only those that can be built and started
 usable() {
     local s built=''
     for s in $servers; do

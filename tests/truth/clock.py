@@ -3,13 +3,13 @@
 
     clock.py GRPCPROF [ROUNDS] [SECONDS]
 
-For each engine and number of clients, ROUNDS windows of SECONDS: the CPU time
-per call of svc_hello and what it calls by samples, over handler_cpu_ns per
-timed run.  Both are of the same code, which parses, works and answers; the
-profile's comments have the second one, of the same window.  Prints the mean
-ratio of the rounds and its 95% interval by Student's t.  A cell is good if the
-ratio is within 3% of 1, or within its interval and the bound of the timing
-error that the report gives.
+For each engine and number of clients, ROUNDS profiles of SECONDS each: the CPU
+time per call of svc_hello, with all that it calls, by samples, divided by
+handler_cpu_ns per timed run, which is in the same profile's comments.  Both
+measure the same code, which parses, works and answers.  Prints the mean ratio
+of the rounds and its 95% interval by Student's t.  A cell is good if the ratio
+differs from 1 by at most 3%, or by at most half its interval plus the report's
+bound of the timing error.
 """
 import json
 import os

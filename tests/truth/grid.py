@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""grid.py GRPCPROF SLEEPER [SECONDS]: bursts between sleeps, by tests/profile/
-sleeper.c, against the shares that `report` gives them.  Prints a row for each
-engine, length and number of bursts:
+"""grid.py GRPCPROF SLEEPER [SECONDS]: compare the true shares of two functions
+that work in bursts between sleeps (tests/profile/sleeper.c) with the shares in
+the report.  Prints a row for each engine, length and number of bursts:
 
   truth, share   of burn_f and burn_g, in % of the process's CPU time
   interval       of the share, 95%
@@ -10,8 +10,9 @@ engine, length and number of bursts:
   part           of the timer's lateness by which a sample would have to be
                  misplaced at each switch to explain what is beyond the interval
 
-Exit status 1: less than 95% of the cells are within interval and bound, or the
-bound of perf is more than 3 points below 5,000 switches for a second of CPU.
+Exits 1 if less than 95% of the cells are within interval and bound.  A cell of
+perf with fewer than 5,000 switches per second of CPU must also have a bound of
+at most 3 points.
 """
 import json
 import subprocess
@@ -24,8 +25,8 @@ MOST_SWITCHES, MOST_POINTS = 5000, 3
 
 
 def cell(tool, sleeper, seconds, engine, us, n):
-    """Run a cell: its rows, and whether it is within interval and bound; None:
-    the kernel refuses the engine."""
+    """Run a cell and print its rows.  Return whether it is within interval and
+    bound, or None if the kernel refuses the engine."""
     with tempfile.TemporaryDirectory() as d:
         run = subprocess.run(
             [sleeper, engine, '1000', str(seconds), str(us), str(n), '200',

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Compare results of load of an unchanged server, and of one whose p99 is worse.
+"""Compare results of load: of an unchanged server, and of one with a worse p99.
 
     load.py GRPCPROF [PAIRS] [SECONDS]
 
@@ -58,7 +58,7 @@ def main(where):
         run(to, same, os.path.join(where, 'warm.json'))
         false, found, by = 0, 0, {}
         for i in range(PAIRS):
-            # no two runs of a kind always at the same place
+            # in turns, so that no kind always comes first
             files = {}
             for name in ('old', 'now', 'bad') if i % 2 else ('bad', 'now', 'old'):
                 files[name] = run(to, worse if name == 'bad' else same,

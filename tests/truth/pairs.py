@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Compare windows of one unchanged server, and of two that differ by a known
-amount, and count how often `report` calls them different.
+"""Compare profiles of one unchanged server, and of two that differ by a known
+amount; count how often `report` calls them different.
 
     pairs.py GRPCPROF [PAIRS] [SECONDS] [busy]
 
-Equal: PAIRS pairs of windows of SECONDS each, one after the other, of one
+Equal: PAIRS pairs of profiles of SECONDS each, one after the other, of one
 server (serve -w 50000) under constant load; at most one pair in fifteen may
-have a significant function.  Dearer: two windows of that server against two of
-another one whose handler works 20% longer (-w 60000), alternately; by time per
-call at least nine in ten must find svc_work dearer.  By shares, which rise only
-where others fall, is printed too.  busy: beside a busy loop."""
+have a significant function.  Dearer: two profiles of that server against two
+of another one whose handler works 20% longer (-w 60000), taken alternately; by
+time per call, at least nine pairs in ten must have svc_work as significant.
+The number by shares, which rise only where others fall, is printed too.
+busy: beside a busy loop."""
 import json, multiprocessing, os, subprocess, sys, tempfile, time
 import urllib.request
 

@@ -1,7 +1,7 @@
 /* sim.c -- how often are equal programs called different, and how often do
- * intervals cover the truth?  Profiles of programs in phases are drawn, read by
- * the functions that report uses, and counted; the limits are those that report
- * promises.  sim [PAIRS [SEED]] prints a table; exits 1 if one is broken. */
+ * intervals cover the truth?  Simulated profiles of programs with phases are
+ * read by the functions that report uses.  sim [PAIRS [SEED]] prints a table,
+ * and exits 1 if a limit is broken. */
 #define main grpcprof_main
 #include "../../grpcprof.c"
 #undef main
@@ -25,7 +25,7 @@ static const struct phases sim_programs[] = {
       0.3, false },
 };
 
-/* True if at most `most` of n is k, but for chance where n is small. */
+/* True if k / n is at most `most`; where n is small, chance may add to it. */
 static bool sim_at_most(int k, int n, double most)
 {
     double chance = n < 100 ? 2.33 * sqrt(most * (1 - most) * n) + 0.5 : 0;
