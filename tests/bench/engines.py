@@ -1,11 +1,11 @@
-"""engines.py GRPCPROF TONIC - what `grpcprof run` costs a server, by how it samples.
+"""engines.py GRPCPROF TONIC - what `grpcprof run` costs a server, by timer.
 
-The Greeter on tonic (tests/bench/tonic) answers the same calls alone and below
+The Greeter on tonic (tests/bench/tonic) answers the same calls alone and under
 `run`, in turns: CPU time per call, as the server prints it at its end.
   busy    500 us of work a call, one call at a time for each thread
   sleepy  no work, one client: the threads sleep and wake at every call
-Prints for each way to sample: the CPU time per call, its ratio to that alone
-(median and middle half of ROUNDS pairs).
+Prints for each timer: the CPU time per call, and its increase over that alone
+(median and quartiles of ROUNDS pairs).
 
   ROUNDS=N   pairs (9)      CALLS=N  calls of the sleepy server (100000)"""
 import os, signal, statistics, subprocess, sys
@@ -20,7 +20,7 @@ WAYS = [("250 Hz, timers", ["--timer", "thread"]),
 
 
 def once(work, clients, n, how):
-    """CPU time in us of each of n calls; how: options of run, or None for the
+    """CPU time per call in us, of n calls; how: options of run, or None for the
     server alone."""
     run = [] if how is None else [grpcprof, "run", *how, "-o", "/dev/null",
                                   "--svg", "none", "--"]
@@ -41,7 +41,7 @@ def once(work, clients, n, how):
 
 print(f"{rounds} pairs; load average", open("/proc/loadavg").read()[:14])
 print(f"{'server':8}{'sampled':16}{'us per call':>12}{'more CPU':>10}"
-      f"{'middle half':>18}")
+      f"{'quartiles':>18}")
 for name, work, clients, n in SERVERS:
     alone, sampled = [], {w: [] for w, _ in WAYS}
     for _ in range(rounds):

@@ -3,9 +3,10 @@
 N of them, in KiB each.
 
   idle.py PORT PID N [CALLS]   prints "KIB ANSWERED", or says why not and exits
-                               1; each has made CALLS calls of SayHello before
+                               1; each connection has made CALLS calls of
+                               SayHello before
 
-Each has had the preface and SETTINGS, the server's SETTINGS, and ACKs of both.
+Both sides of each connection have sent SETTINGS and got the ACK.
 """
 import socket
 import struct
@@ -33,7 +34,7 @@ def request(block, stream):
 
 
 def ended(data):
-    """Responses that end in the frames of data; what is left of it."""
+    """The number of responses that end in data, and data's incomplete end."""
     at = n = 0
     while len(data) - at >= 9:
         size = 9 + int.from_bytes(data[at:at + 3], 'big')
@@ -72,7 +73,7 @@ def resident_kib():
 
 
 def settled_kib():
-    """What it is once it is the same for a while."""
+    """Resident KiB of the server, once it does not change for a while."""
     last, now = None, resident_kib()
     while last != now:
         time.sleep(0.3)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What `make bench-serve` prints last: is one connection served by all cores,
-and does a client with many streams leave the others theirs?
+"""What `make bench-serve` prints last: do all cores serve one connection, and
+does a client with many streams slow down the others?
 
   pool.py USED [ROUNDS]    (7)      USED: tests/bench/used.c, built
 
-One connection, 100 streams, work 50000, serve with -t 1 and with a loop for
-each of two cores, the client on the same two.  S and C are the server's and the
-client's CPU per call of the second; where its work can be spread without end,
-2S / (S + C) times the calls a second of -t 1 is what the cores allow.
+One connection, 100 streams, work 50000; serve with -t 1 and with a loop for
+each of two cores; the client on the same two.  S and C are the CPU per call of
+the server with two loops and of its client: if the work could be split freely,
+it would serve 2S / (S + C) times the calls per second of -t 1.
 
 99 clients with one stream each, beside a client with 1,000 streams and without
 it: the times are p50 and p99 of the 99."""

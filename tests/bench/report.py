@@ -1,17 +1,17 @@
 #!/usr/bin/python3
-"""What `make bench-report` runs: report beside pprof, inferno-flamegraph and
+"""What `make bench-report` runs: report, pprof, inferno-flamegraph and
 flamegraph.pl on the same profile, as whole processes.
 
-  report.py GRPCPROF PROFILE...   ROUNDS=N rounds (11); the others' paths are in
-                                     PPROF, INFERNO and FLAMEGRAPH_PL, and those
-                                     that are not there are left out
+  report.py GRPCPROF PROFILE...   ROUNDS=N rounds (11); the paths of the others
+                                     are in PPROF, INFERNO and FLAMEGRAPH_PL;
+                                     missing ones are left out
 A profile of more than LARGE bytes has one round, of report and pprof only: on
-the made one of 150 MB pprof takes minutes.
+the generated one of 150 MB pprof takes minutes.
 
-In a round each has a run, in the other order in every second one.  Time is that
-on the clock, cpu what the process used, memory its peak: medians with the least
-and the most.  A ratio is the median of the rounds' ratios, with the ends of its
-95 % interval.  inferno and flamegraph.pl have stacks that are folded already.
+In a round each program runs once; every second round is in reverse order.  Time
+is wall time, cpu that of the process, memory its peak: medians with the least
+and the most.  A ratio is the median of the rounds' ratios, with its 95%
+interval.  inferno and flamegraph.pl read stacks that are folded already.
 """
 import os
 import shutil
@@ -27,7 +27,7 @@ LARGE = 10 << 20
 
 def run(argv, source, out):
     """Seconds on the clock, seconds of CPU, MB at the peak, bytes written.
-    Spawned, because a fork of this interpreter would be a part of them."""
+    Spawned, because a fork of this interpreter would be counted in them."""
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     files = [(os.POSIX_SPAWN_OPEN, fd, name, how, 0o600) for fd, name, how in (
         (0, source, os.O_RDONLY), (1, out, write), (2, os.devnull, write))]
@@ -42,7 +42,7 @@ def run(argv, source, out):
 
 
 def interval(values):
-    """Ends of the 95 % interval of the median, by order statistics."""
+    """Ends of the 95% interval of the median, by order statistics."""
     v = sorted(values)
     k = max(0, int((len(v) - 1.96 * len(v) ** .5) / 2 + .5) - 1)
     return v[k], v[-1 - k]

@@ -3,19 +3,18 @@
 
   run.py GRPCPROF DEEP [PART...]   parts: sample start cpu attach (all of them)
   ROUNDS=N   rounds of each part, instead of its own number of them
-  LIVES=N    sample, cpu: how often all programs are started anew (4)
+  LIVES=N    sample, cpu: how often all programs are restarted (4)
 
 sample  extra CPU time of the program per sample, by run and by perf record
 start   time from the start of a process to its main
 cpu     CPU time of a server per call, with run's defaults and without
 attach  p99 latency and CPU time per call, while attach samples and while not
 
-In sample and cpu a program runs as often as there are ways to profile it, all
-of these processes at the same time, and in a round each has the same work,
-alone and in turn; in every second round in the other order.  A comparison is
-between the two of one round.  A figure is the median of the rounds, with the
-95 % interval of that median by the sign test.  The servers are called by
-`grpcprof load -t 1`.  One that is not here is named and left out.
+In sample and cpu there is a process of the program for each way to profile it.
+In a round each of them does the same work, one after the other; every second
+round is in reverse order.  Figures are compared within a round, and are medians
+of the rounds, with the median's 95% interval by the sign test.  The servers are
+called by `grpcprof load -t 1`.  A missing one is named and left out.
 """
 import json
 import os
@@ -69,7 +68,7 @@ def say(text):
 
 
 class Program:
-    """A program, started with the words of a profiler before its own."""
+    """A program, started by the command words of a profiler, or alone."""
 
     def __init__(self, argv, before=(), **more):
         self.err = tempfile.TemporaryFile(dir=DIR)
@@ -90,8 +89,8 @@ class Program:
         self.profiler_used = used(self.profiler) if before else 0
 
     def end(self):
-        """End it; note its CPU time and the profiler's until then, as neither
-        names nor files of profiles belong to the samples."""
+        """End the program, after noting its CPU time and the profiler's: that of
+        finding names and writing files is not part of the samples."""
         self.used = used(self.pid)
         if self.profiler:
             self.profiler_used = used(self.profiler) - self.profiler_used
@@ -105,7 +104,7 @@ class Deep(Program):
         super().__init__([DEEP], before, stdin=subprocess.PIPE)
 
     def work(self):
-        """CPU time of a portion of work."""
+        """Do one unit of work; return its CPU time."""
         self.first.stdin.write('.')
         self.first.stdin.flush()
         return int(self.first.stdout.readline()) / 1e9
@@ -120,7 +119,7 @@ class Server(Program):
                      str(clients)]
 
     def called(self, *limit):
-        """The result of a run of load; for ever if nobody answers."""
+        """Run load, without a time limit; return its result."""
         made = subprocess.run([*self.load, *limit, self.address],
                               capture_output=True, text=True)
         result = json.loads(made.stdout)
@@ -129,7 +128,7 @@ class Server(Program):
         return result
 
     def work(self):
-        """CPU time of so many calls."""
+        """Make the calls; return their CPU time."""
         before = used(self.pid)
         self.called('-N', str(self.calls))
         time.sleep(0.03)                # for what the calls left to do
@@ -137,7 +136,7 @@ class Server(Program):
 
 
 def in_turn(programs, rounds, values):
-    """Rounds of work of programs; adds to values, a list for each."""
+    """Run rounds of work of programs; add times to values, a list for each."""
     for p in programs:                  # to warm up
         p.work()
         p.work()
@@ -164,8 +163,8 @@ def samples_of(path, by):
 
 
 def profilers():
-    """Name, who writes the profile, the words before the program but for the
-    name of the profile."""
+    """Yield (name, program that writes the profile, command words that precede
+    the program, without the profile's path)."""
     run = [BIN, 'run', '-q', '--svg', 'none', '-o']
     yield 'run', 'run', run
     yield 'run --timer perf --hz 1000', 'run', [
@@ -238,7 +237,7 @@ def part_start():
 # ---- cpu ----
 
 def servers():
-    """Name, words, clients, calls of a run."""
+    """Yield (name, command words, clients, calls per run) of each server."""
     yield 'serve', [BIN, 'serve', '-q', '-w', '500', '-t', '1',
                             '--debug', 'off', '-l', '127.0.0.1:0'], 1, 8000
     for name, key, work, clients, calls in (
@@ -295,8 +294,8 @@ def part_cpu():
 # ---- attach ----
 
 def attached(pid, work):
-    """The result of work while attach samples process pid, and the CPU time
-    that attach takes until then, in seconds."""
+    """The result of work() while attach samples process pid, and the CPU time
+    that attach took, in seconds."""
     err = open(DIR + '/attach.err', 'w+')
     a = subprocess.Popen([BIN, 'attach', '-d', '600s', '--svg', 'none', '-o',
                           DIR + '/attach.pb', str(pid)],

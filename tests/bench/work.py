@@ -3,11 +3,11 @@
 
   work.py USED ROUNDS
 
-Server CPU time of a call at work 50,000, less what the server's own clock says
-that its handlers took (/metrics), beside that of a call at work 0: the
-difference is what a long handler costs the server elsewhere.  USED prints
-the CPU time of a process in ns.  Runs of the two take turns; medians, with
-their 95 % intervals by the sign test.
+Server CPU time per call at work 50,000, less the time that its handlers took by
+the server's own clock (/metrics), is compared with that of a call at work 0:
+the difference is what a long handler costs elsewhere in the server.  USED
+prints the CPU time of a process in ns.  Runs of the two take turns; medians,
+with their 95% intervals by the sign test.
 """
 import json
 import re
@@ -45,7 +45,7 @@ class Server:
                                   capture_output=True, text=True).stdout)
 
     def handlers(self):
-        """Runs whose time was taken, and that in ns."""
+        """The number of timed runs of the handler, and their time in ns."""
         with urllib.request.urlopen(self.debug + '/metrics', timeout=10) as r:
             text = r.read().decode()
         runs, cpu = RUNS.search(text), CPU.search(text)

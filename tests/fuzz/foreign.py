@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""foreign.py DIR: small profiles in the text formats of other tools."""
+"""foreign.py DIR: write small profiles in the text formats of other tools."""
 import json
 import sys
 

@@ -1,6 +1,6 @@
-"""Regular expressions in RE2's syntax, made at random, and texts that they may
-match: expression() and text_like(), by the state of the module random.  Some of
-the expressions are not valid, or not UTF-8; none has a zero byte.
+"""Random regular expressions in RE2's syntax, and texts that they may match:
+expression() and text_like(), by the state of the module random.  Some of the
+expressions are invalid, or not UTF-8; none has a zero byte.
 """
 import collections
 import random
@@ -57,7 +57,7 @@ def escape(c):
 
 
 def in_class():
-    """What stands in brackets, and a character that may be one of it."""
+    """The inside of a character class, and a character that it may match."""
     a, b = sorted((pick(CHARS), pick(CHARS)))
     return pick([
         lambda: (escape(a), a), lambda: (escape(a), a),
@@ -191,8 +191,8 @@ def text_like(sample):
 
 
 def cases_of_letters():
-    """Each character that has another case, with the characters around it and
-    those that Python takes for the same letter; "-" for all others."""
+    """All characters that have another case, their neighbours, and those that
+    Python takes for the same letter; "-" stands for all others."""
     same = collections.defaultdict(set)
     for c in map(chr, range(0x1f000)):
         if 0xd800 <= ord(c) <= 0xdfff:

@@ -1,4 +1,4 @@
-"""Profiles of the tests' own making: stacks by name, encoded by protoc."""
+"""Profiles made for tests from stacks of names, encoded by protoc."""
 import subprocess
 
 import pb
@@ -66,7 +66,7 @@ class Profile:
         return self.functions[key]
 
     def add(self, stack, values, labels=(), when=()):
-        """A row: its stack, leaf first, a value of each type, and when its
+        """Add a row: its stack, leaf first, a value of each type, and when its
         samples were taken, {block: samples}."""
         self.when.append(dict(when))
         self.lines.append('sample { location_id: %s value: %s %s }' % (

@@ -1,4 +1,4 @@
-"""Protobuf by the field, for messages that no library would write."""
+"""Protobuf field by field, for messages that no library would write."""
 
 
 def varint(v):
@@ -21,8 +21,8 @@ def part(field, data):
 
 
 def blocks(n, length_ns, rows):
-    """The field of a profile that says when its samples were taken, in n blocks
-    of time: rows has, of each sample in order, {block, from 0: samples}."""
+    """A profile's field Blocks, of n blocks of time: rows has, for each Sample
+    in order, {block, from 0: samples}."""
     rows = [sorted(r.items()) for r in rows]
     step = [b - (r[k - 1][0] if k else 0) for r in rows
             for k, (b, _) in enumerate(r)]

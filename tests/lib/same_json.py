@@ -1,8 +1,8 @@
-"""Are two JSON values equal, where numbers may be written otherwise?"""
+"""Compare JSON values, whose numbers may be written in different ways."""
 
 
 def same(a, b):
-    """Equal JSON, where numbers may be written otherwise."""
+    """True if a and b are equal, however their numbers are written."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):

@@ -1,7 +1,7 @@
-"""HTTP/2 by the frame, for tests that must say what no library lets them say.
+"""HTTP/2 frame by frame, for tests that must send what no library would send.
 
-A Wire is one connection to serve.  It keeps what came, by stream, and answers
-SETTINGS and PING; windows it opens only when told to.
+A Wire is one connection to serve.  It keeps what it receives, by stream, and
+answers SETTINGS and PING; it opens windows only when told to.
 """
 import socket
 import struct
@@ -51,7 +51,7 @@ def say(name, good, why=''):
 
 
 class Stream:
-    """What came on one stream."""
+    """What was received on one stream."""
 
     def __init__(self):
         self.blocks = []        # header lists, in order
@@ -66,14 +66,14 @@ class Stream:
         return self.ended or self.reset is not None
 
     def header(self, name):
-        """The last value of it, from the first block that has one."""
+        """The last value of header name in the first block that has it."""
         for block in self.blocks:
             for k, v in block:
                 if k == name:
                     return v
 
     def messages(self):
-        """[(flag, bytes)] of the whole messages that came."""
+        """[(compressed flag, bytes)] of the complete messages received."""
         at, out = 0, []
         while len(self.data) - at >= 5:
             flag, n = struct.unpack_from('>BI', self.data, at)
@@ -84,7 +84,7 @@ class Stream:
         return out
 
     def status(self):
-        """grpc-status, or what there was instead, as one word or two."""
+        """grpc-status, or what came instead of it, in a word or two."""
         http = self.header(':status')
         if http not in (None, '200'):
             return 'http ' + http
@@ -129,7 +129,7 @@ class Wire:
         self.sock.close()
 
     def send(self, data):
-        """False where the server no longer takes it."""
+        """Send data; False if the server no longer accepts it."""
         try:
             self.sock.sendall(data)
             return True
@@ -166,8 +166,8 @@ class Wire:
         return self.send(frame(DATA, END_STREAM if end else 0, stream, data))
 
     def upload(self, stream, body, end=True, seconds=5):
-        """DATA as the server's windows let it; False where it takes no more,
-        or has answered already."""
+        """Send body as DATA, within the server's windows; False if the server
+        accepts no more, or has answered already."""
         at, s = 0, self.streams.setdefault(stream, Stream())
         while at < len(body):
             room = min(16384, 65535 + self.credit.get(0, 0) - self.sent,
@@ -189,12 +189,12 @@ class Wire:
         return True
 
     def call(self, stream, body=None, path=HELLO, **how):
-        """A whole request."""
+        """Send a whole request."""
         self.open(stream, path, **how)
         return self.data(stream, hello() if body is None else body, True)
 
     def take(self, seconds):
-        """Read once, for at most so long; False at the end of it all."""
+        """Read once, for at most `seconds`; False if the connection ended."""
         if self.closed == 'closed':
             return False
         self.sock.settimeout(max(seconds, 0.001))
@@ -265,7 +265,7 @@ class Wire:
                                    int.from_bytes(payload, 'big'))
 
     def until(self, true, seconds=10):
-        """Read until it holds; does it?"""
+        """Read until true() holds; return whether it does."""
         end = time.monotonic() + seconds
         while not true():
             left = end - time.monotonic()
@@ -274,7 +274,7 @@ class Wire:
         return True
 
     def answer(self, stream, seconds=10):
-        """Read until the stream, or the connection, is over; its status."""
+        """Read until the stream or the connection ends; return its status."""
         def over():
             return self.streams.get(stream, NONE).over
         self.until(over, seconds)
@@ -286,7 +286,7 @@ class Wire:
         return s.status()
 
     def end(self, seconds=10):
-        """Read until the connection is closed; is it?"""
+        """Read until the connection is closed; return whether it is."""
         self.until(lambda: self.closed is not None, seconds)
         return self.closed is not None
 

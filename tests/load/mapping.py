@@ -1,17 +1,17 @@
 #!/usr/bin/python3
-"""Are messages in JSON what protobuf's mapping makes of them, both ways?
+"""Compare messages to and from JSON with Python's protobuf.
 
   mapping.py UNIT SET CASES SEED
 
 UNIT is .build/unit, SET the FileDescriptorSet of rich.proto and old.proto.
-CASES messages are made, as JSON and as bytes, right and wrong ones; SEED decides
-which.  The judge is Python's protobuf: json_format.Parse and MessageToDict.  Then
-JSON that was said of bytes is read again, and all of old.proto is asked once more
-as an edition, whose features say the same.  Prints "ok NAME", with counts, or
-"FAIL NAME: WHY", up to ten.
+CASES messages are made at random by SEED, as JSON and as bytes, valid and
+invalid; json_format.Parse and MessageToDict must give the same.  Then JSON made
+from bytes is read back, and all of old.proto is compared once more as an
+edition with equivalent features.  Prints "ok NAME", with counts, or "FAIL NAME:
+WHY", up to ten.
 
-RULES has by hand what the mapping [1] or its conformance tests [2] say and
-Python's protobuf 4.21 does not; what is made at random keeps away from that.
+RULES lists by hand where the mapping [1] or its conformance tests [2] and
+Python's protobuf 4.21 differ; the random messages avoid these cases.
   [1] protobuf.dev/programming-guides/json
   [2] protobuf's conformance/binary_json_conformance_suite.cc
 """
@@ -54,7 +54,7 @@ EXTENSIONS = [x for x in EXTENSIONS if x.label != x.LABEL_REPEATED]
 # ---- the two sides ----
 
 def ask(cases, files=FILES):
-    """cases: (kind, type, bytes).  The answer of each, as a line."""
+    """Return our answer, a line, to each of cases: (kind, type, bytes)."""
     def record(data):
         return struct.pack('<I', len(data)) + data
     text = record(files.SerializeToString()) + b''.join(
@@ -80,7 +80,7 @@ def judge_encode(name, data):
 
 
 def judge_decode(name, data):
-    """'E' for no message, None where there is no JSON of it, or the JSON."""
+    """The JSON of a message; 'E' if data is none; None if it has no JSON."""
     m = made(POOL.FindMessageTypeByName(name))()
     try:
         m.ParseFromString(data)
@@ -410,8 +410,8 @@ def some_wire(r, desc, depth):
 # ---- an edition that says the same ----
 
 def as_edition(r):
-    """The set, where old.proto is of edition 2023: each feature is set for the
-    file, or the field, at random; the names of groups' types stay."""
+    """The set with old.proto in edition 2023: each feature is set for the file
+    or for the field, at random; the names of groups' types stay."""
     def features(pairs):
         data = b''.join(varint(n << 3) + varint(v) for n, v in pairs)
         return varint(len(data)) + data
@@ -561,7 +561,7 @@ def wrong(name, why):
 
 
 def like(name, a, b):
-    """Are both answers the same message?  Python does not sort maps in an Any."""
+    """True if both are the same message; Python sorts no maps in an Any."""
     a, b = bytes.fromhex(a[2:]), bytes.fromhex(b[2:])
     return a == b or (sorted(a) == sorted(b) and
                       same(judge_decode(name, a), judge_decode(name, b)))

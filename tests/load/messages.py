@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""A server of test.Echo (rich.proto) that writes down what comes to it.
+"""A server of test.Echo (rich.proto) that logs the calls that it gets.
 
-  messages.py serve SET LOG   on a free port, which it says; appends to LOG a
+  messages.py serve SET LOG   on a free port, which it prints; appends to LOG a
                               line of JSON for each call: its method, metadata,
                               and messages as protobuf reads them.  Unary sends
-                              back the message, Download it three times, with
-                              i32 0, 1, 2, or not if its text is none; Upload
-                              sends back nothing
+                              back the message; Download sends it three times,
+                              with i32 0, 1, 2, or not at all if its text is
+                              "none"; Upload sends back an empty message
   messages.py judge LOG EXPR  evaluates EXPR, Python, with c, the calls of LOG,
                               and v(name), the values of a field of their first
                               messages; exits 1 unless it is true

@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""Servers that misbehave, and what load must make of each.
+"""Servers that misbehave, and how load must treat each.
 
-  peers.py BIN [NAME]     runs load against each (or those with NAME in theirs);
-                          prints "ok name" or "FAIL name: why"
-  peers.py serve NAME     one of them alone: says "listening on HOST:PORT"; ends
-                          by itself after two minutes
-  peers.py names
+  peers.py BIN [NAME]     runs load against each (or those whose name contains
+                          NAME); prints "ok name" or "FAIL name: why"
+  peers.py serve NAME     starts one of them: prints "listening on HOST:PORT",
+                          and ends after two minutes
+  peers.py names          prints the names
 
-A run must end, its counts add up and its memory stay what a good server's run
-takes; what a case wants besides stands with it.  The letters are the rows of
-gRPC's rules for clients.
+Each run must end, with counts that add up, and use no more memory than with a
+good server; other requirements are in its class.  L1 to L14 number gRPC's rules
+for clients.
 """
 import concurrent.futures
 import gzip
@@ -52,7 +52,7 @@ class Stream:
 
 
 class Conn:
-    """One connection of load; what it said is kept."""
+    """One connection of load; keeps what load sent."""
 
     def __init__(self, sock, case, number):
         self.sock, self.case, self.number = sock, case, number
@@ -192,7 +192,7 @@ class Conn:
 
 
 class Case:
-    """A good server.  What a misbehaving one does otherwise stands below."""
+    """A good server; the classes below override what a misbehaving one does."""
     args = '-n 3'
     status, ok, failed = 0, 3, 0        # of load; None: it may vary
     errors = ()                         # each a regex of kind, status, detail
@@ -219,7 +219,7 @@ class Case:
         pass
 
     def check(self, result):
-        """What is wrong besides, or nothing."""
+        """Return what else is wrong, or nothing."""
 
     def accept(self, listener):
         while True:
@@ -247,13 +247,13 @@ def fails(name, respond, *errors, **more):
 
 
 def breaks(name, respond, **more):
-    """HTTP/2 is broken: the calls fail, and how they are counted is one of
-    two, for one stream's fault may be the connection's."""
+    """A case that violates HTTP/2: the calls fail, in one of two ways, because
+    a stream error may be treated as a connection error."""
     fails(name, respond, r'(transport UNAVAILABLE|(protocol|rst_stream) '
           r'INTERNAL|(protocol|http) UNKNOWN) ', **more)
 
 
-# ---- a good one, whose memory the others are measured by ----
+# ---- good servers, whose runs give the memory limit for the others ----
 
 @case
 class Good(Case):
@@ -425,7 +425,7 @@ fails('a gzip answer of 320 MiB', lambda c, s: zipped(BOMB * 5)(c, s),
 
 @case
 class Texts(Case):
-    """a row for each of 16 texts, one for the others, one for another kind"""
+    """a row for each of 16 error texts, one for the others, one for a kind"""
     args, status, ok, failed = '-n 60', 3, 0, 60
 
     def call(self, c, s):
@@ -443,7 +443,7 @@ class Texts(Case):
 
 
 def told(encoded, text):
-    """A case whose grpc-message must be told as text."""
+    """A case whose grpc-message must be shown as text."""
     fails('grpc-message %.30s' % encoded, lambda c, s: c.head(s, GRPC + [
         ('grpc-status', '3'), ('grpc-message', encoded)], True), check=lambda
         self, result: [e['detail'] for e in result['errors']] != [text] and
@@ -650,7 +650,7 @@ class Calm(Case):
 
 @case
 class Said(Case):
-    """L13 what a GOAWAY says is told, in letters that a terminal can show"""
+    """L13 the debug data of a GOAWAY is shown, in printable characters"""
     args, status, ok, failed = '-n 2 --no-reconnect', 3, 0, 1
     errors = (r'^transport UNAVAILABLE the server\'s GOAWAY: '
               r'ENHANCE_YOUR_CALM, too many\?\[31m$',)
@@ -696,7 +696,7 @@ class Unacked(Case):
 
 @case
 class Garbled(Case):
-    """what a server did that broke HTTP/2 is told"""
+    """the result says how a server violated HTTP/2"""
     status, ok, failed = 3, 0, 3
     errors = (r'the server violated HTTP/2: size of PING$',)
 
@@ -763,7 +763,7 @@ class TooMany(Case):
 
 @case
 class Never(Case):
-    """GOAWAY to each connection: not as fast as it can"""
+    """GOAWAY on each connection: load reconnects with pauses"""
     args = '-d 1s --drain 1s --timeout 1s'
     status, ok, failed = (1, 3), None, None
 
@@ -779,7 +779,7 @@ class Never(Case):
 
 @case
 class NeverAtOnce(Never):
-    """SETTINGS and GOAWAY in one: not as fast as it can either"""
+    """SETTINGS and GOAWAY at once: load reconnects with pauses, too"""
     def start(self, c):
         c.send(frame(SETTINGS, 0, 0, b''),
                frame(GOAWAY, 0, 0, struct.pack('>II', 0, 0)))
@@ -819,7 +819,7 @@ class Linger(Case):
 
 @case
 class Unsent(Case):
-    """a call that has not left when the connection is reset is sent again"""
+    """a call that was not sent before the connection was reset is sent again"""
     args = '-n 3 -t 1'
 
     def call(self, c, s):
@@ -844,7 +844,7 @@ class Unsent(Case):
 
 @case
 class OneEach(Case):
-    """the connection ends behind each answer, without GOAWAY"""
+    """the connection ends after each answer, without GOAWAY"""
     args = '-n 10'
     status, ok, failed = (0, 3), None, None
 
@@ -870,7 +870,7 @@ class NoReconnect(OneEach):
 # ---- streams, windows, settings ----
 
 class Slowly(Case):
-    """Answers what is open only after a while, so that it could pile up."""
+    """Answers calls only after a while, so that they could pile up."""
     def call(self, c, s):
         if c.open() < self.limit(c):
             c.send(frame(PING, 0, 0, b'anymore?'))
@@ -972,7 +972,7 @@ class Full(Case):
 
 @case
 class NoTable(Case):
-    """a header table of no size"""
+    """a header table of size 0"""
     args, ok = '-n 20 -H x-a:{{seq}} -H x-b:1', 20
 
     def start(self, c):
@@ -1024,7 +1024,7 @@ answers('headers in pieces of a byte', lambda c, s: (
 
 @case
 class Backwards(Case):
-    """answers in the other order, frame by frame in turn"""
+    """answers in reverse order, frame by frame in turn"""
     args, ok = '-m 8 -N 40', 40
 
     def call(self, c, s):
@@ -1043,13 +1043,13 @@ class Backwards(Case):
 # ---- no HTTP/2 ----
 
 class NoServer(Case):
-    """A peer that load cannot use: one line names it."""
+    """A peer that load cannot use: one line says what it is."""
     args, status = '-c 2 -n 5', 1
 
 
 @case
 class Closes(NoServer):
-    """each connection is closed once the preface is there"""
+    """each connection is closed after the preface"""
     def start(self, c):
         raise Over
 
@@ -1071,7 +1071,7 @@ class OldHttp(NoServer):
         raise Over
 
 
-# ---- HTTP/2, broken ----
+# ---- violations of HTTP/2 ----
 
 def disconnect(c, s):
     c.head(s)
@@ -1126,8 +1126,8 @@ breaks('RST_STREAM of stream 0', raw(lambda s: frame(RST, 0, 0, bytes(4))))
 
 
 def malformed(name, why, respond):
-    """A response that is malformed costs its call, which says why; the
-    connection goes on."""
+    """A malformed response fails its call, with the reason; the connection
+    stays usable."""
     def check(self, result):
         got = self.conns[0].resets
         return (len(self.conns) != 1 or [code for _, code in got[:2]] !=
@@ -1221,7 +1221,7 @@ def run_load(a, form='json'):
 
 
 def judge(a, p):
-    """What is wrong with this run of load, or nothing."""
+    """Return what is wrong with this run of load, or nothing."""
     want = a.status if isinstance(a.status, tuple) else (a.status,)
     said = p.stderr.decode(errors='replace')
     if 'Sanitizer' in said or 'runtime error' in said:

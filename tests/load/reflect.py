@@ -1,26 +1,25 @@
 #!/usr/bin/python3
 """A server of any FileDescriptorSet by python3-grpcio, with reflection.
 
-  reflect.py serve SET LOG   says "listening on HOST:PORT"; echoes each message
-                             of each method, and writes its path and hex bytes to
-                             LOG; ends by itself after two minutes
-  reflect.py relative SET    writes SET to stdout with each name of a type as
-                             short as its scope allows, and no type beside it
+  reflect.py serve SET LOG   prints "listening on HOST:PORT"; echoes each
+                             message of each method, and writes its path and hex
+                             bytes to LOG; ends after two minutes
+  reflect.py relative SET    writes SET to stdout, with each type name as short
+                             as its scope allows, and without the field `type`
   reflect.py differ SET MADE NAME...
-                             says how the messages NAME differ in the two sets
+                             prints how the messages NAME differ in the two sets
   reflect.py hostile SET BIN [lenient]
-                             serves the hostile modes to BIN: an error or an
-                             answer, in 100 MB; lenient: of any size
+                             serves the hostile modes to BIN, which must answer
+                             or fail within 100 MB; lenient: with any memory
 
-The header "mode" of a question to its reflection says how that behaves, so that
-one server does for all:
+The header "mode" of a reflection request selects how the server behaves:
 
   alone   a file at a time, without its imports
   auth    UNAUTHENTICATED without "authorization: Bearer t"
   host    PERMISSION_DENIED unless :authority is shop.example
   nodep   as alone; an ErrorResponse for files called opts.proto
-  abort   as nodep, by a failed call instead
-  types   as alone; only files that are asked for by a symbol
+  abort   as nodep, but the call fails instead
+  types   as alone; only answers requests by symbol
   silent  no answer
   chain   each file imports another, without end
   names   100,000 messages in a package with a name of 100 KB
@@ -188,7 +187,7 @@ def serve(log):
 
 
 def attack(program, server, address, mode, most):
-    """What is wrong with load's answer to a mode, or None."""
+    """Return what is wrong with load's answer to a mode, or None."""
     p = subprocess.Popen(
         [program, 'load', '-n', '1', '--call', 'p.S/M', '--data', '{}',
          '-H', 'mode: ' + mode, address], stdout=subprocess.DEVNULL,
@@ -224,7 +223,7 @@ def hostile(program, most):
 
 
 def differ(made, names):
-    """Messages in two sets that should be the same."""
+    """Print how messages differ that should be the same in both sets."""
     other = descriptor_pb2.FileDescriptorSet()
     with open(made, 'rb') as f:
         other.ParseFromString(f.read())
@@ -240,7 +239,7 @@ def differ(made, names):
 
 
 def shorten(scope, name):
-    """The name of a type as it may stand in scope."""
+    """The shortest name of a type in scope."""
     for end in ('.' + scope + '.', '.' + scope.rsplit('.', 1)[0] + '.'):
         if name.startswith(end):
             return name[len(end):]

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Greeters of python3-grpcio, each with replies of its own kind.
+"""Greeters on python3-grpcio, each with another kind of reply.
 
-  replies.py        prints "NAME HOST:PORT" for each, then "ready"; ends by itself
-                    after two minutes
+  replies.py        prints "NAME HOST:PORT" for each, then "ready"; ends after
+                    two minutes
 """
 import itertools
 import threading
@@ -52,7 +52,7 @@ def keys(context):
         context.invocation_metadata()) if m.key in ('user-agent', 'x-own-key'))
 
 
-# Of each: how SayHello and SayHelloStreamReply answer, and the options.
+# name: how SayHello and SayHelloStreamReply answer, and the server's options
 KINDS = {
     'gzip': (lambda r, c: reply(1000), lambda r, c: (reply(1000),) * 3,
              {'compression': grpc.Compression.Gzip}),

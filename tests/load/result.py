@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Checks on what load writes.  Prints "ok name" or "FAIL name: why".
 
-  result.py schema JSON...          each is as load.schema.json has it, and its
-                                    counts and histograms add up
-  result.py same JSON CSV PROM HTML the same figures stand in all of them; HTML
-                                    is the page as a browser has it
+  result.py schema JSON...          each matches load.schema.json, and counts and
+                                    histograms add up
+  result.py same JSON CSV PROM HTML all have the same figures; HTML is the DOM
+                                    that a browser made of the page
   result.py text JSON TEXT          TEXT has the figures of the JSON, rounded
   result.py hgrm JSON HGRM          HdrHistogram's percentiles of the one are
                                     those of the other
@@ -13,18 +13,18 @@
   result.py merged ALL JSON...      ALL is the others together
   result.py values JSON LOG...      its histograms are those that HdrHistogram
                                     makes of the calls that were logged
-  result.py verdict JSON WANT...    its verdict is one of WANT, or other programs
-                                    made it another, and the counts show them
-  result.py recorded JSON LOG TEXT  the counts of JSON and its log of calls agree
-                                    with TEXT, what record.c counted
-  result.py memory BIN TO CALLS     load needs no more for so many calls than for
-                                    a tenth of them
+  result.py verdict JSON WANT...    its verdict is one of WANT, or another one
+                                    because of other programs, which it counts
+  result.py recorded JSON LOG TEXT  the counts of JSON and its log of calls are
+                                    those in TEXT, which record.c counted
+  result.py memory BIN TO CALLS     load needs no more memory for CALLS calls
+                                    than for a tenth of them
   result.py stall LOG JSON          4,000 calls, one a ms, to a server that stood
                                     still for a second, have the right delays
   result.py simulated JSON US MS [M]
-                                    response is what wrk2 means by it: to 2% that
-                                    of a simulation of stall.c with -s US -b MS
-                                    (0: no stall), with at most M in flight
+                                    response is as wrk2 defines it: within 2% of
+                                    a simulation of stall.c with -s US -b MS (0:
+                                    no stall), with at most M in flight
 """
 import csv
 import datetime
@@ -85,14 +85,14 @@ def schema(*paths):
 
 
 def close(a, b, name=''):
-    """Are they equal?  JSON has six digits of a quotient."""
+    """True if a and b are equal; JSON has six digits of a quotient."""
     room = 5.1e-6 if re.search('rps|_per_call', name) else 1e-9
     return abs(a - b) <= room * max(abs(a), abs(b), 1)
 
 
 def figures(d):
-    """Each figure of the JSON that is one number, under its name elsewhere: its
-    key, after that of its group where a key alone could be of anything."""
+    """Each single number of the JSON, under its name in other formats: its key,
+    preceded by its group's where the key alone would be ambiguous."""
     want = {}
     for group, of in d.items():
         short = group in ('window', 'counts', 'throughput')
@@ -198,7 +198,7 @@ def same(path, table, prom, html):
 
 
 def parts(d, page):
-    """What a page is to tell a reader who was not there."""
+    """Check that a page has all that a reader needs to understand the run."""
     bad = [] if re.search(r'<title>[^<]*%s' % re.escape(d['config']['call']),
                           page) else ['title']
     lines = len(d['intervals']) > 1
@@ -220,7 +220,7 @@ UNITS = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9, 'm': 60e9, 'h': 3600e9}
 
 
 def rounds(shown, value):
-    """Is `shown`, of three digits or more, value in another form?"""
+    """True if `shown`, of three digits or more, is value rounded."""
     if value is None:
         return shown == 'n/a'
     m = re.fullmatch(r'([0-9.,]+) ?([a-z]*)', shown)
@@ -383,8 +383,8 @@ def merged(path, *parts):
 
 
 def recorded(path, log, counted):
-    """The counts of the result, of its log and of the server agree to the call;
-    percentiles of the logged times, sorted here, are those of the result.
+    """Check that the counts of the result, of its log and of the server are
+    equal, and that percentiles of the logged times are those of the result.
     """
     d = read(path)
     with open(counted) as f:
@@ -417,11 +417,10 @@ def recorded(path, log, counted):
 
 
 def verdict(path, *want):
-    """The verdict is one of WANT.  On a machine that is not ours alone, other
-    programs may be the limit; then the result must count that: a client thread
-    waited for a CPU more than 20 us at a time, in 5% of the run, or the server
-    a fifth of the time that it needed one, or it sent calls late again and
-    again.
+    """Check that the verdict is one of WANT.  Other programs on the machine may
+    be the limit instead; then the result must show it: a client thread waited
+    for a CPU more than 20 us at a time, in 5% of the run, or the server did for
+    a fifth of the time that it needed one, or load sent calls late repeatedly.
     """
     d = read(path)
     limit, server = d['verdict']['limit'], d['server']
@@ -455,7 +454,7 @@ def memory(program, to, calls):
 
 
 def served(t, left, begins, lasts=10**9, every=10**10):
-    """When a call that is begun at t is over, as tests/load/stall.c has it."""
+    """When a call that starts at t ends, on tests/load/stall.c's server."""
     at = begins
     while begins is not None:
         if at + lasts > t:
@@ -468,8 +467,8 @@ def served(t, left, begins, lasts=10**9, every=10**10):
 
 
 def queue(d, service, begins=None, most=10**9):
-    """Response times of calls that are due one by one and served in turn, with
-    at most so many in flight; what goes beyond is not sent."""
+    """Response times of calls that are due one by one and served in order, with
+    at most `most` in flight; calls beyond that are not sent."""
     step, ends, out, first = 1e9 / d['config']['rate'], [0], [], 1
     for k in range(d['counts']['planned']):
         due = k * step

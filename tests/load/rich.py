@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Messages of tests/load/rich.proto: JSON that load is given, and what it must send.
+"""Messages of tests/load/rich.proto: JSON for load, and what it must send.
 
   rich.py make SET OUT.json OUT.hex [N]   N (200) messages of test.Rich by the
                                           FileDescriptorSet SET: as a JSON array,
                                           and as hex lines, by protobuf
-  rich.py serve SET LOG [reflect]         test.Echo on a free port, which it says;
-                                          writes each message that comes to LOG
-                                          as a hex line; with reflect it answers
+  rich.py serve SET LOG [reflect]         test.Echo on a free port, which it
+                                          prints; writes each message to LOG as
+                                          a hex line; with reflect it answers
                                           reflection v1alpha
   rich.py replies SET BIN TO N            echoes of N messages, as load shows them
 """
@@ -236,7 +236,7 @@ def serve(log, reflect):
 
 
 def replies(program, set_file, to, n):
-    """An echo's reply, in JSON, is what protobuf makes of the message."""
+    """Check that load shows an echoed reply as the JSON that protobuf makes."""
     r, bad = random.Random(11), []
     for i in range(n):
         m = RICH()

@@ -1,7 +1,7 @@
-# Counts that agree to the call with those of a server that records each, through
-# resets, refusals, GOAWAY, lost connections and restarts; and percentiles.
+# load's counts are exactly those of a server that records each call, through
+# resets, refusals, GOAWAY, lost connections and restarts; percentiles, too.
 # runs: plain
-# Length of the run: `make soak` sets COUNTS, as in COUNTS='-d 60s'.
+# COUNTS is the length of the run; `make soak` sets it, as in COUNTS='-d 60s'.
 
 make -s .build/record 2>"$ERR" && bg .build/record -m 5 &&
     wait_for 20 grep -q listening "$T/bg.out" ||

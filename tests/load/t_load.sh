@@ -1,4 +1,4 @@
-# load, against serve and against servers that are not ours.
+# load, against serve and against servers made for the tests.
 # runs: plain (asan)
 
 # Read the result line of $OUT into OK, FAILED, CUT and UNSENT.
@@ -93,7 +93,7 @@ python_server() {
     has 'it counted 1,000' "$T/peer.out" '^1000 calls'
 }
 
-# What load prints of a server that breaks HTTP/2; t_peers.sh has all the ways.
+# What load prints of a server that violates HTTP/2; t_peers.sh has all cases.
 broken_server() {
     need 'a server that breaks HTTP/2' py:hpack || return
     other_server 'a server that breaks HTTP/2' tests/load/peers.py serve \
@@ -107,7 +107,7 @@ broken_server() {
     wait "$PEER" 2>/dev/null
 }
 
-# A name of the loopback device, for both.
+# serve and load on the name localhost.
 by_name() {
     start_server -l localhost:0 || return
     check 'serve and load by the name localhost' 0 "$BIN" load -c 2 -n 5 \
@@ -140,7 +140,8 @@ during() {
     bg "$BIN" load -c 4 -n 1000000 "127.0.0.1:$PORT"
     wait_for 20 served 20 || fail "$1" "load does nothing: $(tail_of "$T/bg.err")"
 }
-# over NAME SECONDS STATUS: it has ended, so; $OUT and $ERR are its
+# over NAME SECONDS STATUS: does load end within SECONDS, with one of the codes
+# in STATUS?  Its output is in $OUT and $ERR.
 over() {
     ended "$PID" "$2"
     cp "$T/bg.out" "$OUT"
@@ -177,7 +178,7 @@ server_ends() {
     wait "$SPID" 2>/dev/null
     over 'the server is killed in the run' 60 '1 3'
     identity 'the server is killed' 4000000
-    # A second without an answer is a second of the run.
+    # Time without answers counts as time of the run.
     start_server || return
     bg "$BIN" load -q -c 2 -d 2s -o "$T/died.json" "127.0.0.1:$PORT"
     wait_for 20 served 5
@@ -191,7 +192,7 @@ server_ends() {
         'r["window"]["elapsed_ns"] >= 2e9'
     has 'the time without a connection is printed' "$T/died.json" \
         'there was no connection [0-9]+% of the time: 2 lost'
-    # A run that gave up has lasted until then, not for all that it was to.
+    # A run that gave up lasted until then, not for all of its -d.
     start_server || return
     bg "$BIN" load -q -c 2 -n 100000000 -d 60s --connect-timeout 300ms \
         -o "$T/early.json" "127.0.0.1:$PORT"
@@ -213,7 +214,7 @@ server_ends() {
     same 'no client can connect again in a run of a count: status 3' "$ST" 3
     has 'the time without a connection is less than the run' "$T/count.json" \
         'there was no connection [0-9]{1,2}% of the time'
-    # What the schedule has when nobody is left is not sent, and not waited for.
+    # Calls due when no client is left are not sent, and not waited for.
     start_server || return
     bg "$BIN" load -q -r 200 -d 5s --no-reconnect -o "$T/open.json" \
         "127.0.0.1:$PORT"
@@ -227,7 +228,7 @@ server_ends() {
             r["counts"]["not_sent"] > 0'
 }
 
-# A server that says SETTINGS, and then nothing: of so many streams.
+# Start a server that sends SETTINGS, which allow STREAMS streams, then nothing.
 mute() { # STREAMS
     bg "$PY" -c 'import socket, struct, sys, threading
 s = socket.create_server(("127.0.0.1", 0))
@@ -243,7 +244,8 @@ while True:
     wait_for 10 grep -q . "$T/bg.out" && PORT=$(cat "$T/bg.out")
 }
 
-# Whatever the server does not do, the run ends and says what became of it.
+# If the server never answers, the run ends all the same, and accounts for each
+# call.
 no_answers() {
     mute 0 || { fail 'a mute server starts' ''; return; }
     LIMIT=30 check 'no stream allowed' 3 "$BIN" load -n 3 --timeout 300ms \
@@ -266,20 +268,21 @@ no_answers() {
     ended "$peer" 5
 }
 
-# sockets NAME: in the tables of descriptors of $PID's threads called NAME
+# sockets NAME: number of sockets in the descriptor tables of $PID's threads
+# called NAME
 sockets() {
     local task
     task=$(grep -lsx "$1" "/proc/$PID/task/"*/comm) &&
         find "${task%comm}fd" -lname 'socket:*' 2>/dev/null | wc -l
 }
-# of load's two threads, and of its first one
+# the sockets of load's two workers, and of its main thread
 tables() {
     echo "$(sockets load-0) $(sockets load-1) $(sockets "$(<"/proc/$PID/comm")")"
 }
 connected() { [[ $(tables) = '2 2 '* || $(tables) = *' 4' ]]; }
-# the kernel has spent a tenth of a second on it: calls are being made
+# true once load used a tenth of a second in the kernel: it makes calls
 calling() { [ "$(cut -d' ' -f15 "/proc/$PID/stat")" -ge 10 ]; }
-# A worker's descriptors are its own.
+# Each worker has a descriptor table of its own.
 own_files() {
     "$PY" -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x400))' ||
         { skip 'descriptors of a thread' 'no unshare() here'; return; }

@@ -1,5 +1,5 @@
-# mapping: messages to and from JSON, beside Python's protobuf; make json compares
-# more of them.
+# mapping: messages to and from JSON, compared with Python's protobuf; make json
+# compares more of them.
 # runs: plain asan
 
 refused() { # NAME JSON REGEX
@@ -31,7 +31,7 @@ if need 'JSON as protobuf maps it' protoc py:google.protobuf; then
     refused 'a long path shows its end' \
         "$(printf '{"name":"","old":%.0s' {1..40}){$(printf '}%.0s' {1..41})" \
         '\.\.\.[^ ]*\.old: required field "name"'
-    # What a template fills in is there: only the connection is not.
+    # A field with a template is present: only the connection fails.
     check 'a required field is a template' 1 "$BIN" load --protoset "$T/set.pb" \
         -n 1 --call old.Keeper/Do --data '{"name":"{{seq}}",
             "old":{"name":"{{rand}}"},"many":[{"id":"{{seq}}"}]}' 127.0.0.1:1

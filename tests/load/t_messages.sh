@@ -1,9 +1,9 @@
-# Messages that differ: templates, CSV, JSON lines, several methods, and checks of
-# replies, against a python3-grpcio server that writes down what comes.
+# Messages that differ: templates, CSV, JSON lines, several methods, and checks
+# of replies, against a python3-grpcio server that logs what it gets.
 # runs: plain asan
 
-# sent NAME STATUS EXPR ARG...: load with ARG exits with STATUS, and EXPR holds
-# for the calls that came; see messages.py
+# sent NAME STATUS EXPR ARG...: does load with ARG exit with STATUS, and is EXPR
+# true of the calls that the server got?  See messages.py.
 sent() {
     local name=$1 status=$2 expr=$3
     shift 3
@@ -14,7 +14,7 @@ sent() {
         "$expr"
 }
 
-# refused NAME REGEX ARG...: load with ARG says what is wrong, and sends nothing
+# refused NAME REGEX ARG...: does load with ARG say why not, and send nothing?
 refused() {
     local name=$1 regex=$2
     shift 2
@@ -162,7 +162,7 @@ value; for text, write \"\{\{csv.a}}\" in quotes" \
     has '--data twice, said' "$ERR" 'data is given twice'
 }
 
-# figures EXPR: EXPR holds for r, the result of the last load
+# figures EXPR: is EXPR true of r, the result of the last load?
 figures() {
     holds "$1" "$T/r.json" "$2"
 }
@@ -209,7 +209,7 @@ mixed() {
     has 'a mix and a message, said' "$ERR" 'only one of them'
 }
 
-# checked EXPR OK FAILED: calls of which half have a reply as EXPR says
+# checked EXPR OK FAILED: does --check EXPR give these counts?
 checked() {
     check "--check $1" "$(($3 ? 3 : 0))" "$BIN" load -q -n 10 -f json \
         -o "$T/r.json" --protoset "$T/rich.pb" --call test.Echo/Unary \

@@ -1,5 +1,5 @@
-# The open loop: what is measured when a server stands still, when it is too
-# slow, and when the client is.
+# The open loop: what is measured when the server stalls, when it is too slow,
+# and when the client is too slow.
 # runs: plain (asan)
 
 # stall NAME ARGS...: start tests/load/stall.c; $TO and $PEER
@@ -18,8 +18,8 @@ stall() {
 }
 stop_stall() { kill "$PEER" && wait "$PEER" 2>/dev/null; }
 
-# A server that takes 200 us a call and stands still for a second.  By the
-# schedule, not by the clock: what is due meanwhile is measured from its time.
+# A server that takes 200 us per call and stalls for a second: latency of the
+# calls due in that second is measured from when they were due.
 stalls() {
     stall 'a server that stands still' -s 200 -b 1000 || return
     LIMIT=60 check 'a server that stands still for 1 s of 4' 0 "$BIN" load \
@@ -31,7 +31,7 @@ stalls() {
     is_limit 'a server that stands still' "$T/stall.json" server
 }
 
-# Only where nothing else runs: `make soak` sets EXACT.
+# Needs an idle machine: `make soak` sets EXACT.
 exact() {
     stall 'two stalls' -s 200 -b 4500 || return
     LIMIT=60 check 'two stalls in 20 s' 0 "$BIN" load --rate 1000 -d 20s -c 1 \
@@ -47,13 +47,13 @@ exact() {
         "$T/exact.json" 10000 0 100
 }
 
-# is_limit NAME JSON WANT: the verdict is WANT, or what other programs made it.
+# is_limit NAME JSON WANT: is the verdict WANT, or one caused by other programs?
 is_limit() {
     tally "$1" "$PY" tests/load/result.py verdict "$2" "$3"
 }
 
-# It takes 10 ms a call where one is due each ms: what its queue holds and what
-# it serves meanwhile are sent, and nothing else.
+# A server that takes 10 ms per call where one is due each ms: only the calls
+# that fit in flight, and one more for each answer, are sent.
 too_slow() {
     stall 'ten times too slow' -s 10000 || return
     LIMIT=60 check 'ten times the rate that the server can serve' 3 "$BIN" \
@@ -81,7 +81,7 @@ too_slow() {
     stop_stall
 }
 
-# A call still in flight when the time is over is waited for, up to --drain.
+# Calls still in flight at the end of -d are waited for, up to --drain.
 stragglers() {
     stall 'stragglers' -s 1000000 || return
     check 'a call in flight at the end of -d' 0 "$BIN" load -c 1 -d 200ms \
@@ -93,8 +93,8 @@ stragglers() {
     holds 'a call in flight at the end of --drain: it is cut off' "$T/cut.json" \
         '(r["counts"]["ok"], r["counts"]["cut_off"]) == (0, 1)'
     stop_stall
-    # The server stands still from 500 ms on: what it answers after -d is in the
-    # drain, which is no time of the run.
+    # The server stalls from 500 ms on: it answers during the drain, which is no
+    # part of the run.
     for mode in '-m 5' '-r 2000 -m 5' '-r 2000 -N 2000'; do
         stall "stragglers, $mode" -s 100 -b 500 -l 1500 -e 90000 || return
         # shellcheck disable=SC2086 # options and their values

@@ -1,5 +1,5 @@
-# load against servers that misbehave, in frames: gRPC's rules for clients, the
-# negative HTTP/2 interoperability cases, and worse.
+# load against servers that misbehave, frame by frame: gRPC's rules for clients,
+# the negative HTTP/2 interoperability cases, and worse.
 # runs: plain asan
 
 if need 'peers' py:hpack; then

@@ -1,5 +1,5 @@
-# load against servers as people run them, on grpcio, grpc-go, grpc-js and behind
-# nginx: compressed replies, deadlines, errors, streams without an end.
+# load against usual servers, on grpcio, grpc-go, grpc-js and behind nginx:
+# compressed replies, deadlines, errors, streams without an end.
 # runs: plain
 
 CALL=helloworld.Greeter/SayHello STREAM=helloworld.Greeter/SayHelloStreamReply
@@ -120,7 +120,7 @@ streams() {
     kill "$GRPCIO"
 }
 
-# Requests that stream are closed after their life, and the server ends the call.
+# --stream-for half-closes streams of requests, and the server ends the call.
 lives_of_requests() {
     start_server || return
     load 'a request with a life' 0 -n 2 --stream-for 300ms \
@@ -169,7 +169,7 @@ of_grpc_go() {
     kill "${pids[@]}"
 }
 
-# nginx_server NAME ADDRESS MORE: a server on $T/NAME.sock that passes on to it
+# nginx_server NAME ADDRESS MORE: a proxy of ADDRESS on $T/NAME.sock
 nginx_server() {
     printf '%s\n' "server { listen unix:$T/$1.sock http2; $3" \
         "location / { grpc_pass grpc://$2; } }"

@@ -3,7 +3,7 @@
 # runs: plain (asan)
 # long
 
-# What a run leaves that did not go as planned.
+# What load writes after a run that did not go as planned.
 unplanned() {
     local to=127.0.0.1:$PORT
     check 'an assertion that does not hold, JSON' 4 "$BIN" load -n 20 \
@@ -167,7 +167,7 @@ for x in b["asserts"][:3]:
     has 'a change without an older result, said' "$ERR" 'needs an older result'
     check 'a change, report --base' 0 "$BIN" report --base "$T/three.json" \
         --assert 'delta(p50)<10000%' "$T/runs.json"
-    # ASan keeps what was freed.
+    # ASan keeps freed memory.
     [ -n "$SUFFIX" ] || LIMIT=300 tally 'memory' "$PY" tests/load/result.py memory \
         "$BIN" "$to" "${MEMORY_CALLS:-300000}"
 }
@@ -300,9 +300,9 @@ print('first', first['name'] in ('svc_work', 'svc_hello') and
       first['cum_low_ns'] < first['cum_ns'] < first['cum_high_ns'] and
       first['cum_ns'] >= f['flat_ns'], first)
 print('calls', p['calls'] == float(c['requests' + path]))
-# The same code by both: the handler with what it calls.  make soak sets EXACT:
-# 5%, and the samples' own error, three of its standard deviations.  Beside other
-# programs: that it is this handler and no other.
+# Both measure the handler with what it calls.  With EXACT, which make soak
+# sets, they may differ by 5% and three standard errors of the samples; without,
+# by 20% more, because other programs may run.
 hello = {x['name']: x for x in p['applications']}['svc_hello']
 room = 0.05 * own + 1.5 * (hello['cum_high_ns'] - hello['cum_low_ns']) / 1.96
 if not sys.argv[3]:
@@ -340,7 +340,7 @@ assert sum(p["calls"]["by_method"].values()) == 1200, p["calls"]' \
     stop_server 'the profiled server ends with status 0'
 }
 
-# A server that its endpoint does not know: the kernel says where the program
+# An endpoint that was given no server: the kernel says where the program
 # listens, and load counts the calls.
 unknown() {
     local to web
@@ -457,7 +457,7 @@ PYTHON
         "server's CPU is left out: not every result has a profile"
 }
 
-# Results that are not of one run together; options that do nothing alone.
+# Results that cannot be merged; options that need another option.
 unlike() {
     local to=127.0.0.1:$PORT line
     check 'merged, of one label' 0 "$BIN" load -n 20 --label run=1 \
@@ -576,7 +576,7 @@ json.dump(r, open(sys.argv[2], "w"))' "$T/first.json" "$T/bent.json"
         'latency.response: min and max differ from its'
 }
 
-# Several files of one run; the summary ends the text; Markdown; -q.
+# Several output files of one run; the summary after the text; Markdown; -q.
 several() {
     local to=127.0.0.1:$PORT f
     check 'several files of one run' 0 "$BIN" load -c 2 -n 50 -o "$T/s.html" \
@@ -667,7 +667,7 @@ terminals() {
         -c 2 -d 1s "$to"
 }
 
-# A profile of minutes does not keep the end waiting.
+# A profile that takes minutes does not delay the end of load.
 let_go() {
     local to=127.0.0.1:$PORT web slow
     bg "$PY" -c 'import socket, sys, time

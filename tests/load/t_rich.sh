@@ -1,5 +1,5 @@
-# Any method of any server: by reflection and by protoset, messages that JSON
-# makes are protobuf's own, byte for byte, and streams of all kinds.
+# Any method of any server, by reflection and by protoset: messages made from
+# JSON are protobuf's own, byte for byte; streams of all kinds.
 # runs: plain (asan)
 
 # sent NAME LOG: did the server get what protobuf makes of the same JSON?
@@ -97,7 +97,7 @@ against_go() {
         has 'pprof shows their method' "$OUT" \
             '^requests\./test\.Echo/Unary=[0-9]+$'
     fi
-    # Go takes one profile at a time, and refuses the other.
+    # Go takes one profile at a time, and refuses a second one.
     for i in 1 2; do
         "$BIN" report -q -f top "$web/debug/pprof/profile?seconds=2" \
             >"$T/$i.top" 2>"$T/$i.err" &
@@ -129,7 +129,8 @@ against_go() {
     kill "$PID"
 }
 
-# What arrives at our own server, by its own reflection, is what protoc makes.
+# What our own server gets, with descriptors by its own reflection, is what
+# protoc makes.
 against_ours() {
     local tap call=/grpc.testing.TestService/StreamingOutputCall
     start_server --interop || return

@@ -20,7 +20,8 @@ sends() {
     same "$name, as protoc encodes it" "$(cat "$T/log")" "/$CALL $WIRE"
 }
 
-# refused NAME STATUS REGEX OPTION...: one line, that says why
+# refused NAME STATUS REGEX OPTION...: does load exit with STATUS, and one line
+# that says why?
 refused() {
     local name=$1 status=$2 said=$3
     shift 3
@@ -39,7 +40,7 @@ by_proto() {
         --call "$CALL" "$TO"
     has "a .proto file with an error, protoc's words" "$ERR" \
         '^bad.proto:1:32: "B" is not defined'
-    # The file that is imported is found from a directory above.
+    # The imported file is found by its path from a directory above.
     mkdir -p "$T/root/sub/b"
     cp "$SHOP"/*.proto "$T/root"
     mv "$T/root/shop.proto" "$T/root/sub/b"
@@ -98,7 +99,7 @@ by_reflection() {
         "no method 'wacth' in shop.v1.Orders, which has Watch, Place"
 }
 
-# A name that is the end of only one is enough.
+# The end of a method's name is enough if no other name ends so.
 short() {
     local call=$CALL
     for CALL in Place Orders/Place v1.Orders.Place; do
@@ -158,7 +159,7 @@ described() {
     same "--describe $package, no difference" "$(cat "$OUT")" ''
 }
 
-# Each message to fill in is taken as it is.
+# load accepts each message that --describe prints to fill in, unchanged.
 filled() {
     local call
     for call in shop.v1.Orders/Place shop.v1.Orders/Watch shop.v1.Notes/Keep; do

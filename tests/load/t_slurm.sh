@@ -1,5 +1,6 @@
 # Many machines: load as a two-node job of Slurm, in a cluster of the test's own
-# on 127.0.0.1, begun together and merged; the Kubernetes job, by its schema.
+# on 127.0.0.1, with a common start and merged results; the Kubernetes job, by
+# its schema.
 
 free_ports() { # N
     "$PY" -c 'import socket, sys

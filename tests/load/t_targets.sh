@@ -21,7 +21,7 @@ abstract() {
     stop_server 'serve on an abstract socket ends with status 0'
 }
 
-# In a mount namespace of its own the machine has a name of both families.
+# A name with an IPv4 and an IPv6 address, in /etc/hosts of a mount namespace.
 both_families() {
     local own port
     own=(unshare -rm sh -c
@@ -57,10 +57,10 @@ both_families() {
     stop_server 'serve for a name ends with status 0'
 }
 
-# Calls that a server had, by its last line.
+# Print the calls that serve counted, from its last line.
 had() { sed -En 's/.* after ([0-9]+) calls?, .*/\1/p' "$SDIR/serve.err"; }
 
-# All targets get calls, or the run is refused.
+# All targets get calls, or load refuses to run.
 several() {
     local first one two first_dir
     start_server || return

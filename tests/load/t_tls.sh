@@ -1,5 +1,5 @@
-# TLS: load and serve beside grpcio, grpc-go, grpc C++ and nginx; servers that
-# cannot be trusted or do not speak it; what every result says about it.
+# TLS: load and serve with grpcio, grpc-go, grpc C++ and nginx as peers; servers
+# that cannot be trusted or do not speak TLS; what every result says about it.
 
 C=$T/certs                              # what certs.sh makes
 
@@ -17,7 +17,7 @@ calls() {
         r["tls"]["verified"] and "localhost" in r["tls"]["peer"]'
 }
 
-# refused NAME REGEX ARGS...: does load end before a call, and say why?
+# refused NAME REGEX ARGS...: does load end before its first call, and say why?
 refused() {
     local name=$1 why=$2
     shift 2
@@ -25,7 +25,7 @@ refused() {
     one_line "$name, said" "$why"
 }
 
-# without NAME REGEX SERVER...: as refused, with the right issuer
+# without NAME REGEX SERVER...: the same, with --cacert of the right issuer
 without() {
     refused "$1" "$2" --tls --cacert "$C/ca.pem" "${@:4}" "$(to "$3")"
 }
@@ -118,8 +118,8 @@ insecure() {
     has '--insecure: the sum says it' "$OUT" 'NOT VERIFIED'
 }
 
-# form FILE NAME OPTION...: is the FILE of the last option refused as one of
-# format NAME, and is it good after the command that is named?
+# form FILE NAME OPTION...: is FILE, as the value of the last OPTION, refused as
+# format NAME, and accepted after the conversion that the message names?
 form() {
     local file=$1 name=$2 convert
     shift 2
@@ -153,7 +153,7 @@ wrong_files() {
     openssl pkey -in "$C/client.key" -outform DER -out "$C/key.der"
     openssl pkcs12 -export -in "$C/client.pem" -inkey "$C/client.key" \
         -passout pass: -out "$C/client.p12"
-    # They are converted by what the message says.
+    # Files are converted by the commands in the messages.
     form "$C/client.der" 'DER' --cacert
     form "$C/client.der" 'DER' --key "$C/client.key" --cert
     form "$C/key.der" 'DER' --cert "$C/client.pem" --key
@@ -201,7 +201,7 @@ python() {
     kill "$PID"
 }
 
-# other NAME PROGRAM: a server of grpc-go's or grpc C++'s
+# other NAME PROGRAM: start PROGRAM, a server on grpc-go or grpc C++
 other() {
     local at
     bg "$2" -cert "$C/server.pem" -key "$C/server.key"
@@ -220,7 +220,7 @@ other() {
     kill "$PID"
 }
 
-# server VERSION SOCKET: a server of nginx that speaks only this TLS
+# server VERSION SOCKET: print nginx's configuration of a server with this TLS
 server() {
     printf '%s\n' "server { listen unix:$T/$2 ssl http2;" \
         "ssl_certificate $C/server.pem; ssl_certificate_key $C/server.key;" \
@@ -253,13 +253,13 @@ nginx() {
     stop_server 'behind nginx'
 }
 
-# closed_by_tls N: has the server closed N connections because TLS failed?
+# closed_by_tls N: did the server close N connections because TLS failed?
 closed_by_tls() {
     curl -sS "$(sed -n 's/.*\(http:.*\)debug.*/\1/p' "$SDIR/serve.err")"metrics |
         grep -q "reason=\"tls\"} $1\$"
 }
 
-# serve with TLS, and clients of others.
+# serve with TLS, and other clients.
 serves() {
     local at
     start_server -w 10 --interop --tls-cert "$C/bare.pem"
@@ -310,7 +310,7 @@ serves() {
     stop_server 'serve with clients of known issuers'
 }
 
-# A build where OpenSSL is not found.
+# A build without OpenSSL.
 without_openssl() {
     local bin=.build/without-tls
     check 'built without TLS' 0 make -s "$bin"

@@ -1,5 +1,5 @@
-# The verdict: what limits a run, where client and server have a CPU each, share
-# one, or the server sleeps; and whether its advice can be followed.
+# The verdict: what limits a run, if client and server have a CPU each, share
+# one, or if the server sleeps; and whether load accepts its own advice.
 # runs: plain
 
 # cpus: the first and the last CPU that we may use, in $ONE and $TWO.
@@ -9,8 +9,8 @@ cpus() {
     ONE=${all%%[,-]*} TWO=${all##*[,-]}
 }
 
-# way NAME SERVER-CPU WANT SHARED OPTIONS...: the verdict on a client on CPU $ONE
-# and a server on SERVER-CPU, which have SHARED CPUs in common.
+# way NAME SERVER-CPU WANT SHARED OPTIONS...: is the verdict WANT, with the
+# client on CPU $ONE, the server on SERVER-CPU, and SHARED CPUs in common?
 way() {
     local name=$1 want=$3 shared=$4
     SERVER_CPU=$2
@@ -40,8 +40,8 @@ four_ways() {
     stop_server 'the second server of four ways ends with status 0'
 }
 
-# A server that waits 5 ms for each call is the limit, and not by its CPU; the
-# same command has the same verdict again.
+# A server that waits 5 ms in each call is the limit, though not by its CPU; the
+# same command gives the same verdict again.
 stalled() {
     local i
     make -s .build/stall 2>"$ERR" && bg .build/stall -s 5000 &&
@@ -65,8 +65,8 @@ stalled() {
     ended "$PID" 20
 }
 
-# follow NAME OPTIONS...: load accepts the options that it advises, added to the
-# ones it had.
+# follow NAME OPTIONS...: does load accept the options that it advises, added to
+# those it had?
 follow() {
     local name=$1 said
     shift

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
-"""Listens in: a connection to it is one to another server, and what messages
-the client sends stand in a file.
+"""A proxy of another server that writes the client's messages to a file.
 
-  tap.py HOST:PORT OUT [PATH]     says "listening on HOST:PORT"; a message is a
-                                  hex line, only those of calls of PATH where it
-                                  is given; ends by itself after a minute
+  tap.py HOST:PORT OUT [PATH]     prints "listening on HOST:PORT"; writes each
+                                  message (with PATH, of its calls only) to OUT
+                                  as a hex line; ends after a minute
 """
 import socket
 import sys
@@ -36,7 +35,7 @@ def copy(source, to, look=None):
 
 
 class Ear:
-    """Takes what the client of one connection sends, in any pieces."""
+    """Parses what the client of one connection sends, in any pieces."""
 
     def __init__(self, out, path):
         self.out, self.path, self.rest = out, path, b''

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Targets of load in every form, beside grpcio, which takes the same.
+"""Targets of load in every form, compared with grpcio, which takes the same.
 
   targets.py GRPCPROF DIR     a server listens on TCP, on a socket file in DIR
                               and on an abstract one, and notes each :authority

@@ -4,10 +4,10 @@
   term.py COLUMNS TERM WANT PROGRAM ARGS...
 
 WANT: redrawn  progress is redrawn in place, with p50, p99 and failed calls
-      narrow   the same where there is no room for all of that
+      narrow   the same, without room for all of that
       lines    progress is plain lines, and there is no escape sequence
       none     no progress at all
-      fits     a text, which fits at any width
+      fits     a text that fits any width
 """
 import fcntl
 import os

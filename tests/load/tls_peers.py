@@ -1,17 +1,17 @@
 #!/usr/bin/python3
-"""Servers that speak TLS well, otherwise than asked, or not at all.
+"""Servers that speak TLS correctly, in an unexpected way, or not at all.
 
   tls_peers.py DIR      DIR has ca.pem, and NAME.pem and NAME.key of each server.
                         Prints "NAME HOST:PORT" for each, then "ready".
   tls_peers.py call DIR HOST:PORT [NAME]    a call by grpcio with NAME.pem, or
                                             none; prints the reply or status
-  tls_peers.py drop HOST:PORT    five clients that say hello and are gone
+  tls_peers.py drop HOST:PORT    five clients that disconnect after ClientHello
 
-Of python3-grpcio, by the certificate: server other expired future self, and
+On python3-grpcio, by the certificate: server other expired future self, and
 client (which requires a client certificate) and plain (which has no TLS).
-Of ssl: noalpn, http1 (ALPN without h2), tls11 (nothing newer), and https, which
-has DIR/profile.pb.  By hand: mute, shut, bye (close_notify as its answer),
-junk (HTTP without TLS) and huge (a handshake message of 16 MB).
+On Python's ssl: noalpn, http1 (ALPN without h2), tls11 (nothing newer), and
+https, which serves DIR/profile.pb.  By hand: mute, shut, bye (answers with
+close_notify), junk (HTTP without TLS) and huge (a handshake message of 16 MB).
 """
 import os
 import socket

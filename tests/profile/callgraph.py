@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""callgraph.py FILE.ci [FUNCTION BYTES]: is all that functions called *_sig
-reach in gcc's call graph (-fcallgraph-info=su) allowed?  Without inlining, or
-what is inlined is not seen.  With FUNCTION: does it take at most BYTES of stack,
-with all that it calls?  That is asked of code as it is built.  Prints "ok name"
-or "FAIL name: why"; exits 1 after a FAIL."""
+"""callgraph.py FILE.ci [FUNCTION BYTES]: may functions called *_sig call all
+that they reach in gcc's call graph (-fcallgraph-info=su)?  Needs code built
+without inlining: inlined calls are not in the graph.  With FUNCTION: does it
+take at most BYTES of stack, with all that it calls?  Needs code with the usual
+flags.  Prints "ok name" or "FAIL name: why"; exits 1 after a FAIL."""
 import re
 import sys
 
-# No lock, no allocation, no stream: signal-safety(7), and memory.  backtrace()
-# is argued for where it is called.  _dl_find_object() is AS-safe by glibc's
-# manual.  getrusage() is a system call and nothing else.
+# They take no lock, allocate nothing and use no stream: signal-safety(7), and
+# functions of memory.  grpcprof.c justifies backtrace() where it calls it.
+# _dl_find_object() is AS-safe by glibc's manual.  getrusage() is only a system
+# call.
 ALLOWED = set('''clock_gettime getrusage syscall memcpy memmove memset memcmp raise signal
     __errno_location backtrace write _exit _dl_find_object'''.split())
 
@@ -47,7 +48,7 @@ def read(path):
 
 
 def unsafe(calls, defined, root):
-    """What root reaches and may not, in words."""
+    """Say what root reaches that it may not call."""
     seen, todo, why = {root}, [root], []
     while todo:
         at = todo.pop()

@@ -1,16 +1,17 @@
 #!/usr/bin/python3
 """Reads a profile with protobuf's own Python library, not with our codec.
 
-  prof.py DIR check FILE PROGRAM   is it whole, consistent and true?  Prints
-                                   "ok name" or "FAIL name: why"
+  prof.py DIR check FILE PROGRAM   is it complete, consistent, and in agreement
+                                   with addr2line?  Prints "ok name" or "FAIL
+                                   name: why"
   prof.py DIR sums FILE            prints samples, nanoseconds
   prof.py DIR names FILE MODULE    functions of the mappings named like MODULE
   prof.py DIR mapping FILE         of the first: its flags, the deepest stack
   prof.py DIR comment FILE KEY     the value of the comment KEY=value
   prof.py DIR time FILE FRAME [FUNCTION] [KEY=TEXT]
                                    of the time of stacks with the function or
-                                   the label FRAME, the share of those that have
-                                   FUNCTION (if not "") and that label too
+                                   label FRAME, the share of those that have
+                                   FUNCTION (if not "") and KEY=TEXT, too
   prof.py DIR labelled FILE KEY=TEXT FRAME...
                                    counts samples with the label, samples with
                                    one of the functions, and samples with both
@@ -53,7 +54,7 @@ def none_of(name, bad):
 
 
 def texts(p):
-    """Every index into the string table, with where it stands."""
+    """Every index into the string table, and the field that has it."""
     for v in list(p.sample_type) + [p.period_type]:
         yield 'type', v.type
         yield 'unit', v.unit
@@ -144,7 +145,7 @@ def lines_of(p, location):
 
 
 def theirs_of(block):
-    """The same of addr2line's block of name and place lines, and the names."""
+    """The same from addr2line's lines of names and places; and the names."""
     lines = block.split('\n')
     places = []
     for where in lines[2::2]:
@@ -162,8 +163,8 @@ def name_of(p, location):
 
 
 def blocks(p):
-    """When the samples were taken: of each row all of them, unless they were
-    lost, in up to 60 blocks, which a window of a second and a half has."""
+    """Check that blocks have all samples of each row but lost ones, in up to 60
+    blocks."""
     b, text = p.blocks, p.string_table
     say('it has blocks of time', 8 <= b.number <= 60 or
         p.duration_nanos < 1500000000, '%d' % b.number)
@@ -202,8 +203,7 @@ def segments(program):
 
 
 def against_addr2line(p, program):
-    """Every location of the program has the name that addr2line finds, its
-    lines and its inlined calls."""
+    """Check each location's name, lines and inlined calls against addr2line."""
     ours = [m for m in p.mapping if os.path.realpath(
         p.string_table[m.filename]) == os.path.realpath(program)]
     say('the program is the first mapping', ours and ours[0].id == 1,
@@ -253,7 +253,7 @@ def labels_of(p, s):
 
 
 def labelled(p, label, *frames):
-    """Samples with the label, with one of the frames, and with both."""
+    """Print the number of samples with the label, with a frame, with both."""
     names = functions_at(p)
     count = [0, 0, 0]
     for s in p.sample:
@@ -265,7 +265,7 @@ def labelled(p, label, *frames):
 
 
 def share_of_time(p, frame, function='', label=''):
-    """A share of the time of what has frame; see above."""
+    """Print a share of the time of stacks with frame; see above."""
     names = functions_at(p)
     part = whole = 0
     for s in p.sample:

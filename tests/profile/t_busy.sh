@@ -1,13 +1,13 @@
-# The sampler where it is hardest: windows that come, go and overlap, threads
-# that come and go, the loader's and the resolver's locks, the greatest rate.
+# The sampler under stress: profiles that start, stop and overlap, threads that
+# come and go, the loader's and the resolver's locks, the highest rate.
 # runs: plain
 # long
 
-# Profiles one after the other and as many by four threads at once, under ASan.
-# WINDOWS=500, which `make soak` sets, makes so many instead of 50.
+# WINDOWS profiles (50; `make soak` sets 500) one after the other, then as many
+# by four threads at once, under ASan.
 many_windows() {
     local timer f n count=${WINDOWS:-50} written
-    # those whose number 16 divides, of 0... and of 1000...
+    # windows.c writes every 16th, counting from 0, and in threads from 1000
     written=$(((count + 15) / 16 + (999 + count / 4 * 4) / 16 - 999 / 16))
     if ! make -s .build/windows-asan 2>"$ERR"; then
         fail 'windows' "$(tail_of "$ERR")"
@@ -35,7 +35,7 @@ sys.exit(0 if .98 <= c <= 1.02 else str(c))' "$T/whole.json"
     done
 }
 
-# Programs that replace a profiled one, under ASan.
+# A profiled program that calls exec, under ASan.
 execs() {
     local timer
     if ! make -s .build/execs-asan 2>"$ERR"; then

@@ -1,8 +1,8 @@
-# serve --profile: the files that it writes, read by programs that are not ours.
+# serve --profile: the files that it writes, read by other programs.
 # runs: plain (asan)
 
-# a_run DIR ARGS...: a window with load in it, which SIGTERM ends after the load;
-# $SENT calls were made
+# a_run DIR ARGS...: serve --profile with load, ended by SIGTERM after the load,
+# which made $SENT calls
 a_run() {
     SDIR=$T/$1
     shift
@@ -15,7 +15,7 @@ a_run() {
     stop_server 'writes the profile and ends with status 0'
 }
 
-# valid FILE: a profile by all that protoc, its library and addr2line know
+# valid FILE: is it a valid profile for protoc, protobuf and addr2line?
 valid() {
     need 'protoc decodes the profile' protoc py:google.protobuf || return
     protoc -Iproto --python_out="$T" profile.proto
@@ -29,7 +29,7 @@ valid() {
         "$1" "$BIN"
 }
 
-# What of our profile has a name, and whose.
+# Functions of the program, of nghttp2 and of libc have names.
 named() {
     need 'names' protoc py:google.protobuf || return
     "$PY" tests/profile/prof.py "$T" names "$1" grpcprof >"$T/names"
@@ -43,7 +43,7 @@ named() {
         '(send|recv|write|read|epoll|memcpy|memmove|malloc|free|clock)'
 }
 
-# pprof's sums are the profile's, and report's, to the sample.
+# pprof, report and protobuf find the same sums, to the sample.
 sums() {
     need 'sums' protoc py:google.protobuf || return
     read -r N NS < <("$PY" tests/profile/prof.py "$T" sums "$1")
@@ -98,7 +98,7 @@ drawn() {
 }
 
 whole_window() {
-    # Something longer than a profile stands there already, by two names.
+    # profile.pb exists already: longer than a profile, and with two hard links.
     mkdir -p "$T/whole"
     head -c 3000000 /dev/urandom >"$T/whole/profile.pb"
     cp "$T/whole/profile.pb" "$T/whole/flamegraph.svg"
@@ -139,7 +139,7 @@ interrupted() {
     [ -n "$SUFFIX" ] || valid "$SDIR/profile.pb"
 }
 
-# No load at all: files all the same, and a warning.
+# Without any load it still writes the files, and warns.
 idle() {
     SDIR=$T/idle
     mkdir -p "$SDIR"
@@ -150,7 +150,7 @@ idle() {
     check 'svg none writes none' 1 test -e "$SDIR/flamegraph.svg"
 }
 
-# A disk that is full: one line, status 1, and the old file as it was.
+# A full disk: one line, status 1, and the old file unchanged.
 full_disk() {
     [ "$(id -u)" -eq 0 ] || { missing 'full disk' 'not root'; return; }
     mkdir -p "$T/full"
@@ -174,8 +174,8 @@ full_disk() {
     umount "$T/full" && MOUNTED=
 }
 
-# short_run DIR PROGRAM: the profile of a short load, as $PB; PATH of the server
-# is $WITH where that is set
+# short_run DIR PROGRAM: set $PB to the profile of a short load of PROGRAM; its
+# PATH is $WITH if that is set
 short_run() {
     SDIR=$T/$1 PB=$T/$1/profile.pb
     mkdir -p "$SDIR"
@@ -205,7 +205,7 @@ debug_link() {
 }
 
 # unnamed KIND STRIPPED WHOLE: a profile of a stripped program has no names, but
-# all that pprof needs to find them in the file that was not stripped
+# pprof can find them in the unstripped file
 unnamed() {
     short_run "stripped-$1" "$2" || return
     has "stripped, $1: no names" "$T/mapping" 'functions=0 .*lines=0 inline=0'
@@ -222,8 +222,8 @@ unnamed() {
     has "stripped, $1: pprof finds lines" "$OUT" 'svc_work .*grpcprof\.c:[0-9]'
 }
 
-# The same of programs that lie at a fixed address, and have all libraries in
-# them.  They are linked from an object that is there already.
+# The same for programs at a fixed address and for static ones, which are linked
+# from an existing object file.
 stripped() {
     need 'stripped programs' strip protoc py:google.protobuf || return
     local kind
@@ -240,8 +240,8 @@ stripped() {
     done
 }
 
-# An addr2line that never answers is given up, and the profile has no lines.
-# That all has a name is not asked: a stub of the linker has none.
+# If addr2line never answers, serve stops waiting, and the profile has no lines.
+# Some frames may lack a name: the linker's stubs have none.
 no_answer() {
     local pid
     mkdir -p "$T/fake"

@@ -1,20 +1,20 @@
-# serve, load and report where little is permitted: in a container that holds
-# the program and its libraries and nothing else, without capabilities, as
-# nobody, with a network of its own, and where perf_event_open is refused.
-# Where runc cannot run, these are skipped, in CI too.
+# serve, load and report with few rights: in a container with only the program
+# and its libraries, without capabilities, as nobody, in a network namespace of
+# its own, and without perf_event_open.
+# Skipped if runc cannot run, in CI too.
 # runs: plain
 
 BUNDLE=$T/bundle BOX='' INIT=''
 
-# What the program needs.  ldd has not heard of libgcc_s, which the C library
-# loads for the first backtrace.
+# Print the libraries that the program needs.  ldd does not list libgcc_s, which
+# libc loads at the first backtrace.
 libraries() {
     ldd "$BIN" | grep -o '/[^ ]*'
     PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null |
         sed -n 's/.*libgcc_s\.so\.1 .*=> //p' | head -n 1
 }
 
-# fill: the root file system
+# fill: make the container's root file system
 fill() {
     local file
     mkdir -p "$BUNDLE/rootfs/proc" "$BUNDLE/rootfs/out"
@@ -26,8 +26,8 @@ fill() {
     chown 65534:65534 "$BUNDLE/rootfs/out"
 }
 
-# run_box NAME ARGS...: start the program in a container; $PID is runc's, which
-# ends as the program does, $INIT the program's
+# run_box NAME ARGS...: start the program in a container; $PID is runc, which
+# ends with the program's status, and $INIT the program
 run_box() {
     local args
     BOX=grpcprof-test-$$-$1
@@ -57,13 +57,13 @@ box_runs() { [ -s "$T/init" ] || ! kill -0 "$PID"; }
 box_listens() {
     grep -q '^listening on ' "$T/bg.out" || ! kill -0 "$PID"
 }
-# box_ended SECONDS: $ST, and the container is gone in any case
+# box_ended SECONDS: wait for the end, status in $ST; then remove the container
 box_ended() {
     ended "$PID" "$1"
     runc --root "$T/runc" delete --force "$BOX" >/dev/null 2>&1
 }
 
-# Whether any container can run here; $WHY not.
+# True if containers can run here; else $WHY has the reason.
 runc_runs() {
     WHY='no runc here'
     command -v runc >/dev/null || return

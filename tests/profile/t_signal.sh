@@ -1,9 +1,9 @@
-# What a signal handler may call: nothing that locks, allocates or prints, shown
-# by the compiler's own call graph; and whom its signals disturb.
+# A signal handler calls nothing that locks, allocates or prints, as gcc's call
+# graph shows; and its signals disturb neither other threads nor other programs.
 # runs: plain
 
-# graph SOURCE NAME FLAGS...: the call graph of SOURCE in $T/NAME.ci; nothing is
-# assembled
+# graph SOURCE NAME FLAGS...: write the call graph of SOURCE to $T/NAME.ci,
+# without assembling
 graph() {
     local source=$1 name=$2
     shift 2
@@ -23,8 +23,8 @@ calls() {
         { fail 'the call graph' "$(tail_of "$ERR")"; return; }
     tally 'what signal handlers call' "$PY" tests/profile/callgraph.py "$T/own.ci"
 
-    # The same of a copy with four mistakes in it: none may go unseen.  The
-    # library has all of the sampler, and is half as long.
+    # A copy with four mistakes: each must be found.  It is a copy of the
+    # library, which has the whole sampler and is half as long.
     awk '/^static int64_t smp_time_sig\(/ {
             print "static int (*smp_any)(const char *) = puts;"
             print "static void smp_deeper(void)"
@@ -47,9 +47,9 @@ calls() {
     done
 }
 
-# The same of the agent, whose only call through a pointer is that of the
-# program's own handler.  It runs on the stack of whatever it interrupts, also of
-# a coroutine with 8 KiB, most of which the kernel's frame may take.
+# The same for the agent, whose only call through a pointer is that of the
+# program's own handler.  It runs on the interrupted stack, which may be a
+# coroutine's of 8 KiB, most of it taken by the kernel's frame.
 agent_calls() {
     local what=agt_signal_sig
     graph grpcprof.c agent -O0 -DGRPCPROF_AGENT &&
@@ -86,9 +86,9 @@ agent_calls() {
     has 'the broken agent, where the stack goes' "$OUT" '^FAIL .* unw_skip_sig'
 }
 
-# What the agent brings into a program: no library but libc, no code before main
-# but its own, no name but those that it replaces, no stack that can be executed,
-# and thread-local storage that a preloaded object has room for.
+# What the agent adds to a program: no library but libc, no constructor but its
+# own, no symbol but those that it replaces, no executable stack, and no more
+# thread-local storage than a preloaded object may have.
 agent_file() {
     local f=.build/agent.so names
     need 'what the agent brings along' readelf nm || return
@@ -124,7 +124,7 @@ sigwaitinfo ssignal system sysv_signal"
         '__tls_get_addr|alloc|free|mutex|cond_|fopen|printf'
 }
 
-# A thread that only waits is not woken by the samples of the others.
+# Samples of other threads do not wake a thread that waits.
 undisturbed() {
     local file before woken samples
     start_server --profile 60s --timer perf || {
@@ -146,9 +146,8 @@ print(json.load(sys.stdin)["profile"]["samples"])')
     fi
 }
 
-# Programs that replace a profiled one, or are started by it: no signal of the
-# sampler reaches them.  EXECS=10, which `make soak` sets, tries each way so
-# often.
+# No signal of the sampler reaches a program that a profiled one starts or
+# execs.  EXECS is how often each way is tried; `make soak` sets 10.
 execs() {
     local timer
     if ! make -s .build/execs 2>"$ERR"; then

@@ -1,5 +1,5 @@
-# The label grpc.method of the samples, by pprof's counts and filters and by sums
-# over the raw profile.
+# The samples' label grpc.method: pprof's counts and filters against sums of the
+# raw profile.
 # runs: plain
 
 HELLO=/helloworld.Greeter/SayHello

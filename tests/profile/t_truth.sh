@@ -1,4 +1,4 @@
-# The profiler against programs that know what their threads did, by each timer.
+# Profiles, by each timer, of programs that know what their threads did.
 # runs: plain
 
 # The sampling rate for work synchronised with the kernel tick: four times the
@@ -8,7 +8,7 @@ tick_rate() {
 print(max(1000, min(10000, round(4 / time.clock_getres(6)))))'
 }
 
-# truth NAME CASE TIMER HZ MODE: a run, and what tests/profile/truth.py thinks of it
+# truth NAME CASE TIMER HZ MODE: profile a run, and let truth.py judge it
 truth() {
     local name=$1 case=$2
     shift 2
@@ -25,10 +25,10 @@ truth() {
     sed "s/^/     $GROUP: $name: /" "$T/tally.err"
 }
 
-# wrong TIMER HZ: the timer miscounts work synchronised with the kernel tick, and
-# the report knows.  Other programs break the synchronisation: only `make soak`,
-# which sets EXACT, asks, three times; make test has it of a made profile (unit:
-# verdict_ticks).
+# wrong TIMER HZ: the timer miscounts work synchronised with the kernel tick,
+# and the report says so.  Other programs break the synchronisation, so that
+# only `make soak`, which sets EXACT, does this, three times; make test uses a
+# made profile (unit: verdict_ticks).
 wrong() {
     local i
     for i in 1 2 3; do
@@ -43,7 +43,7 @@ wrong() {
     sed "s/^/     $GROUP: $1, synchronised with the tick: /" "$T/tally.err"
 }
 
-# Samples per second of CPU against the rate requested: other programs can only
+# Samples per second of CPU are at the requested rate.  Other programs can only
 # lower it, so the best of three runs counts.
 rate() {
     local i
@@ -97,7 +97,7 @@ refused() {
     has 'perf refused and asked for, it says so' "$ERR" 'perf was refused'
 }
 
-# The example of the README, as a stranger would build and run it.
+# README's example, built and run as a user would.
 embedded() {
     local cc=${CC:-gcc}
     # shellcheck disable=SC2046 # a list of libraries
@@ -113,7 +113,7 @@ embedded() {
     same 'the README shows it' "$(cat "$T/shown")" "$(cat "$T/main")"
 }
 
-# The same in a program whose locale writes 1,5.
+# The same in a program with a locale that writes 1,5.
 commas() {
     local cc=${CC:-gcc}
     [ -e /usr/share/i18n/locales/de_DE ] ||

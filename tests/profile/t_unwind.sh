@@ -1,6 +1,6 @@
 # The unwinder's unit tests, which the group unit runs too, in other programs:
-# cross-built for arm64 and emulated; and in one whose segments have gaps between
-# them, of which the loader tells only the one that has the code, as of node.
+# one cross-built for arm64 and emulated, and one with gaps between its
+# segments, of which the loader reports only the one with the code, as in node.
 # runs: plain
 
 arm64() {

@@ -1,5 +1,5 @@
-# What samples are labelled with: the method that runs, and whether a thread
-# waits, as foreign readers see it.
+# The labels of samples as other programs read them: the method that runs, and
+# whether the thread waits.
 # runs: plain
 
 # above NAME SHARE LEAST
@@ -12,15 +12,15 @@ json() { "$PY" -c "import json, sys
 r = json.load(open(sys.argv[1]))
 print($1)" "$2"; }
 
-# a_window DIR SECONDS SERVE_ARGS...: serve with load in all of the window, if
-# LOADED
+# a_window DIR SECONDS SERVE_ARGS...: serve --profile, under load throughout if
+# LOADED is set
 a_window() {
     SDIR=$T/$1
     local seconds=$2
     shift 2
     mkdir -p "$SDIR"
     start_server --profile "${seconds}s" --exit --svg none "$@" || return
-    if [ -n "$LOADED" ]; then           # the server may end before it
+    if [ -n "$LOADED" ]; then           # the server may end before load
         check 'load in the window' '0 3' "$BIN" load -c 20 \
             -d $((seconds + 1))s --max-errors 100% "127.0.0.1:$PORT"
         has 'load in the window, was answered' "$OUT" '^  done +[1-9][0-9,]+ ok'

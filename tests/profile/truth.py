@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""truth.py CASE OUT JSON: what tests/profile/truth.c says of its functions (OUT)
-against what `report -f json` says of its profile (JSON).  Prints "ok name" or
+"""truth.py CASE OUT JSON: compare the true shares that tests/profile/truth.c
+prints (OUT) with `report -f json` of its profile (JSON).  Prints "ok name" or
 "FAIL name: why", and the figures on stderr.
 
-  CASE right    every share differs by at most 1.5 points or 3.5 standard
-                errors at the effective number, and the CPU time is covered
+  CASE right    every share differs by at most 1.5 points or 3.5 standard errors
+                of the effective sample size, and the CPU time is covered
        limits   the same with 4 points or 5 errors: a timer without a promise
-       wrong    a share is far off, and the report says so and withholds
+       wrong    a share is far off, and the report says so and gives no verdict
 """
 import json
 import math

@@ -4,15 +4,15 @@ the shape of what they print with what README says that they print.
   readme.py README BIN SHOP -v     print the real output too, to paste
 
 A block of README is what is indented by four.  In it a line "$ CMD" is run, and
-the lines below it are what it printed: in the same order, with numbers, units
-and the length of bars left open; "..." stands for lines that are left out.
-Below "Verdict" only the presence of a text counts, and "holds" may be "not
-resolved": a run that is shortened may say another one.  One that ends with "&" is the server, which goes on.  A command
-without "$" is run for its exit status, or stands in ELSEWHERE with the test that
-runs it.
+its output must have the lines below it in the same order; numbers, units and
+the length of bars may differ, and "..." stands for lines that are left out.
+Because the runs here are shorter, any text may follow "Verdict", and "holds"
+may be "not resolved".  A CMD that ends with "&" is a server that later commands
+use.  A command without "$" is run for its exit status, or is in ELSEWHERE, with
+the test that runs it.
 
-The commands run in a directory of their own, with another grpcprof, other ports
-and shorter runs than README has.  Prints "ok NAME" or "FAIL NAME: why"."""
+The commands run in a directory of their own, with the program BIN, other ports
+and shorter runs than in README.  Prints "ok NAME" or "FAIL NAME: why"."""
 import os, re, shlex, signal, subprocess, sys, tempfile, time
 
 ORDER = '{"customer":"ann","items":[{"sku":"tea","count":2}]}'
@@ -35,8 +35,8 @@ def said(name, why=""):
 
 
 def shape(line):
-    """The line without what differs between two runs.  A row of functions is
-    any row of functions: which is first is left to the run."""
+    """The line without what may differ between two runs.  All rows of functions
+    are alike, because their order depends on the run."""
     line = re.sub(r"\s+\(the first\)$", "", line)
     line = re.sub(r"\b[0-9a-f]{12,}\b", "HEX", line)
     line = re.sub(r"\d[\d,]*(\.\d+)?", "N", line)
@@ -80,7 +80,7 @@ def differs(want, got):
 
 
 def blocks(text):
-    """[(lead, [(command, is shown with its output, output lines)])]"""
+    """The blocks of text, each a list of its lines."""
     block, out = [], []
     for line in text.split("\n") + ["x"]:
         if line.startswith("    ") or (not line and block):
@@ -124,7 +124,7 @@ def adapted(command):
 
 
 def start(command, *what):
-    """Start a server; its addresses, in the order of what it says."""
+    """Start a server; return it, and the addresses that it prints for what."""
     p = subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)
     found = {}
@@ -140,7 +140,7 @@ def start(command, *what):
 
 
 def start_run(command):
-    """Start the server that the next commands load, below run."""
+    """Start, under grpcprof run, the server that the next commands load."""
     server, (web, grpc) = start(adapted(command.removesuffix("&")),
                                 "debug endpoint", "listening")
     ports.update({"127.0.0.1:50051": grpc, ":6060": ":" + web.split(":")[1]})
@@ -164,7 +164,7 @@ def run_one(command, shown, want):
 
 
 def serve_beside(block):
-    """The block that starts `grpcprof serve`: the rest runs against it."""
+    """Run a block that starts `grpcprof serve`; the others in it call that."""
     cmds = [c for c, _, _ in commands(block)]
     server, (address,) = start(adapted(cmds[0]) + " -l 127.0.0.1:0 --debug off "
                                "--exit", "listening")

@@ -7,11 +7,11 @@ warnings_clean() {
         check 'clang has no warning' 0 make -s .build/clang.ok
 }
 
-# A library is what grpcprof.h promises, and nothing else is visible in it.
+# The library has the symbols that grpcprof.h declares, and no other global one.
 library() {
     check 'the library compiles' 0 make -s .build/lib.o || return
     need 'the library shows only gp_ names' nm || return
-    # exec* are weak: a profiled program may exec.
+    # The wrappers of exec* are weak.
     nm -g --defined-only .build/lib.o | grep -Ev ' W f?exec' >"$T/nm"
     has 'the library defines gp_ functions' "$T/nm" ' T gp_'
     lacks 'the library shows only gp_ names' "$T/nm" ' [A-Z] ([^g]|g[^p])'
@@ -31,7 +31,7 @@ make_itself() {
     lacks 'make, nothing changed, compiles nothing' "$OUT" 'grpcprof\.c'
 }
 
-# What `find` sees under $T/root, in one line.
+# Print the files and links under $T/root in one line.
 placed() { (cd "$T/root" && find . -type f -o -type l | sort | tr '\n' ' '); }
 
 installs() {

@@ -1,7 +1,8 @@
-# The command line: help, and the answers to what is mistyped.
+# The command line: help, and messages about mistyped words.
 # runs: plain asan
 
-# refuses NAME STATUS REGEX ARGS...: exits so, says so, prints nothing
+# refuses NAME STATUS REGEX ARGS...: does it exit with STATUS, print REGEX on
+# stderr, and nothing on stdout?
 refuses() {
     local name=$1 status=$2 regex=$3
     shift 3
@@ -10,7 +11,8 @@ refuses() {
     same "$name, nothing on stdout" "$(head -c 200 "$OUT")" ''
 }
 
-# tells NAME REGEX ARGS...: exits 0 and prints it on stdout, nothing else
+# tells NAME REGEX ARGS...: does it exit with 0, print REGEX on stdout, and
+# nothing on stderr?
 tells() {
     local name=$1 regex=$2
     shift 2
@@ -97,7 +99,7 @@ bad_values() {
     refuses '-f nope'          2 'nope'                  report -f nope
 }
 
-# What users of other tools type: the answer says what to type here.
+# Options of other tools: the message names ours.
 other_tools() {
     refuses 'hey --qps'           2 '-r 1000'                load --qps 5
     refuses 'ghz --rps'           2 '-r 1000'                load --rps=5
@@ -191,7 +193,7 @@ other_tools() {
     one_line 'a port that refuses, one line' 'refused. Is the server running'
 }
 
-# What cannot work is said before the run, not after.
+# What cannot work is refused before the run, not after it.
 too_late() {
     refuses '--out in no directory' '1 2' "$T/no/x.pb" \
         serve -l 127.0.0.1:0 --profile 3s --exit --out "$T/no/x.pb"
@@ -206,7 +208,7 @@ too_late() {
     one_line 'no profile.pb, one line' 'profile\.pb'
 }
 
-# What needs a server that runs: a port in use, a template in --data, -o.
+# Checks that need a running server: a port in use, a template in --data, -o.
 with_a_server() {
     start_server || return
     LIMIT=20 check 'a port in use' 1 "$BIN" serve -l "127.0.0.1:$PORT" \

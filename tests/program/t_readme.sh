@@ -1,12 +1,12 @@
-# What README shows: its commands run, and what they print has the shape that
-# README says; its length; its order.
+# README: its commands run, and print what README shows but for numbers; its
+# length and width.
 # runs: plain
 
 need 'README: its commands run' shop &&
     tally 'README: its commands run' "$PY" tests/program/readme.py README \
         "$BIN" "$SHOP"
 
-# make demo by other times: the whole job in a few seconds.
+# make demo, shortened to a few seconds.
 DEMO_PROFILE=4s DEMO_LOAD=2s check 'make demo' 0 make -s demo
 has 'make demo ends with a report' "$OUT" '^Verdict'
 

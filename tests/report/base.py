@@ -1,8 +1,7 @@
 #!/usr/bin/python3
-"""base.py BIN DIR: what `report --base` says of two profiles made here: tables
-in text, Markdown, HTML and JSON, the picture and the assertions.  Every
-interval and test is computed here once more.  Prints "ok name" or "FAIL name:
-why"."""
+"""base.py BIN DIR: check `report --base` on pairs of profiles made here: tables
+in text, Markdown, HTML and JSON, the picture and the assertions.  Intervals and
+tests are computed independently here.  Prints "ok name" or "FAIL name: why"."""
 import html
 import json
 import math
@@ -29,8 +28,8 @@ def field(k, v):
 
 
 def write(name, rows, program='/opt/shop', calls=0):
-    """A profile of rows: (stack, samples, ns), the stack of (function, file[,
-    module]), leaf first.  Return its path."""
+    """Write a profile of rows (stack, samples, ns), where a stack is a list of
+    (function, file[, module]), leaf first.  Return its path."""
     strings, rest, made = {'': 0}, b'', {}
 
     def s(text):
@@ -74,14 +73,14 @@ def write(name, rows, program='/opt/shop', calls=0):
 
 
 def go(name):
-    """A function of the application, or of a package of Go's."""
+    """A frame of a Go function: of the application, or of another package."""
     return (name, '/src/%s.go' % name.replace('.', '/'))
 
 
 def shop(seed, audit, heavy=0, n=3000):
-    """Samples of a shop whose audit takes that share, spread over functions of
-    a library that other functions call too.  Heavy samples of a batch stand for
-    20 others each: its share is of few samples, whatever the profile has."""
+    """Rows of a shop whose function audit takes that share, spread over library
+    functions that others call, too.  `heavy` samples of a function batch weigh
+    as much as 20 others each, so that its share rests on few samples."""
     at, count = random.Random(seed), {}
     codec = [go('encoding/json.%s' % c) for c in 'abcdefgh']
     system = [go('runtime.mallocgc'), go('runtime.scan'), go('math/big.mul')]
@@ -109,7 +108,7 @@ def diff(*args):
     return json.loads(p.stdout) if p.stdout else sys.exit(p.stderr.decode())
 
 
-# ---- the same once more ----
+# ---- an independent computation ----
 
 class Sum:
     def __init__(self):
@@ -174,7 +173,7 @@ def limit(tests):
 
 
 def functions(was, now, calls=None):
-    """Self and total changes by function, and the limit of all."""
+    """Self and total changes by function, and the largest significant p."""
     keys = lambda st: st[:1], lambda st: st
     by = [[sums(rows, k) for rows in (was, now)] for k in keys]
     total = [sums(rows, lambda st: 'x')['x'] for rows in (was, now)]
@@ -244,8 +243,8 @@ def frames(text):
 
 
 def picture(name, text, was, now, calls=None):
-    """Is each frame marked if its function differs in the table, and it changed
-    in the same direction?"""
+    """Check that a frame is marked if and only if its function differs in the
+    table, and the frame changed in the same direction."""
     known, most = functions(was, now, calls)
     prefixes = lambda st: [tuple(f[0] for f in st[k:][::-1])
                            for k in range(len(st))]
@@ -271,7 +270,7 @@ def picture(name, text, was, now, calls=None):
 
 
 def compared(name, was, now, calls=None):
-    """All formats of one comparison."""
+    """Check all formats of one comparison."""
     old, new = write('was', was), write('is', now)
     args = ['--base', old, new]
     if calls:
@@ -326,9 +325,9 @@ def compared(name, was, now, calls=None):
 # ---- which functions are the same ----
 
 def pairs(name, was, now, want, **other):
-    """Is each function beside the one that it is?  want: {name: [(base's
-    samples, now's)]} of the rows; the picture has no frame new or gone unless
-    a row is."""
+    """Check that each function is paired with the same one in the base: want is
+    {name: [(base's samples, now's)]} of the rows; the picture has no new or
+    missing frame unless the table has such a row."""
     old, new = write('was', was), write('is', now, **other)
     got, args = {}, ('--base', old, new)
     for f in diff(*args)['diff']['functions']:
@@ -431,7 +430,7 @@ def others():
 
 
 def calls():
-    """--per-call with a base: whose counts divide what."""
+    """--per-call with a base: each side is divided by its own calls."""
     a, b = shop(1, .048), shop(2, .133)
     known, bare = write('known', a, calls=4000), write('bare', a)
     now, plain = write('now', b, calls=5000), write('plain', b)

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Does grpcprof's matcher of regular expressions say what RE2 says?
+"""Compare grpcprof's regular expressions with RE2.
 
   beside_re2.py UNIT PAIRS SEED     PYTHONPATH has google-re2, tests/lib
 
-UNIT is .build/unit.  PAIRS pairs of an expression and a text are made, SEED
-decides which, and both are asked whether the expression is valid and whether it
-matches the text.  Prints "ok NAME", with counts, or "FAIL NAME: WHY" for each
-difference, up to ten.  These are no differences:
+UNIT is .build/unit.  PAIRS random pairs of an expression and a text are made by
+SEED: grpcprof and RE2 must agree on whether the expression is valid and whether
+it matches the text.  Prints "ok NAME", with counts, or "FAIL NAME: WHY" for
+each difference, up to ten.  These do not count as differences:
 
   refused by name   \\pN, \\p{Greek}, \\C, names of groups beyond ASCII, and bytes
                     of surrogates (not UTF-8): the message must name the construct
@@ -14,9 +14,10 @@ difference, up to ten.  These are no differences:
   not UTF-8         RE2 matches bytes that are not UTF-8 with nothing, Go's
                     regexp and grpcprof with U+FFFD.  RE2 is asked about the text
                     with U+FFFD for each such byte, and must agree.
-  \\B                RE2 looks between any two bytes, Go's regexp and grpcprof
-                    between characters.  RE2 is asked whether the expression
-                    matches after any number of characters, and must agree.
+  \\B                matches between any two bytes in RE2, between characters in
+                    Go's regexp and grpcprof.  RE2 is asked whether the
+                    expression matches after any number of characters, and must
+                    agree.
 """
 import collections
 import random

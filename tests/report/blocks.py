@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Profiles that say when their samples were taken, beside the same without.
+"""Profiles with blocks, which say when samples were taken, compared with the
+same profiles without them.
 
   blocks.py BIN PPROFS DIR
 
-pprof must say the same of both, and so must report where time does not matter;
-what report writes of them must keep their blocks, at no more than half of the
-size again; and blocks that cannot be are left out.  Prints "ok name" or "FAIL
-name: why".
+pprof must print the same for both, and so must report where time does not
+matter; profiles that report writes must keep the blocks, which may add at most
+half of the size; invalid blocks are ignored.  Prints "ok name" or "FAIL name:
+why".
 """
 import base64
 import gzip
@@ -49,7 +50,7 @@ def report(*args):
 
 
 def read(name):
-    """(number of blocks, {sample's stack: its value and blocks}) of a file."""
+    """(number of blocks, {stack: its value and blocks}) of a file."""
     data = open(name, 'rb').read()
     data = gzip.decompress(data) if data[:2] == b'\x1f\x8b' else data
     samples, columns = [], {}
@@ -82,8 +83,8 @@ def read(name):
 
 
 def make(name, rows, samples, hot, seed):
-    """A program of that many different stacks, in a file without blocks and in
-    one with them: the hot ones of a phase have most of its samples."""
+    """Write a profile with `rows` different stacks, without and with blocks: in
+    each phase the `hot` ones have most of its samples."""
     at = random.Random(seed)
     p = made_profile.Profile([('samples', 'count'), ('cpu', 'nanoseconds')],
                              ('cpu', 'nanoseconds', 1000000), 10)
@@ -106,7 +107,7 @@ def make(name, rows, samples, hot, seed):
 
 
 def same_views(name):
-    """All that pprof says of it, of it twice, and of what it writes itself."""
+    """pprof's views of the profile, of it given twice, and of pprof's copy."""
     bad = []
     for view in '-top', '-tree', '-traces', '-raw', '-tags', '-comments':
         for times in 1, 2:
@@ -150,7 +151,7 @@ def size(name):
 
 
 def rewritten(name):
-    """Two profiles, a part of one, and one beside one that has no blocks."""
+    """Merged profiles, a filtered one, one merged with one without blocks."""
     out, file = path('out.pb'), path('with', name)
     _, rows = read(file)
     report('-q', '-f', 'pprof', '-o', out, file, file)

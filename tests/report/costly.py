@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""costly.py BIN DIR: expressions that ask for much, in a profile's drop_frames and
-keep_frames and as --focus, over thousands of functions.  Each must be read, or
-refused in one line, with at most SECONDS of CPU (a normal build takes less than
-one) and MIB of memory.  Prints "ok name" or "FAIL name: why"."""
+"""costly.py BIN DIR: costly regular expressions, in a profile's drop_frames and
+keep_frames and as --focus, over thousands of functions.  Each must be accepted,
+or refused in one line, with at most SECONDS of CPU (a normal build takes less
+than one) and MIB of memory.  Prints "ok name" or "FAIL name: why"."""
 import os
 import resource
 import sys
@@ -38,7 +38,7 @@ def profile(drop, keep):
 
 
 def run(name, path, *options):
-    """Report on path; the child's own memory and CPU time are what is judged."""
+    """Run report on path; check its memory and CPU time."""
     err = os.open(DIR + '/err', os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     null = os.open('/dev/null', os.O_WRONLY)
     pid = os.posix_spawn(BIN, [BIN, 'report', '-q', '-f', 'top', *options, path],

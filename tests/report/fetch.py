@@ -3,9 +3,9 @@
 
   fetch.py BIN PPROFS PROFILE [NAME]
 
-Serves PROFILE in every way that HTTP has, by Python's http.server, and asks
-grpcprof and pprof for it: both must get it, or both must not, except where
-one takes more.  NAME is a name of 127.0.0.1 and of ::1.  Prints "ok name",
+Serves PROFILE in every way that HTTP has, by Python's http.server, to grpcprof
+and pprof: either both must accept it, or neither, with listed exceptions.  NAME
+is a name of 127.0.0.1 and of ::1.  Prints "ok name",
 "SKIP name: why" or "FAIL name: why".
 """
 import base64
@@ -196,20 +196,20 @@ def show(name, good, why=''):
 
 
 def both(name, address):
-    """Does pprof get it, and is what we get the same?"""
+    """Check that pprof and grpcprof get the same profile."""
     p, o = pprof(address), ours(address)
     show(name, not p[0] and not o[0] and 'handle' in o[1] and p[1] == o[1],
          (p, o))
 
 
 def more(name, address):
-    """Does pprof refuse what we take?"""
+    """Check that grpcprof accepts what pprof refuses."""
     p, o = pprof(address), ours(address)
     show(name, p[0] and not o[0] and 'handle' in o[1], (p, o))
 
 
 def refused(name, address, regex):
-    """Do we refuse it, in a line that matches?"""
+    """Check that grpcprof refuses it, in a line that matches regex."""
     o = ours(address)
     show(name, o[0] == 1 and not o[1] and o[2].count('\n') == 1 and
          re.search(regex, o[2]) and
@@ -217,7 +217,7 @@ def refused(name, address, regex):
 
 
 def neither(name, address, regex):
-    """Does pprof refuse it too?"""
+    """Check that grpcprof and pprof refuse it."""
     p = pprof(address)
     show(name + ', by pprof too', p[0], p)
     refused(name, address, regex)

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""floods.py BIN DIR MIB COUNT [VIEW...]: profiles that ask for much with few
-bytes, or that lie: each must be refused in one line that names the file, or be
-read, in each of the views (all), in bounded time and with at most MIB of memory.
-COUNT is how many of a thing are "many".  Prints "ok name" or "FAIL name: why".
+"""floods.py BIN DIR MIB COUNT [VIEW...]: small profiles that ask for much time
+or memory, or are inconsistent.  In each VIEW (all) report must read them, or
+refuse them in one line that names the file, in bounded time and with at most
+MIB of memory.  COUNT is how many of a thing are "many".  Prints "ok name" or
+"FAIL name: why".
 """
 import os
 import resource
@@ -124,7 +125,7 @@ def pieces():
 
 
 def bombs(folder):
-    """Gzip that becomes far more than it is, on disk as it is written."""
+    """Gzip files that inflate to far more than their size, written to disk."""
     for name, head, much in ('a bomb of zeros', b'', bytes(1 << 20)), (
             'a bomb of empty samples', ONE, b'\x12\x00' * (1 << 19)), (
             'a bomb of strings', ONE, part(6, '') * (1 << 18)):

@@ -1,7 +1,8 @@
-"""gfm.py FILE... -- NAMES.json FILE: what GitHub's renderer makes of reports in
-Markdown.  Each table is one, with its columns in all rows; the title, the line
-below it and the headings are what they are meant to be.  FILE after -- has each
-of the names in its tables, as it is.  Prints "ok NAME" or "FAIL NAME: why"."""
+"""gfm.py FILE... -- NAMES.json FILE: check reports in Markdown by GitHub's
+renderer.  Each table must be rendered as one, with the same columns in each
+row; title, the line below it and headings must be rendered as such.  The tables
+of the FILE after -- must show each of the names unchanged.  Prints "ok NAME" or
+"FAIL NAME: why"."""
 import html.parser
 import json
 import os

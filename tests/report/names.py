@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Does report give each stack of a table the category that it has?
+"""Does report give each stack of a table the right category?
 
   names.py GRPCPROF ROWS FOLDER   a profile in FOLDER for each of the rows in the
                                   file ROWS, whose head says what they are;

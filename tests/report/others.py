@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Does report say what is true of profiles as others write them?
+"""Is report right about profiles as other profilers write them?
 
   others.py GRPCPROF FOLDER   makes them in FOLDER; prints "ok name" or
                               "FAIL name: why", a line for each check
@@ -34,7 +34,7 @@ def report(*args):
 
 
 class Read:
-    """What report says of a profile, as JSON and as text in one line."""
+    """A report on a profile: its JSON, and its text in one line."""
 
     def __init__(self, name, profile, *args):
         self.name = name
@@ -61,7 +61,7 @@ class Read:
                        '%.1f%%, want %.1f%%' % (got, percent))
 
     def first(self, *names):
-        """The first functions of the application, in this order."""
+        """Check the first functions of the application, in this order."""
         got = [a['name'] for a in self.json['applications']]
         self.check('the application first', got[:len(names)] == [*names],
                    got[:5])
@@ -155,7 +155,7 @@ def languages():
 
 
 def kinds():
-    """What the values are of, and what follows."""
+    """Types of values, and how the report treats each."""
     p = Profile(CPU, ('cpu', 'nanoseconds', 1), 0)
     p.add(['Store!Tax.Rate'], (170, 170 * 9 * MS))
     r = Read('period of 1 ns', p.add(['Store!Basket.Sum'],
@@ -208,7 +208,7 @@ def kinds():
 
 
 def whole():
-    """A stack of a language that walks its own is complete."""
+    """Stacks of languages that unwind their own stacks count as complete."""
     lib = '/usr/lib/python3.11/threading.py'
     r = Read('python threads', cpu({
         (('wait', lib), ('run', lib), ('_bootstrap', lib)): 900}, main=None))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""What `grpcprof report` says of several profiles together, of a part of one,
-and of one looked at otherwise.
+"""`grpcprof report` on several profiles together, on a part of one, and with
+other groupings of one.
 
   parts.py GRPCPROF ONE TWO FOLDER
 
@@ -34,7 +34,7 @@ def check(name, got, want):
 
 
 def digits(v):
-    """v with the 6 digits that JSON has of it."""
+    """v with 6 digits, as JSON has it."""
     return float('%.6g' % v)
 
 
@@ -106,7 +106,7 @@ check('nothing left', (r['verdict']['why'], r['profile']['total']),
 check('no filter', (report(ONE)['profile']['kept'],
                     report(ONE)['profile']['filters']), (None, []))
 
-# The tables may be of other things; what the CPU did is the same.
+# Only the tables of functions differ.
 whole = report(ONE)
 for option in (['--by', 'file'], ['--by', 'module'], ['--by', 'address'],
                ['--by', 'line'], ['--tagroot', 'a'], ['--tagleaf', 'a,b']):
@@ -122,7 +122,7 @@ check('--by module', rows, {'server': 3000, 'libnghttp2.so.14': 2000,
 d = report('--by', 'module', '--base', ONE, TWO)['diff']
 check('--by module, compared', {f['name']: f['delta'] for f in d['functions']},
       dict.fromkeys(rows, 0))
-# No function has a file here: it goes by its module, not by some other's name.
+# No function has a file here: the group is its module, not another's name.
 check('--by file', {f['name'] for f in report('--by', 'file', ONE)['functions']},
       {'[%s]' % m for m in rows})
 
@@ -165,7 +165,8 @@ for expr, want, value in (
     check(expr + ', told', b'no function matches' in p.stderr,
           'no such' in expr)
 
-# Clocks measured what a call takes, so that nothing says how runs differ.
+# The CPU per call is measured by clocks, so that one run on each side has no
+# interval.
 for expr in ('delta(cpu_per_call)<1ns', 'delta(cpu_per_call)>9999%'):
     p = run('-f', 'json', '--base', ONE, '--assert', expr, TWO)
     a = json.loads(p.stdout)['asserts'][0]

@@ -1,18 +1,19 @@
 #!/usr/bin/python3
-"""Does `grpcprof report` read what real profilers wrote as they meant it?
+"""Does `grpcprof report` read real profilers' output correctly?
 
   producers.py COMMAND NAME GRPCPROF ...
 
-  hot NAME BIN FUNCTION FILE...   is FUNCTION, which only calls libraries, line
-                                  one and in the verdict, and none of it network?
+  hot NAME BIN FUNCTION FILE...   is FUNCTION, which only calls libraries, first
+                                  and in the verdict, and none of it network?
   rows NAME BIN PPROF FILE        are types and samples those that pprof reads?
-  self NAME BIN TYPE TABLE FILE   is each function's own value that of TABLE, of
-                                  lines "VALUE NAME", by another program?
-  total NAME BIN TYPE WANT FILE   is this the total?  WANT may have "+-N" behind
-  enough BIN FILE...              exit with 1 where a verdict needs more samples
+  self NAME BIN TYPE TABLE FILE   are the functions' self values those of TABLE,
+                                  lines "VALUE NAME" by another program?
+  total NAME BIN TYPE WANT FILE   is this the total?  WANT may end with "+-N"
+  enough BIN FILE...              exit with 1 if a verdict needs more samples
   folded FILE                     print a TABLE of folded stacks
   perf FILE                       print a TABLE of what perf report printed
-  round NAME BIN FILE             is FILE the same after folded, speedscope?
+  round NAME BIN FILE             is FILE the same after conversion to folded or
+                                  speedscope?
 
 Prints "ok NAME" and "FAIL NAME: WHY" lines.
 """
@@ -50,7 +51,7 @@ def same(name, ours, theirs):
 
 
 def same_table(name, ours, theirs):
-    """Two tables of a value by name, where zero is nothing."""
+    """Compare two tables {name: value}; a value of 0 is as good as none."""
     differ = {k for k in ours.keys() | theirs.keys()
               if ours.get(k, 0) != theirs.get(k, 0)}
     if not theirs:
@@ -93,8 +94,7 @@ def hot(name, binary, function, *files):
 
 
 def samples(raw):
-    """The types of pprof -raw, and its samples' values with how often each
-    occurs."""
+    """The types in pprof -raw, and how often each value of a sample occurs."""
     lines = raw.split('\nSamples:\n')[1].split('\nLocations')[0].split('\n')
     rows = (re.match(r'([-\d\s]+): ?', s) for s in lines[1:])
     types = re.sub(r'\[dflt\]', '', lines[0]).split()
@@ -150,7 +150,8 @@ def total(name, binary, kind, want, path):
 
 
 def enough(binary, *paths):
-    """330 is a tenth more than report asks for."""
+    """Exit with 1 if a profile has fewer than 330 samples, a tenth more than
+    report asks for."""
     has = report(binary, *paths)['trust']['effective']
     if has < 330:
         sys.exit('%.0f samples are too few' % has)
@@ -176,7 +177,7 @@ def perf(path):
 
 
 def table_of(r):
-    """Own values by name; values with callees of the names that occur once."""
+    """Self values by name; total values of the names that occur once."""
     flat, names = collections.Counter(), collections.Counter()
     for f in r['functions']:
         flat[f['name']] += f['flat']

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Profiles for the tests, encoded by protoc, and names that hurt.
+"""Profiles for the tests, encoded by protoc, and names that need escaping.
 
   profiles.py tree SEED FILE     2,000 samples of a program with many functions
-                                 of all kinds, deep in each other
+                                 of all kinds, in deep stacks
   profiles.py small FILE         all fields that a profile can have, once or twice
   profiles.py legacy FILE        gperftools' format of CPU profiles
-  profiles.py hurt FILE          functions, files, modules and labels whose names
-                                 hurt whoever prints them without thought
+  profiles.py hurt FILE          functions, files, modules and labels with names
+                                 that need escaping
   profiles.py names FILE         those names as JSON, as they must be shown
   profiles.py check FORMAT FILE  is the report of "hurt" right, in this format?
                                  Prints "ok name" or "FAIL name: why"
@@ -19,8 +19,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
-# Protocol buffers' text has no bytes that are not UTF-8: put in afterwards, of
-# the same length.
+# Protobuf's text format must be UTF-8: other bytes, of the same length, replace
+# these afterwards.
 NOT_UTF8, INSTEAD = b'bad\xff\xfe\xc0\x80utf8', 'bad~~~~utf8'
 NAMES = [
     '<script>window.hurt=1</script>', '</script><script>window.hurt=2</script>',
@@ -39,7 +39,7 @@ FIT = '\ufffd'
 
 
 def shown(name):
-    """What must stand for a name wherever a person reads it."""
+    """How a name must be shown to people."""
     name = name.replace(INSTEAD, 'bad' + 4 * FIT + 'utf8').replace('\t', ' ')
     return re.sub('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]', FIT, name)
 
@@ -76,7 +76,7 @@ def make_hurt(path):
     encode(out, path)
 
 
-# Functions by what calls them: leaves of each category, and those between.
+# Names of functions: leaves of each category, and inner ones.
 LEAVES = ['send', 'epoll_wait', 'malloc', 'nghttp2_session_mem_recv', 'inflate',
           'pthread_mutex_lock', 'memcpy', 'runtime.mallocgc', 'SSL_read',
           'google::protobuf::internal::WireFormat::Serialize(int, char const*)']

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""report.py FILE: is it what tests/report/report.schema.json says, and does the
-arithmetic of `report -f json` hold?  Prints "ok name" or "FAIL name: why".  The
-intervals are computed here once more."""
+"""report.py FILE: does the output of `report -f json` match report.schema.json,
+and is its arithmetic right?  Intervals are computed independently here.  Prints
+"ok name" or "FAIL name: why"."""
 import json
 import math
 import os
@@ -24,7 +24,7 @@ def none_of(name, bad):
 
 
 def wilson(share, n):
-    """The 95 % interval of a share that was seen in n samples."""
+    """Wilson's 95% interval of a share of n samples."""
     if n <= 0:
         return 0.0, 1.0
     z = 1.959964

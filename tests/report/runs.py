@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""runs.py BIN DIR: `report --runs`: several profiles a side, each a run.
-Profiles are drawn here; figures and intervals are computed once more.  Prints
-"ok name" or "FAIL name: why"."""
+"""runs.py BIN DIR: check `report --runs`: several profiles on each side, each a
+run.  Random profiles are made here; figures and intervals are computed
+independently.  Prints "ok name" or "FAIL name: why"."""
 import html
 import json
 import math
@@ -20,8 +20,8 @@ PARTS = {'parse': 8, 'audit': 20, 'price': 12, 'send': 10, 'render': 9,
 
 
 def draw(name, seed, n=4000, calls=0, noise=0, **more):
-    """A profile of n samples of the parts of handle, whose weights vary between
-    runs by noise; more: other weights.  Return its path."""
+    """Write a profile of n random samples of the parts of handle, whose weights
+    vary between runs by noise; more: other weights.  Return its path."""
     at = random.Random(seed)
     weight = {k: w * math.exp(at.gauss(0, noise))
               for k, w in dict(PARTS, **more).items()}
@@ -94,7 +94,7 @@ for f in d['functions']:
           abs(f['delta'] - (mean[1] - mean[0])) < 1e-5 and
           f['ci'][0] <= f['delta'] <= f['ci'][1], True)
 
-# Runs that differ by more than their samples do: no single run would know.
+# Runs that differ by more than sampling errors, which a single run cannot show.
 wild = [draw('wild%d' % i, 40 + i, noise=.2) for i in range(8)]
 check('wild runs, one a side, differ', bool(marked(json.loads(run(
     '-q', '-f', 'json', '--base', wild[0], wild[1]).stdout)['diff'])), True)
@@ -111,7 +111,7 @@ new = [draw('new%d' % i, 60 + i, rare=4) for i in range(2)]
 f = {f['name']: f for f in diff(old[:2], new)['diff']['functions']}['rare']
 check('new in both runs', f['significant'], True)
 
-# Times per call, each by its run's own calls.
+# Times per call: each run is divided by its own calls.
 calls = [[draw('c%d%d' % (s, i), 70 + 10 * s + i, n=4000 - 500 * i,
                calls=1000 - 125 * i, audit=20 + 4 * s) for i in range(3)]
          for s in range(2)]

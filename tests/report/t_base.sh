@@ -1,4 +1,4 @@
-# base: two profiles, or runs, beside each other: tables, picture, assertions.
+# base: comparison of two profiles, or of runs: tables, picture, assertions.
 # runs: plain asan
 
 tally 'a base' "$PY" tests/report/base.py "$BIN" "$T"

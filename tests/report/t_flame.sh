@@ -1,5 +1,5 @@
-# flame: the pictures in a browser and under linters; names that hurt, in every
-# format.
+# flame: the pictures in a browser and under linters; names that need escaping,
+# in every format.
 # runs: plain (asan)
 # long
 
@@ -70,7 +70,7 @@ linted() {
         "$T/differs.svg" "$T/tree.html" "$T/load.html"
 }
 
-# Markdown, as GitHub shows it.
+# Markdown, as GitHub's renderer shows it.
 github() {
     check 'Markdown' 0 "$BIN" report -o "$T/tree.md" "$T/tree.pb"
     need 'Markdown as GitHub shows it' cmarkgfm || return

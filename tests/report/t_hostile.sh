@@ -1,11 +1,11 @@
-# hostile: files that are no profile, or lie, are refused or mended.
+# hostile: files that are no profile or an invalid one are refused or repaired.
 # runs: plain asan
 # long
 
 . tests/report/made.sh
 
-# Values at the ends of their range, a time past it, a profiler's own frame:
-# read or refused, never undefined behaviour (ASan's build ends with 99).
+# The largest and the smallest values and times, and a profiler's own frame:
+# read or refused, never undefined behaviour (ASan's build would exit with 99).
 ends_of_range() {
     local big=9223372036854775807 low=-9223372036854775808 v f status
     for v in $big $low; do
@@ -49,8 +49,8 @@ no_profiles() {
     done
 }
 
-# Few bytes that ask for much; make soak has them in all views, and make fuzz
-# mutations without end.
+# Small files that ask for much memory or time; make soak tries them in all
+# views, and make fuzz tries mutations.
 floods() {
     [ -z "$SUFFIX" ] || return
     mkdir -p "$T/floods"
@@ -58,7 +58,7 @@ floods() {
         svg
 }
 
-# A result that is written in pieces: the whole of it in the file, or the old.
+# Output that is written in pieces: the file has all of it, or its old content.
 pieces() {
     "$PY" -c 'print("\n".join("main;%s%d 1" % ("x" * 10000, i)
                             for i in range(500)))' >"$T/long.folded"
@@ -88,8 +88,8 @@ truncated() {
     check 'more bytes after the end' 1 "$BIN" report "$T/more.pb"
 }
 
-# bad STATUS NAME SED: a profile that protoc wrote and that makes no sense is
-# refused in one line, or read with a word on what was mended.
+# bad STATUS NAME SED: a profile that is valid protobuf but inconsistent is
+# refused in one line, or read with a note on what was repaired.
 bad() {
     local status=$1
     shift
@@ -113,7 +113,7 @@ senseless() {
     bad 1 'a first string with text'     's/table: ""/table: "x"/'
 }
 
-# Sums that do not fit, and values below zero, as differences have them.
+# Sums that overflow, and negative values, as in differences.
 extremes() {
     made 12 1000000
     local edit f status

@@ -1,7 +1,7 @@
 # import: files of other tools, by their content; names from the mapped files.
 # runs: plain asan
 
-# Each of them: status 1, one line, the file's name and what to do in it.
+# Each of them: status 1, and one line with the file's name and what to do.
 named() {
     local want
     printf 'PERFILE2\150\0\0\0' >"$T/perf.data"
@@ -34,7 +34,7 @@ nothing|the file is empty
 LINES
 }
 
-# From a file, a pipe, gzip'd and standard input the same.
+# A file, gzip'd or not, a pipe and standard input give the same.
 ways() {
     local i
     for i in 1 2 3; do
@@ -56,7 +56,8 @@ ways() {
         "$(cksum <"$T/want")"
 }
 
-# lacking FILE ID: a profile without names in $T/lacks.pb of FILE's function hot.
+# lacking FILE ID: write to $T/lacks.pb a profile of FILE's function hot, but no
+# names.
 lacking() {
     local at
     at=$(nm "$1" | awk '$3 == "hot" { print "0x" $1 }')
@@ -70,7 +71,7 @@ lacking() {
             >"$T/lacks.pb"
 }
 
-# Names come from the file of the same build id, and of no other.
+# Names come only from a file with the same build id.
 names() {
     local id
     echo 'int hot(int x) { return x * 3; } int main(void) { return hot(0); }' \
@@ -103,8 +104,8 @@ names() {
     one_line 'names, a newer file: says why' 'no names .* newer than the profile'
 }
 
-# A file at the path of a mapping that is none, or never ends, gives no names
-# and holds nobody up.
+# If the path of a mapping is no ELF file, is endless, or blocks, there are no
+# names, and report does not hang.
 no_files() {
     local f
     echo 'int hot(int x) { return x; } int main(void) { return hot(0); }' \

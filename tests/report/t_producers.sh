@@ -1,15 +1,16 @@
-# producers: profiles that real profilers take of real programs, read by report.
+# producers: profiles of real programs by real profilers, read by report.
 # long
 #
-# The programs of tests/tools/hot spend most of their time in audit_orders, which
-# only calls libraries.  They run at the same time, each until it has used so
-# much CPU time; where that gave too few samples for a verdict, it runs again and
-# uses twice as much.
+# The programs of tests/tools/hot spend most of their time in audit_orders,
+# which only calls libraries.  They run at the same time, each until it has used
+# a given CPU time; if that gave too few samples for a verdict, it runs again
+# for twice as long.
 
 hot=tests/tools/hot
 PRODUCED=()
 
-# produce NAME CMD...: start what makes a profile; its output is in $T/NAME.log.
+# produce NAME CMD...: start CMD, which makes a profile; its output is in
+# $T/NAME.log.
 produce() {
     timeout -k 5 120 "${@:2}" </dev/null >"$T/$1.log" 2>&1 &
     STARTED+=($!) PRODUCED+=($!)
@@ -52,7 +53,7 @@ make_go() {
     wait_for 20 [ -s "$T/go.url" ] || return
     local url i kind
     read -r url <"$T/go.url"
-    # Go takes 100 samples of a second of CPU, of which a busy machine has few.
+    # Go takes 100 samples per second of CPU; a busy machine leaves it few.
     for i in {1..40}; do
         curl -sf -o "$T/go.cpu.$i.pb" "$url/debug/pprof/profile?seconds=2"
         enough "$T"/go.cpu.*.pb 2>/dev/null && break
@@ -166,7 +167,7 @@ check_perf() {
 
 # ---- C, by gperftools ----
 
-# library NAME FILE: set $LIBRARY to it, or SKIP the check NAME.
+# library NAME FILE: set $LIBRARY to the path of FILE, or SKIP the check NAME.
 library() {
     LIBRARY=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p |
         sed -n "s/^[[:space:]]$2 .*=> //p" | head -n 1)
@@ -225,7 +226,7 @@ make_jemalloc() {
             "$T/hot" 0.4
     done
 }
-# jeprof prints whole numbers for each stack, each of which it has rounded.
+# jeprof rounds the number of each stack.
 jeprof_total() {
     jeprof --text --show_bytes --"$1" "$T/hot" "$2" 2>/dev/null |
         sed -n 's/^Total: \([0-9]*\) .*/\1+-9/p'
@@ -264,8 +265,7 @@ check_rust() {
 
 # ---- Java, by async-profiler ----
 
-# With the first compiler only: the second one would use more CPU than the
-# program itself.
+# With C1 only: the compiler C2 would use more CPU than the program itself.
 make_java() {
     need 'Java' java hotjava || return
     local how=start,event=ctimer,interval=1ms,collapsed

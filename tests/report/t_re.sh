@@ -1,5 +1,5 @@
-# re: expressions, beside RE2 itself, where make re compares fifty times as many;
-# and expressions that ask for much.
+# re: regular expressions compared with RE2 (make re compares fifty times as
+# many), and costly ones.
 
 if need 'expressions as RE2' re2; then
     check 'what answers is built' 0 make -s .build/unit

@@ -1,10 +1,10 @@
-# report: what it makes of good profiles, its own and those of others.
+# report on valid profiles, its own and those of other tools.
 # runs: plain (asan)
 # long
 
 . tests/report/made.sh
 
-# ageless FILE: its sum, without what the clock changes.
+# ageless FILE: print its checksum, without the age of the profile.
 ageless() {
     sed -E '/^[ *-]+Age\W/d; s/"age_ns": ?([0-9]+|null)//
         s/[0-9]+ (s|min|h|days) old//' "$1" | cksum
@@ -39,7 +39,7 @@ formats() {
     one_line '-o in no directory, one line' 'no/x\.svg'
 }
 
-# What the formats must say of numbers that we know.
+# Known numbers, in each format.
 right_numbers() {
     same 'folded stacks' "$(sort "$T/made.folded")" \
         "$(printf 'main;handle%s000000000\n' ' 3' \
@@ -65,7 +65,7 @@ assert abs(s["flat_share"] - 1 / 6) < 1e-6, s' "$T/made.json"
         'Application functions,Where their,Verdict,Trust,Top,'
 }
 
-# Line by line what pprof prints, but for blanks.
+# The same lines as pprof's, but for blanks.
 like_pprof() {
     need 'top is pprof'\''s' pprof || return
     check 'pprof reads it' 0 "$PPROF" -symbolize=none -top "$T/made.pb"
@@ -73,7 +73,7 @@ like_pprof() {
     same 'top is pprof'\''s' "$(squeeze "$T/made.top")" "$(squeeze "$OUT")"
 }
 
-# 110 samples are what the plain 100 x 50 gives: too few to judge by.
+# 110 samples, as 100 x 50 calls give: too few for a verdict.
 too_few() {
     made 110 1000000 'tool=grpcprof 0.1.0' engine=itimer clock=cpu \
         hz_asked=1000 hz_delivered=1000 samples=110 lost=0 truncated=0 \
@@ -95,7 +95,7 @@ too_few() {
 }
 
 # The case that this program was made for: 30 s, a timer of 100 Hz, 110 samples.
-# It says what they carry, and no more.
+# It says what they show, and no more.
 original() {
     made 110 10000000 && sed 's/duration_nanos: [0-9]*/duration_nanos: 30000000000/' \
         "$T/made.txt" | protoc -Iproto --encode=perftools.profiles.Profile \
@@ -114,7 +114,7 @@ original() {
     lacks '110 in 30 s, nothing of handle' "$T/advice" handle
 }
 
-# 20,000 samples of a window that they fill: a verdict, and its evidence.
+# 20,000 samples, all CPUs busy: a verdict, and its evidence.
 saturated() {
     made 20000 1000000 || return
     check '20,000 samples' 0 "$BIN" report "$T/made.pb"
@@ -128,7 +128,7 @@ saturated() {
     has '20,000, with reasons' "$T/full.json" '"why": ?\["[^"]*[0-9]+\.[0-9]%'
 }
 
-# A recommendation says what its share is: not the one in the verdict.
+# A recommendation says what its share is, which differs from the verdict's.
 advised() {
     local of below
     while IFS='|' read -r of below; do
@@ -176,7 +176,7 @@ modes_of() {
     tally "json, $name" "$PY" tests/report/report.py "$T/mode.json"
 }
 
-# A profile with every field, some of its frames without names, by each grain.
+# A profile with every field, and frames without names, by each --by.
 grains() {
     local by f
     "$PY" tests/report/profiles.py small "$T/small.pb" || return
@@ -194,7 +194,7 @@ grains() {
     has "gperftools' format, is read" "$OUT" '^server\+0x1fff;server\+0x1000 50000000$'
 }
 
-# Names of C++ and Rust as they are written, where binutils are there.
+# Names of C++ and Rust are demangled if binutils are installed.
 demangled() {
     made 12 1000000
     sed 's/"handle"/"_ZNSt6vectorIiSaIiEE9push_backEOi"/
@@ -226,7 +226,7 @@ same_as_pprof() {
         "$T/made.pb" "$T/small.pb" "$T/legacy.pb"
 }
 
-# Several profiles together, a part of one, one looked at otherwise.
+# Several profiles together, a part of one, other options for one.
 parts() {
     made 6000 1000000 'tool=grpcprof 9' engine=perf clock=cpu samples=6000 \
         hz_delivered=1000.0 weight_squares=6.6e15 lost=0 cpu_ns=6000000000 \
@@ -266,7 +266,8 @@ parts() {
     one_line 'delta in us without calls' 'per-call=N'
 }
 
-# A base of another kind is no base; where a difference is shown, that is said.
+# A base of another sample type is refused; a profile that is a difference has
+# negative rows, and the report says so.
 bases() {
     made 6000 1000000 || return
     sed 's/"cpu"/"wall"/' "$T/made.txt" | protoc -Iproto \
@@ -293,8 +294,8 @@ bases() {
     lacks 'less itself, no rows' "$OUT" '^ +-?[0-9]+ +-?[0-9]+: '
 }
 
-# shaped NAME TYPES SAMPLE... : a profile in $T/NAME.pb of two kinds of bytes,
-# a and b called by main; TYPES is what more of its head is.
+# shaped NAME HEAD SAMPLE...: write to $T/NAME.pb a profile with two types of
+# bytes, in which main calls a and b; HEAD has other fields of the profile.
 shaped() {
     local name=$1 head=$2 s f
     shift 2
@@ -313,8 +314,8 @@ shaped() {
         >"$T/$name.pb"
 }
 
-# What of a base counts: the type that both agree on, all of several, and the
-# calls whose net is nothing.
+# With --base: the sample type that both have, several bases, and calls that
+# cancel out.
 base_types() {
     shaped was 'default_sample_type: 1' \
         'location_id: [2, 1] value: [1000000, 10]' \
@@ -351,7 +352,8 @@ base_types() {
     has 'bytes below 0, are bytes' "$OUT" '-2.2 MB +.* a'
 }
 
-# No view leaves out what it cannot place.
+# Samples without a stack are shown, except in pprof's views; repairs, and
+# programs that were added up, are said.
 placed() {
     local f
     shaped bare '' 'value: [500, 500]' 'location_id: [2, 1] value: [100, 100]'
@@ -380,7 +382,7 @@ placed() {
     lacks 'two programs, no escapes' "$ERR" $'\x1b'
 }
 
-# What does nothing for a view is refused with it.
+# Options that do nothing for a view are refused with it.
 misplaced() {
     local line
     made 600 1000000 || return
@@ -416,7 +418,7 @@ LINES
     has 'a close assertion, digits enough' "$OUT" 'it is 16\.66666'
 }
 
-# -o names a format by its ending; what it does not know is no text.
+# -o chooses the format by the file's extension; an unknown one is refused.
 endings() {
     local f
     made 600 1000000 || return
@@ -440,7 +442,7 @@ endings() {
     one_line 'JSON of a report' "its schema is 'grpcprof.report/1'"
 }
 
-# What is new in the picture, and formats that other tools read.
+# Options of the picture, and formats that other tools read.
 more_formats() {
     local f
     made 6000 1000000 || return
@@ -490,8 +492,8 @@ more_formats() {
     done
 }
 
-# Profiles by HTTP, as pprof fetches them.  In a mount namespace of its own the
-# machine has a name of two addresses.
+# Profiles by HTTP, as pprof fetches them; one from a name with two addresses,
+# in /etc/hosts of a mount namespace.
 by_http() {
     local name='' own=()
     need 'profiles by HTTP' pprofs || return

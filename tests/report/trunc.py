@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""trunc.py BIN FILE DIR STATUS...: runs `BIN report` on FILE cut after each of
-its bytes, none included.  Each must exit with one of the statuses, and say in
-one line of stderr, which names the file, why if it is not 0."""
+"""trunc.py BIN FILE DIR STATUS...: run `BIN report` on all truncations of FILE,
+from 0 bytes on.  Each must exit with one of STATUS and, unless that is 0, print
+one line on stderr that names the file and says why."""
 import concurrent.futures
 import os
 import subprocess

@@ -2,8 +2,8 @@
 """A Greeter on python3-grpcio: greeter.py WORK.
 
 It prints "listening on HOST:PORT" and, each second and when SIGTERM ends it,
-"calls N loop_ns N cpu_ns N": the CPU time of the loops of WORK steps and of the
-process.
+"calls N loop_ns N cpu_ns N": the CPU time of its loops, of WORK steps per call,
+and of the process.
 """
 import concurrent.futures
 import signal

@@ -1,18 +1,18 @@
 #!/usr/bin/python3
-"""Judges profiles of `grpcprof run` and `attach`, and drives programs for them.
+"""Check profiles of `grpcprof run` and `attach`; run programs on a terminal.
 
   run.py cpu NAME GRPCPROF PROFILE [KEY=VALUE...]
       Was the CPU time sampled, and do the stacks reach a thread's start?
       sampled=0.98  least share of the CPU time that has samples
-      whole=0.98    least share of the samples with a whole stack
-      used=FILE     what `edge -u` wrote: the profile accounts for all of it
-      lines=FILE    what a Greeter printed: the same, by its last line
-      roots=yes     judge the stacks by their outermost frames too
+      whole=0.98    least share of the samples with a complete stack
+      used=FILE     written by `edge -u`: the profile must account for that CPU
+      lines=FILE    a Greeter's output: the same, by its last line
+      roots=yes     check the stacks' outermost frames too
   run.py first NAME GRPCPROF PROFILE RE
       Does RE match the first function of the application?
   run.py loop NAME GRPCPROF PROFILE LINES RE
-      Do the functions that match RE have, within 5 %, the CPU time that the
-      Greeter's last line in the file LINES gives its loops?
+      Do the functions that match RE have, within 5%, the CPU time of the loops
+      that the Greeter's last line in the file LINES gives?
   run.py lines NAME LINES CALLS
       Did a Greeter print what it prints alone, and count CALLS?
   run.py processes NAME GRPCPROF PROFILE NAME=N...
@@ -33,9 +33,10 @@ import subprocess
 import sys
 import time
 
-# No stacks of the program; the last is time of which it is known what it was.
+# Frames that are not of the program's stacks; [context switch] is the kernel's
+# time for switching threads.
 PSEUDO = ('[unsampled]', '[lost samples]', '[profiler]', '[context switch]')
-# The outermost frame of a thread, or libc or the loader where it has no names.
+# Outermost frames of a thread, also those of libc or the loader without names.
 ROOTS = re.compile(r'(_start|__libc_start_\w+|main|start_thread|(__)?clone3?|'
                    r'_dl_\w+|thread_start|runtime\.(goexit|clone|mcall|'
                    r'mstart|systemstack|rt0_go|morestack|sigreturn)\b.*|'
@@ -121,7 +122,8 @@ def cpu(name, binary, path, *limits):
     truth = used_in(limit['used']) if 'used' in limit else \
         last_line(limit['lines'])['cpu_ns'] if 'lines' in limit else None
     if truth is not None:
-        # The program asks before its end; 3 ms are the loader's, 50 its exit's.
+        # The program reads its clock before it ends; 3 ms are for the loader, 50 for
+# its exit.
         ok(name + ': its own clock agrees',
            .99 * truth - 3e6 <= total <= 1.02 * truth + 5e7,
            'the profile accounts for %d ns, the program used %d' % (
@@ -129,7 +131,7 @@ def cpu(name, binary, path, *limits):
 
 
 def first(name, binary, path, expression):
-    # What calls it has the same total, and may have a sample of its own.
+    # Its caller has the same total, and may have a self sample.
     found = [a['name'] for a in report(binary, path)['applications']][:2]
     ok(name + ': the program\'s function stands first',
        any(re.search(expression, f) for f in found),

@@ -1,14 +1,14 @@
-# `grpcprof attach`: running servers of four kinds are profiled from outside,
-# and notice nothing.
+# `grpcprof attach`: four kinds of running servers are profiled from outside,
+# and are not disturbed.
 # runs: plain
 # long
 
 judge() { LIMIT=120 tally "$2" "$PY" tests/run/run.py "$@"; }
 listens() { grep -q '^listening on ' "$T/$1.lines" || ! kill -0 "$PID"; }
 
-# attached NAME FIRST WHOLE CMD...: start a Greeter, load it, attach to it; FIRST
-# matches the first function of the application, WHOLE is the least share of
-# whole stacks.
+# attached NAME FIRST WHOLE CMD...: start a Greeter, load it, and attach to it.
+# Does FIRST match the application's first function, and is the share of
+# complete stacks at least WHOLE?
 attached() {
     local name=$1 first=$2 whole=$3 file=${1//[^a-z0-9]/-} address load calls
     shift 3
@@ -63,7 +63,7 @@ as_nobody() {
         --bounding-set=-all "$@"
 }
 
-# attach ends with the process, and then writes what it has.
+# attach ends when the process does, and then writes the profile so far.
 ends_early() {
     bg "$ROOT/.build/edge" burn 1
     check 'a process that ends' 0 "$BIN" attach -d 60s -o "$T/early.pb" \

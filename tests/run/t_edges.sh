@@ -1,6 +1,6 @@
-# Programs that a profiler can break, below `grpcprof run`: odd ends, signals,
-# descriptors, forks, sandboxes.  They give the same output and status as alone,
-# and their CPU time is sampled.
+# Programs that a profiler could break, under `grpcprof run`: unusual exits,
+# signals, descriptors, forks, sandboxes.  Output and status must be the same as
+# alone, and the CPU time must be sampled.
 # runs: plain
 # long
 
@@ -31,14 +31,15 @@ ends() {
     many_children 'children waited for at once' reaped
     many_children 'children that are zombies' zombies
 }
-# many_children NAME MODE: more children than run has rows end, then one burns.
+# many_children NAME MODE: more children end than run has room for; the last one
+# uses CPU.
 many_children() {
     edge "$1" none '--hz 1000' "$2" 1500
     check "$1: the profile" 0 "$BIN" report -q -f json "$T/${1// /-}.pb"
     holds "$1: the last is sampled" "$OUT" 'r["profile"]["total"] > 400e6'
 }
-# left_behind NAME MODE: run ends with the program that it started; what that
-# leaves behind runs to its end.
+# left_behind NAME MODE: run ends with the program that it started; processes
+# that this one leaves behind run on to their end.
 left_behind() {
     rm -f "$T/$2.used"
     alone "$EDGE" -s 0 "$2"
@@ -49,7 +50,7 @@ left_behind() {
     check "$1: goes on to its end" 0 burned "$T/$2.used"
 }
 burned() { awk '$2 > 5e8 { n = 1 } END { exit !n }' "$1"; }
-# A signal to run goes to the program.
+# run passes signals on to the program.
 says_ready() { grep -q '^ready' "$T/bg.out" || ! kill -0 "$PID"; }
 forwarded() {
     local s
@@ -64,7 +65,8 @@ forwarded() {
         check "SIG$s to run: the profile" 0 "$BIN" report -q "$T/forward.pb"
     done
 }
-# Signals that are not meant for the program, or that it has already.
+# Signals that run must not pass on: they are not meant for the program, or it
+# got them already.
 not_forwarded() {
     alone setsid -w "$EDGE" group
     limited setsid -w "$BIN" run -q -o "$T/group.pb" --svg none -- "$EDGE" \
@@ -112,7 +114,7 @@ odd() {
     edge "descriptors closed ($engine)" "${LEAST[$engine]}" "$also" closefd
     edge "environment cleared ($engine)" 'sampled=0' "$also" clearenv 0.3
     edge "coroutines ($engine)" none "$also" coro
-    # Timers sample them as if one went on where the other ended.
+    # Timers sample them as if each continued the one before it.
     edge "short threads ($engine)" "${LEAST[$engine]:-none}" "$also" \
         threads 1000
     edge "exec chain ($engine)" none "--hz 5000 --timer $engine" execchain 50
@@ -133,13 +135,13 @@ odd() {
     edge "seccomp in the program ($engine)" none "$also" seccomp "$EDGE" \
         burn 0.2
 }
-# What can be asked of timers: they send a signal if a tick of the kernel finds
-# the thread on a CPU, which on a busy machine can take 100 ms of CPU time.
+# What timers can promise: they send a signal if a tick of the kernel finds the
+# thread on a CPU, which on a busy machine can take 100 ms of CPU time.
 FEW='sampled=0.1'
 declare -A LEAST=([perf]='' [thread]=$FEW)
 
-# see_alike NAME SETTING CMD...: CMD after the shell commands SETTING, alone and
-# below run.  But for the agent in LD_PRELOAD, it sees the same.
+# see_alike NAME SETTING CMD...: run CMD after the shell commands SETTING, alone
+# and under run.  Does it see the same environment, but for run's variables?
 see_alike() {
     local name=$1 set="$2; exec \"\$@\""
     shift 2
@@ -151,7 +153,7 @@ see_alike() {
         "$T/alone"
     as_alone "$name"
 }
-# A program that the agent does not reach has the mask that it would have.
+# A program without the agent, started by one with it, has its own signal mask.
 unreached() {
     # shellcheck disable=SC2016 # for bash
     local show=(bash -c 'exec "$0" show' "$EDGE")
@@ -189,7 +191,7 @@ preloaded() {
     judge cpu "$name" "$BIN" "$T/jemalloc.pb" used="$T/jemalloc.used"
 }
 
-# A thread that the constructor of a library made, before the agent's ran.
+# A thread made by a library's constructor, before the agent's constructor ran.
 early_thread() {
     printf '%s\n' '#include <pthread.h>' 'static pthread_t t;' \
         'static void *burn(void *a)' \
@@ -211,7 +213,7 @@ early_thread() {
         'any(f["name"] == "burn" for f in r["applications"])'
 }
 
-# Processes that have another idea of their ids.
+# Processes in other PID namespaces.
 namespaces() {
     local name='a pid namespace'
     unshare -p -f true 2>/dev/null ||
@@ -221,7 +223,7 @@ namespaces() {
     has "$name: says that it was not sampled" "$ERR" 'pid namespace'
 }
 
-# A library that must be the first keeps the agent out.
+# A library that has to be preloaded first keeps the agent out.
 sanitized() {
     local name='AddressSanitizer'
     echo 'int main(void) { return 7; }' >"$T/asan.c"
@@ -236,7 +238,7 @@ sanitized() {
     grep -q 'nor from outside' "$ERR" || same "$name: the status" "$ST" 7
 }
 
-# Where perf_event_open is refused to run itself, timers take its place.
+# If run itself may not call perf_event_open, it uses timers.
 without_perf() {
     check 'seccomp: the program runs' 0 "$EDGE" seccomp "$BIN" run --hz 1000 \
         -o "$T/seccomp.pb" --svg none -- "$EDGE" -u "$T/seccomp.used" burn
@@ -245,9 +247,9 @@ without_perf() {
         "$FEW"
 }
 
-# ---- where little is permitted ----
+# ---- with few rights ----
 
-# A folder that anybody can read and write, below /tmp.
+# Make a folder in /tmp that everybody can read and write.
 open_folder() {
     OPEN=$(mktemp -d /tmp/grpcprof-run.XXXXXX) && chmod 755 "$OPEN" &&
         mkdir -m 777 "$OPEN/out" && cp "$BIN" "$EDGE" "$OPEN"

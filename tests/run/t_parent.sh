@@ -1,5 +1,5 @@
-# parent: the threads of `grpcprof run` and `attach` themselves, under TSan:
-# processes come and go while windows of the endpoint open and close.
+# parent: the threads of `grpcprof run` and `attach` themselves, under TSan,
+# while processes come and go, and profiles are taken from the endpoint.
 # runs: plain
 
 EDGE=$ROOT/.build/edge

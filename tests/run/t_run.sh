@@ -1,6 +1,6 @@
-# `grpcprof run`: its command line, and programs that nobody built for it, as
-# people have them: servers, whose CPU time is sampled with whole stacks, and
-# compilers.  Group edges has programs that a profiler can break.
+# `grpcprof run`: its command line, and usual programs: servers, whose CPU time
+# is sampled with complete stacks, and compilers.  Group edges has programs that
+# a profiler could break.
 # runs: plain
 # long
 
@@ -8,8 +8,8 @@
 
 # ---- servers ----
 
-# A Greeter below run: greeter NAME CALLS FIRST CMD...; FIRST matches the first
-# function of the application, and is empty where its names are stripped.
+# greeter NAME CALLS FIRST CMD...: profile a Greeter under run.  FIRST has to
+# match the application's first function; it is empty if names are stripped.
 listens() { grep -q '^listening on ' "$T/bg.out" || ! kill -0 "$PID"; }
 address_of_bg() {
     wait_for 30 listens

@@ -2,7 +2,7 @@
 # that share a file, and of code that a JIT made.
 # runs: plain
 
-# folded NAME FILE: the stacks of a profile, to $OUT
+# folded NAME FILE: write the stacks of a profile to $OUT
 folded() { check "$1" 0 "$BIN" report -f folded "$2"; }
 
 cxx() {

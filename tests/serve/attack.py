@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Does to serve what attacks on HTTP/2 and gRPC servers do, on loopback, each
+"""Known attacks on HTTP/2 and gRPC servers, against serve on loopback, each
 bounded in frames and time.
 
   attack.py PORT PID MIB    a line for each attack: is it stopped, and did the
-                            server, which is PID, stay within MIB of what it
-                            held before?  0: memory is not judged
+                            memory of the server PID grow by at most MIB?  0:
+                            memory is not checked
 
 A flood must end with GOAWAY ENHANCE_YOUR_CALM, 11, or with the code that
-HTTP/2 itself asks for; what only holds things up must not cost memory, and must
-end where a limit says so.
+HTTP/2 requires; attacks that only stall must not cost memory, and must end at
+the limit that applies.
 """
 import gzip
 import re
@@ -43,7 +43,8 @@ START = kib('VmRSS')
 
 
 def judged(name, run):
-    """run() returns '' or what is wrong; the peak of memory since START."""
+    """Check that run() returns '', which is else what is wrong, and the peak of
+    memory since START."""
     forget_peak()
     try:
         wrong = run()
@@ -57,8 +58,8 @@ def judged(name, run):
 
 def flood(make, codes=(CALM,), before=None, read=True, step=500, acks=True,
           settle=False):
-    """Send make(0), make(1), ... until the server ends it; what is wrong.
-    `settle`: each step waits for the answers to the one before it."""
+    """Send make(0), make(1), ... until the server ends the connection; return
+    what is wrong.  `settle`: wait for a step's answers before the next step."""
     with Wire(PORT, acks=acks) as w:
         if before:
             before(w)
@@ -176,7 +177,7 @@ def floods():
 
 
 def header_bomb():
-    """4 KiB in HPACK's table, then 15,000 bytes that each stand for it."""
+    """A header of 4 KiB in HPACK's table, then 15,000 references to it."""
     for _ in range(50):
         with Wire(PORT) as w:
             # Literal, into the table; the entry that came last is number 62.
@@ -200,7 +201,7 @@ def header_bomb():
 
 
 def large_headers():
-    """Header lists of 1 MiB without any trick."""
+    """Header lists of 1 MiB, uncompressed."""
     for _ in range(20):
         with Wire(PORT) as w:
             w.open(1, HELLO, True, more=[('x-%d' % j, 'v' * 4000)
@@ -241,7 +242,7 @@ def huge_prefix(w, i):
 
 
 def half_messages():
-    """Announced and never sent: 5,000 messages of 4 MiB, a byte of each."""
+    """5,000 messages that announce 4 MiB and send one byte."""
     wires = [Wire(PORT) for _ in range(50)]
     for w in wires:
         for i in range(100):
@@ -309,7 +310,7 @@ def trickle():
 
 
 def silent(name, start, codes):
-    """Says what it has to say and then nothing: is it shown the door?"""
+    """A client that goes silent: does the server close its connection?"""
     def run():
         with Wire(PORT, start=False) as w:
             w.answers = True
@@ -345,7 +346,7 @@ SILENT = [
 
 
 def main():
-    # Who waits for a limit waits beside the others.
+    # Attacks that wait for a time limit run in parallel.
     slow = {}
 
     def wait(name, run):

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Calls serve with python3-grpcio, a client that is not ours.
+"""Calls of serve by python3-grpcio.
 
   client.py HOST:PORT calls N FLIGHT   N calls on one channel, FLIGHT at a time
-  client.py HOST:PORT names            names of all lengths and alphabets
+  client.py HOST:PORT names            names of many lengths and alphabets
   client.py HOST:PORT once NAME        one call; prints the reply's text
   client.py HOST:PORT streams          both streaming methods, deadlines
   client.py HOST:PORT late             deadlines on calls that take long
@@ -219,7 +219,7 @@ def late(channel):
 
 
 def drain(channel, pid, probe):
-    """What is in flight goes on, and who asks is told not to come."""
+    """Calls in flight go on, while health checks get NOT_SERVING."""
     chat = Chat(channel)
     told = channel.unary_stream('/grpc.health.v1.Health/Watch')(
         b'', timeout=30)

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""The table of HTTP/2's frames: type, flags, and the state of the stream.
+"""A table of HTTP/2's frames: type, flags, and the state of the stream.
 
-  frames.py PORT          each cell is a flood of one frame at serve, on PORT
-  frames.py PORT print    what became of each, for whoever changes the table
+  frames.py PORT          for each cell, flood serve on PORT with that frame
+  frames.py PORT print    print how each flood ended, for changes of the table
 
-A flood ends with GOAWAY ENHANCE_YOUR_CALM and a reason of its own, or with the
-error that RFC 9113 asks for; what an honest client may do is left alone.
+A flood ends with GOAWAY ENHANCE_YOUR_CALM and its own reason, or with the error
+that RFC 9113 requires; what a well-behaved client may send is accepted.
 """
 import struct
 import sys
@@ -27,7 +27,7 @@ def u32(x):
 
 
 def zero(w):
-    """Stream 0, while there is another."""
+    """Stream 0, while another stream is open."""
     w.open(1, CHAT)
     return 0
 
@@ -73,7 +73,8 @@ def block(w):
     return 1
 
 
-# A state is what makes it; a path: each frame is on a stream of its own.
+# (state, function that makes it and returns the stream's number; or a path, of
+# new streams with one frame each)
 STATES = (('stream 0', zero), ('an idle stream', lambda w: 101),
           ('an open stream', opened), ('a half-closed stream', half_closed),
           ('an ended stream', ended), ('a stream reset by the client', reset),
@@ -94,9 +95,9 @@ ENDS = {
     'P': 'error 1', 'F': 'error 3', 'S': 'error 5', 'Z': 'error 6',
     '.': 'open',
 }
-# Each with its ends in the order of STATES; -: nothing new.  A state that holds
-# for one frame only becomes another: END_STREAM on an open stream, then on one
-# that the client ended.
+# Each frame, with how its flood ends, in the order of STATES; -: nothing new.
+# A frame may change the state: the first END_STREAM is on an open stream, later
+# ones are on a stream that the client ended.
 ROWS = (
     ('DATA', DATA, 0, b'\0' * 256, 'P P lF S S S l xP . -'),
     ('DATA, empty', DATA, 0, b'', 'P P e S S S e ex e -'),
@@ -197,8 +198,8 @@ def flood(make, kind, flags, payload, batch=50):
 
 
 def ended_by(make, kind, flags, payload):
-    """flood(); if the SETTINGS by which it asks were what went too far, it asks
-    at other times."""
+    """flood(); if the SETTINGS of ask() exhausted the budget, flood again, with
+    ask() at other times."""
     for batch in 50, 47, 43:
         got = flood(make, kind, flags, payload, batch)
         if got != ENDS['s'] or kind == SETTINGS:
@@ -223,8 +224,8 @@ def table():
 
 
 def at_once(name, want, *frames):
-    """Frames of an open stream that arrive in one read, in this order; the next
-    call of the connection."""
+    """Send frames of an open stream that arrive in one read, in this order;
+    check the connection's next call."""
     with Wire(PORT) as w:
         w.until(lambda: w.settings, 10)
         w.open(1, CHAT)

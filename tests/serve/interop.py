@@ -54,7 +54,7 @@ def code_of(call, *args, **how):
 
 
 def case(name, run):
-    """run() yields (what, got, want); the case is right where all agree."""
+    """run() yields (what, got, want); the case passes if got is want in all."""
     wrong = ''
     try:
         for what, got, want in run():

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Says wrong things to serve, in raw HTTP/2 frames, and reads the answers.
+"""Sends invalid requests to serve, in raw HTTP/2 frames; checks the answers.
 
   raw.py PORT              prints "ok name" or "FAIL name: why" for each case
   raw.py PORT FILE REPLY   sends the message in FILE, writes the one it gets
@@ -26,7 +26,7 @@ def connect():
 
 
 class Call:
-    """One connection with one call; what came back stands in its fields."""
+    """One connection with one call; its fields have what came back."""
 
     def __init__(self, path=HELLO, method='POST', kind='application/grpc',
                  body=GOOD, cut=None, end=True, more=()):
@@ -87,7 +87,7 @@ def say(name, good, why=''):
 
 
 def expect(name, want, **how):
-    """The call that is made so is answered with one of the statuses `want`."""
+    """Check that the call is answered with one of the statuses `want`."""
     try:
         call = Call(**how)
         with call.sock:
@@ -99,8 +99,8 @@ def expect(name, want, **how):
 
 
 def closes(name, data):
-    """Bytes that are no HTTP/2 get an HTTP error, a GOAWAY or nothing, and
-    then the end of the connection."""
+    """Check that bytes that are not HTTP/2 get an HTTP error, a GOAWAY or
+    nothing, and that the connection is closed then."""
     got = b''
     try:
         with connect() as sock:
@@ -171,7 +171,7 @@ def admission():
 
 
 def endings():
-    """Connections that end where they should not; the server must not care."""
+    """Connections that end too early; the server must go on."""
     try:
         for i in range(1, 40):
             call = Call(body=GOOD[:i % len(GOOD) or 1], end=False)

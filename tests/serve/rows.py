@@ -1,18 +1,18 @@
 #!/usr/bin/python3
-"""What gRPC over HTTP/2 asks of a server, row by row, in frames.
+"""What gRPC over HTTP/2 requires of a server, row by row, in frames.
 
   rows.py PORT                calls of Greeter
   rows.py PORT interop        rows that need grpc.testing.TestService to echo
   rows.py PORT queue          of a server whose greetings take long
   rows.py PORT idle|age|ping  of one with --idle, --max-age, --keepalive of 1s
   rows.py PORT leaving        of one with --max-age 1s --keepalive 1s
-  rows.py PORT full PID MIB   of one that may grow by so much
+  rows.py PORT full PID MIB   of one that may grow by MIB at most
   rows.py PORT total          of one with --max-buffered 8M
   rows.py PORT reasons WEB    of one with --idle 1s, and --debug on port WEB
   rows.py PORT end PID        of one that gets SIGTERM in the middle
 
-S admission, F framing, R responses, D deadlines, C connections.  Rows that
-raw.py can say with a library are there, under the same names.
+S admission, F framing, R responses, D deadlines, C connections.  Rows that need
+no special frames are in raw.py, under such names.
 """
 import base64
 import contextlib
@@ -67,7 +67,7 @@ def one(name, want, body=None, also=None, **how):
 
 
 def number(w, stream):
-    """Make a call; the number that the greeting has."""
+    """Make a call; return the number in the greeting."""
     w.call(stream)
     got = w.answer(stream)
     if got != '0':
@@ -223,7 +223,7 @@ def in_pieces(*cuts):
 
 
 def padded():
-    """3,000 bytes that cost a window of 600,000."""
+    """3,000 bytes that, with padding, use 600,000 of the window."""
     with Wire(PORT) as w:
         w.open(1)
         w.until(lambda: w.settings)
@@ -243,7 +243,7 @@ def padded():
 
 
 def chat(bodies, want):
-    """Send these on one call; the names greeted must be `want`."""
+    """Send bodies on one call; the names greeted must be `want`."""
     with Wire(PORT) as w:
         w.open(1, CHAT)
         for i, body in enumerate(bodies):
@@ -509,8 +509,8 @@ def refused(w, stream):
 
 
 def late_frames():
-    """What is on its way when the server resets a stream is not an error, what
-    comes after the client's own end of it is."""
+    """Frames under way when the server resets a stream are no error; frames
+    after the client's own END_STREAM are."""
     def late(what):
         with Wire(PORT) as w:
             if not refused(w, 1):
@@ -576,7 +576,7 @@ def too_many_pings():
 
 
 def pings_between():
-    """As clients do that measure the bandwidth."""
+    """PINGs between DATA, as clients send to measure bandwidth."""
     with Wire(PORT) as w:
         for i in range(200):
             w.send(frame(PING, 0, 0, struct.pack('>Q', i)))
@@ -618,7 +618,7 @@ def one_without_window():
 
 
 def back_pressure():
-    """Replies may not leave, so requests may not come without end."""
+    """If replies cannot be sent, the server stops reading requests."""
     with Wire(PORT, setting(4, 0)) as w:
         w.until(lambda: w.settings)
         w.open(1, CHAT)
@@ -633,7 +633,7 @@ def back_pressure():
 
 
 def still_good_with_window(w, stream):
-    """The connection's window may be used up: a call of few bytes."""
+    """A small call, because the connection's window may be used up."""
     w.open(stream, HELLO, True)
     got = w.answer(stream)
     return is_one_of(got, '12|13')
@@ -655,7 +655,7 @@ def large_message():
 
 
 def page_between():
-    """An answer to plain HTTP leaves the count of what is held up right."""
+    """An answer to plain HTTP does not disturb the count of buffered bytes."""
     with Wire(PORT, setting(4, 0)) as w:
         w.until(lambda: w.settings)
         w.call(1)
@@ -721,8 +721,8 @@ def echoes():
 
 
 def held_deadline():
-    """Replies that may not leave hold up the calls behind them, but not the
-    ends of their time."""
+    """Replies that cannot be sent delay the calls behind them, but not the
+    deadlines of these calls."""
     with Wire(PORT, setting(4, 0)) as w:
         w.until(lambda: w.settings)
         for i in 1, 3:
@@ -733,7 +733,7 @@ def held_deadline():
 
 
 def interval():
-    """A half-close in between does not bring the reply sooner."""
+    """A half-close in between does not make the reply come earlier."""
     with Wire(PORT) as w:
         inner = b'\x08\x05\x10' + wire.varint(1000000)
         w.until(lambda: w.settings)
@@ -751,7 +751,7 @@ def interval():
 
 
 def is_short(s):
-    """Under 8 KiB, and not cut inside of a letter."""
+    """Below 8 KiB, and not cut inside a character."""
     got = s.header('grpc-message') or ''
     if not got or len(got) > 8192:
         return '%d bytes' % len(got)
@@ -771,7 +771,7 @@ def plain_of(value):
 # ---- limits on a connection's life ----
 
 def talk(w, stream, name=b'you'):
-    """A turn of a chat that is open."""
+    """One message and its reply on an open bidi call."""
     s = w.streams.setdefault(stream, wire.Stream())
     n = len(s.messages())
     w.data(stream, hello(name))
@@ -825,8 +825,8 @@ def age():
 
 
 def leaving():
-    """Who was told to go and has a call open is still asked whether it lives;
-    and lives on, as it answers."""
+    """A client that got GOAWAY and has a call open still gets keepalive PINGs,
+    and keeps its connection if it answers them."""
     def run():
         with Wire(PORT) as w:
             w.open(1, CHAT)
@@ -852,8 +852,8 @@ def resident(pid):
 
 
 def full(pid, most):
-    """Streams whose replies may not leave, and 4 MB for each of them: the rest
-    of it is refused, or stays with the client."""
+    """Streams whose replies cannot be sent, with 4 MB of requests for each: the
+    server refuses the rest, or leaves it with the client."""
     def run():
         with Wire(PORT, setting(4, 0)) as w:
             w.until(lambda: w.settings)
@@ -884,8 +884,8 @@ def full(pid, most):
 
 
 def total():
-    """20 connections that do not read, 4 MB of replies waiting on each, of a
-    server that may keep 8 MiB: requests are refused, and small calls served."""
+    """20 connections that do not read, each with 4 MB of replies waiting, on a
+    server with --max-buffered 8M: it refuses requests, but not small calls."""
     def run():
         with contextlib.ExitStack() as stack:
             got = set()
@@ -913,7 +913,7 @@ def still_good_new(stream):
 
 
 def reasons(web):
-    """Ends of connections, as /metrics counts them."""
+    """Check how /metrics counts the reasons why connections ended."""
     def count(reason):
         with urllib.request.urlopen('http://127.0.0.1:%d/metrics' % web,
                                     timeout=20) as page:

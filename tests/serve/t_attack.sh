@@ -1,8 +1,8 @@
-# What is known to bring down servers of HTTP/2 and gRPC, done to serve while
-# an honest client calls it.
+# Known attacks on HTTP/2 and gRPC servers, on serve, while a well-behaved
+# client calls it.
 # runs: plain asan
 
-# Calls all the while, from connections of its own; what fails is noted.
+# Make calls until told to stop, on connections of its own; failures are logged.
 honest_calls() {
     while [ ! -e "$T/over" ]; do
         "$ROOT/grpcprof" load -c 2 -n 50 --timeout 10s "127.0.0.1:$PORT" \

@@ -1,5 +1,5 @@
-# serve, called by the clients of six stacks: streams, deadlines, reflection
-# without a .proto at hand, health.
+# serve, called by clients of six implementations: streams, deadlines,
+# reflection without a .proto, health.
 # runs: plain (asan)
 
 python_streams() {
@@ -17,7 +17,7 @@ node_client() {
     LIMIT=120 tally 'grpc-js' env NODE_PATH="$NODE" node tests/serve/client.js "$TO"
 }
 
-# What reflection says that there is.
+# The services that reflection lists.
 services='grpc.health.v1.Health grpc.reflection.v1.ServerReflection
     grpc.reflection.v1alpha.ServerReflection helloworld.Greeter'
 lists() {

@@ -1,7 +1,7 @@
 # A server that is replaced under load: 100 clients lose no call.
 # runs: plain (asan)
 
-# again: the server, once more, at the port that it had
+# again: restart the server on the same port
 again() {
     SDIR=$T/$1
     mkdir -p "$SDIR"

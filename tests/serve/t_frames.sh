@@ -1,5 +1,5 @@
-# Each frame of HTTP/2, with its flags, in each state of a stream: what a flood
-# of it comes to.
+# Each HTTP/2 frame type, with its flags, in each state of a stream: how serve
+# answers a flood of it.
 # runs: plain asan
 
 if need 'frames' py:hpack && start_server -w 1000; then

@@ -1,7 +1,7 @@
-# HTTP/2 as h2spec judges it: all of its tests, strict.
-# H2SPEC_RUNS=5, which `make soak` sets, wants five such runs in a row.
+# All tests of h2spec, strict.  With H2SPEC_RUNS=5, which `make soak` sets, five
+# runs in a row must pass.
 
-# What the library decides by its version; all else is ours.  1.65 dropped the
+# Cases that fail by nghttp2's version; all others must pass.  1.65 dropped the
 # priorities of RFC 7540 and its checks on PRIORITY; later ones ignore frames on
 # streams they have forgotten, and end the connection, not the stream, where a
 # stream's window overflows.
@@ -13,7 +13,7 @@ library_fails() {
     echo http2/5.1/{8,9,11,12} http2/5.3.1/{1,2} http2/6.3/1 http2/6.9.1/3
 }
 
-# How many cases ran, and which of them failed, by section and place in it.
+# Print how many cases ran, and those that failed, by section and number.
 h2spec_result() {
     "$PY" - "$1" <<'EOF'
 import sys

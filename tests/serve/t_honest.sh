@@ -1,6 +1,6 @@
-# Busy clients that mean no harm, on grpc-go, are never cut off: their resets,
-# PINGs and WINDOW_UPDATEs by the thousand are no flood.
-# HONEST_SECONDS=60, which `make soak` sets, gives each so long instead of 3.
+# Busy well-behaved clients, on grpc-go, are never cut off: thousands of their
+# resets, PINGs and WINDOW_UPDATEs do not count as a flood.
+# HONEST_SECONDS is how long each runs (3; `make soak` sets 60).
 
 check 'serve has --interop' 0 grep -q -e --interop <("$BIN" help serve)
 if need 'honest callers' honest &&

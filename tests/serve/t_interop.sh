@@ -1,5 +1,5 @@
-# The public interoperability tests: grpc-go's client for the cases that it has,
-# python3-grpcio and our own frames for the compressed ones.
+# gRPC's interoperability tests: with grpc-go's client where it has the case,
+# and with python3-grpcio and our own frames for the compressed ones.
 
 interop_cases='empty_unary large_unary client_streaming server_streaming
     ping_pong empty_stream cancel_after_begin cancel_after_first_response

@@ -1,8 +1,8 @@
-# Threads, under TSan: calls that other loops run, windows of the profiler and
-# of the endpoint, streams, clients that go away, a drain.
+# Threads, under TSan: calls that other loops run, profiles by the profiler and
+# by the endpoint, streams, clients that disconnect, a drain.
 # runs: plain
 
-# http PATH: of the debug endpoint
+# http PATH: get PATH from the debug endpoint
 http() { curl -sS -o /dev/null "http://127.0.0.1:$WEB/$1"; }
 
 races() {
@@ -24,7 +24,7 @@ races() {
         one+=("$!")
     done
     STARTED+=("${one[@]}")
-    # Deadlines that pass while calls are away, and clients that go away.
+    # Deadlines that pass while other loops run calls; clients that disconnect.
     "$ROOT/grpcprof" load -c 2 -m 50 -n 300 --timeout 2ms --max-errors 100% \
         "127.0.0.1:$PORT" >/dev/null 2>&1
     (timeout -s KILL 0.5 "$ROOT/grpcprof" load -c 4 -m 50 -n 100000 \

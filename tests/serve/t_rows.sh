@@ -1,8 +1,8 @@
-# What gRPC over HTTP/2 asks of a server, row by row, said in frames.
+# What gRPC over HTTP/2 requires of a server, row by row, in frames.
 # runs: plain (asan)
 # long
 
-# ROWS MODE SERVE-OPTIONS...: a server for one mode of rows.py, and its end
+# rows MODE SERVE-OPTIONS...: start a server, run one mode of rows.py, stop it
 rows() {
     local mode=$1
     shift
@@ -36,7 +36,7 @@ if need 'rows' py:hpack && start_server -w 1000; then
                 "$SDIR/serve.err")"
         stop_server 'after rows of reasons, ends with status 0'
     fi
-    # A greeting takes some 10 ms here: what waits for its turn waits long.
+    # A greeting takes about 10 ms here, so that calls queue for long.
     if start_server -w 20000000; then
         LIMIT=120 tally 'rows of queue' "$PY" tests/serve/rows.py "$PORT" queue
         stop_server 'after rows of queue, ends with status 0'

@@ -1,4 +1,4 @@
-# serve, called by clients that are not ours.
+# serve, called by other clients.
 # runs: plain asan
 
 # Number of descriptors that serve has open.
@@ -36,7 +36,7 @@ malformed() {
     fi
 }
 
-# Connections that say nothing must not keep the others waiting.
+# Silent connections must not delay the others.
 silent_ones() {
     local fds=() fd i
     for i in {1..50}; do
@@ -56,8 +56,8 @@ at_most() {
     then pass "$1"; else fail "$1" "${2:-none} KiB, at most $3 wanted"; fi
 }
 
-# What tests/bench/RESULTS says of memory: of an idle connection, a used one, and
-# that calls and connections leave nothing behind.
+# Memory, as in tests/bench/RESULTS: of an idle connection, of a used one, and
+# no growth by calls and connections.
 memory() {
     local first=0 i files
     need 'memory' py:hpack || return
@@ -87,7 +87,7 @@ memory() {
     ulimit -Sn "$files"
 }
 
-# The descriptors that a shell has at most are enough for serve to live on.
+# serve keeps working if it reaches the limit of descriptors.
 few_descriptors() {
     local few
     start_server -t 1 || return
@@ -116,5 +116,5 @@ if start_server -w 1000; then
     python_client
     stop_server 'ends with status 0'
     few_descriptors
-    [ -z "$SUFFIX" ] && memory          # ASan has memory of its own
+    [ -z "$SUFFIX" ] && memory          # ASan needs more memory
 fi

@@ -1,4 +1,4 @@
-# The debug endpoint of serve, asked by curl, Go's net/http, pprof and rude
+# The debug endpoint of serve, used by curl, Go's net/http, pprof and hostile
 # clients, while calls are made.
 # runs: plain (asan)
 # long
@@ -14,14 +14,14 @@ web_server() {
     stop_server 'ends without an endpoint'
     return 1
 }
-# web MODE ARGS...: what web.py says of the server
+# web MODE ARGS...: run web.py MODE on the server
 web() {
     local mode=$1
     shift
     LIMIT=60 tally "$mode" "$PY" tests/serve/web.py "$WEB" "$T" "$mode" "$@"
 }
 
-# at_once NAME CMD...: start CMD, for came; $T/NAME.out has its output
+# at_once NAME CMD...: start CMD, with output to $T/NAME.out; `came NAME` waits
 at_once() {
     local name=$1
     shift
@@ -29,7 +29,7 @@ at_once() {
     eval "AT_$name=$!"
     STARTED+=("$!")
 }
-# came NAME: wait for it; its status, and its output as of a check
+# came NAME: wait for its end; set status and output as check does
 came() {
     local pid=AT_$1
     ended "${!pid}" 60 || ST=124
@@ -43,7 +43,7 @@ waiting_one() {
     curl -sS "http://127.0.0.1:$WEB/debug/status" | grep -q '"windows":1'
 }
 
-# What others make of it, all in the same second.
+# What other programs get from it, all in the same second.
 fetched() {
     local url=http://127.0.0.1:$WEB/debug
     need 'fetched by other programs' curl pprof webget xmllint || return
@@ -80,8 +80,8 @@ fetched() {
         -H 'Host: evil.example' "$url/status"
 }
 
-# Calls that go on beside all that: few, each with much work, so that a second
-# has samples of svc_work and the CPU is left to what is asked.
+# Calls during all these tests: few, each with much work, so that a second has
+# samples of svc_work, and the requests get CPU time.
 WORK='-w 200000' CALLS='-r 1000'
 
 asked() {
@@ -108,8 +108,8 @@ asked() {
     stop_server 'ends with status 0, with a window open'
     check 'the window of then is not answered' '52 56' came late
 }
-# Profiles by the hundred, and beside one that serve itself writes.  Without
-# addr2line, which takes longer than all the rest.
+# Hundreds of profiles, also while serve itself takes one.  Without addr2line,
+# which would take longer than all the rest.
 hundreds() {
     printf '#!/bin/sh\nPATH=/var/empty exec "%s" "$@"\n' "$BIN" >"$T/bare"
     chmod +x "$T/bare"
@@ -140,7 +140,7 @@ addresses() {
     one_line 'an address that is taken is named' "127\.0\.0\.1:$WEB"
     stop_server 'the one that has it ends with status 0'
 
-    bg "$BIN" serve -l 127.0.0.1:6060 --debug off   # or another has it already
+    bg "$BIN" serve -l 127.0.0.1:6060 --debug off   # or the port is in use
     local holder=$PID
     wait_for 10 taken_6060
     if start_server; then

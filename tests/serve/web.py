@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Asks the debug endpoint, politely and not, in HTTP/1.1 of its own making.
+"""Valid and invalid HTTP/1.1 requests to the debug endpoint, written by hand.
 
   web.py PORT DIR http PID GRPC    requests, good and bad; GRPC is the address
                                    that serve listens on for calls
@@ -89,7 +89,7 @@ def head(method='GET', path='/healthz', *more, host=HOST, version='1.1'):
 
 
 def ask(method='GET', path='/healthz', *more, body=b'', **how):
-    """One request on a connection of its own, which ends."""
+    """Make one request on a connection of its own; return the answer."""
     return raw(head(method, path, *more, **how) + body, method)
 
 
@@ -108,14 +108,14 @@ def get(path):
 
 
 def expect(name, want, answer):
-    """The answer has one of the statuses; it is returned."""
+    """Check that the answer has one of the statuses; return it."""
     want = want if isinstance(want, tuple) else (want,)
     say(name, answer.status in want, 'answered %s, want %s' % (answer, want))
     return answer
 
 
 def over(f):
-    """Whether the connection that f reads ends, with nothing more said."""
+    """True if the connection that f reads ends without more data."""
     try:
         return f.read() == b''
     except ConnectionError:
@@ -129,7 +129,7 @@ def status():
 
 
 def until(good, seconds=10):
-    """Whether good() is true at last."""
+    """Wait until good() is true; return whether it is."""
     end = time.monotonic() + seconds
     while not good():
         if time.monotonic() > end:
@@ -265,7 +265,7 @@ def methods():
 
 
 def visitors():
-    """Who may ask: a Host or Origin that is ours, and no page of others."""
+    """Requests are answered if Host and Origin are ours, else refused."""
     for host in '127.0.0.1', 'localhost', '[::1]', 'LOCALHOST':
         expect('Host ' + host, 200, ask(host='%s:%d' % (host, PORT)))
     for host in ('evil.example', 'evil.example:%d' % PORT,
@@ -468,7 +468,7 @@ def tokens():
 # ---- slow ----
 
 def slowly(name, data, gap):
-    """Bytes that come one by one, too slowly: no answer but 408 or the end."""
+    """Check that bytes that come too slowly get 408 or a closed connection."""
     with connect() as sock, sock.makefile('rb') as f:
         sock.settimeout(gap)
         for byte in data:
@@ -598,7 +598,7 @@ def given(answer):
 
 
 def start_stop(query=''):
-    """What came of a window that was started and stopped by its token."""
+    """Start and stop a profile by its token; return what is wrong, or ''."""
     a = get(PROFILE + '?start' + query)
     if a.status != 200:
         return given(a)
