@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Checks on what load writes.  Prints "ok name" or "FAIL name: why".
 
-  result.py schema JSON...          each matches load.schema.json, and counts and
-                                    histograms add up
+  result.py schema JSON...          each matches load.schema.json; counts and
+                                    histograms agree
   result.py same JSON CSV PROM HTML all have the same figures; HTML is the DOM
                                     that a browser made of the page
   result.py text JSON TEXT          TEXT has the figures of the JSON, rounded

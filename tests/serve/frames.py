@@ -60,7 +60,7 @@ def reset(w):
 
 
 def answered(w):
-    """We closed it, while the client could have gone on."""
+    """The server closed it, while the client could have gone on."""
     w.open(1, '/no.Such/Method')
     if w.answer(1) != '12':
         raise ValueError('answered ' + w.answer(1))

@@ -54,8 +54,8 @@ static void test_mem_failure_is_sticky(void)
     mem_fini(&b);
 }
 
-/* Words that undo each other under every seed: two bits of a product cancelled
- * by the same two of the next word, as in a hash of xor and multiply. */
+/* In a hash by xor and multiplication, pairs of words could cancel out under
+ * every seed: two bits of a product and the same two of the next word. */
 static void test_mem_hash_has_no_cancelling_words(void)
 {
     uint64_t word[2] = { 0x0123456789abcdef, 0x1122334455667788 };
@@ -172,7 +172,7 @@ static void test_txt_percent_codec(void)
     back.len = 0;
     txt_put_percent_decoded(&back, txt_slice("%zz%4"), SIZE_MAX);
     CHECK(unit_is(&back, "%zz%4"));
-    back.len = 0;                       /* what is no UTF-8, and NUL */
+    back.len = 0;                       /* invalid UTF-8, and NUL */
     txt_put_percent_decoded(&back, txt_slice("a%ff%00\xe2\x98%61%E2%98%BA%C0"
                                              "%80\xe2\x98"), SIZE_MAX);
     CHECK(unit_is(&back, "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
@@ -189,7 +189,7 @@ static void test_txt_percent_codec(void)
     mem_fini(&back);
 }
 
-/* True when s, in base64, are the n bytes of want. */
+/* True if s is base64 of the n bytes of want. */
 static bool unit_unbase64(const char *s, const char *want, size_t n)
 {
     struct buf b = {0};
@@ -248,7 +248,7 @@ static void test_txt_utf8(void)
     mem_fini(&b);
 }
 
-/* Shortened names keep the end of a name, from where a part of it begins. */
+/* Shortened names keep their end, from the beginning of one of their parts. */
 static void test_txt_fitting(void)
 {
     static const struct { const char *name; size_t n; const char *want; } t[] = {
@@ -350,14 +350,14 @@ static void test_txt_for_people(void)
     mem_fini(&b);
 }
 
-/* 14,000 ns of work, by a CPU clock that costs 400 ns and a monotonic one that
- * costs 20. */
+/* 14,000 ns of work; reading the CPU clock costs 400 ns, the monotonic one 20.
+ */
 static void test_sys_lap_leaves_out_what_is_no_work(void)
 {
     static const struct { int64_t cpu_ns, mono_ns, ns; } laps[] = {
         { 14420, 14020, 14000 },        /* kept the CPU */
-        { 14920, 14020, 14000 },        /* reading was dearer: cold caches */
-        { 14020, 14020, 14000 },        /* or cost nothing */
+        { 14920, 14020, 14000 },        /* reading cost more: cold caches */
+        { 14020, 14020, 14000 },        /* reading cost nothing */
         { 14420, 4014020, 14000 },      /* lost the CPU for 4 ms */
         { 14420, 14421, 14000 },        /* for 401 ns */
         { 420, 20, 0 }, { 419, 19, 0 }, { 0, 0, 0 },    /* no work */
@@ -370,8 +370,8 @@ static void test_sys_lap_leaves_out_what_is_no_work(void)
     }
 }
 
-/* What is taken off is there, and smaller than the work that is timed.  A lap
- * that sleeps takes less CPU time than it sleeps. */
+/* The subtracted cost of an empty lap is not 0, and less than that of work.  A
+ * lap that sleeps takes less CPU time than it sleeps. */
 static void test_sys_lap_empty_is_small(void)
 {
     struct sys_lap empty = sys_lap_empty();
@@ -410,7 +410,7 @@ static void test_sys_write_file_replaces_whole(void)
     CHECK(sys_write_check("/dev", &why) == GP_EIO);
     CHECK(sys_write_check("/no/such/dir/x", &why) == GP_EIO);
     unlink(path);
-    CHECK(!sys_write_check(link, &why));                /* it leads to nothing */
+    CHECK(!sys_write_check(link, &why));        /* a dangling link */
     CHECK(!sys_write_file(link, "new", 3, &why));
     b.len = 0;
     CHECK(!sys_read_file(path, 100, &b, &why) && unit_is(&b, "new"));
@@ -563,7 +563,7 @@ static void test_gz_round_trip_and_bounds(void)
 static void test_hdr_layout(void)
 {
     CHECK(hdr_index(0) == 0 && hdr_index(2047) == 2047);
-    CHECK(hdr_index(3000) == 2524);                     /* the banner's */
+    CHECK(hdr_index(3000) == 2524);     /* the banner's example */
     CHECK(hdr_index(HDR_MOST_NS) < HDR_COUNTS);
     uint32_t last = 0;
     for (int64_t v = 1; v < HDR_MOST_NS; v += 1 + v / 1000) {
@@ -605,7 +605,7 @@ static int unit_shell(const char *command, int file, const char *in, int ms,
                    sys_now_ns() + ms * INT64_C(1000000), out, NULL);
 }
 
-/* Open descriptors of this process. */
+/* Return the number of open descriptors of this process. */
 static int unit_files(void)
 {
     int n = 0;
@@ -617,7 +617,7 @@ static int unit_files(void)
     return n;
 }
 
-/* True when process pid runs no more. */
+/* True if process pid has ended. */
 static bool unit_gone(long pid)
 {
     char path[64], state = 'Z';
@@ -825,8 +825,8 @@ static void test_hdr_v2(void)
     hdr_fini(&g);
 }
 
-/* Each expression matches the first text and not the second; NULL: no text is
- * asked.  What RE2 says of the same was read off pprof's -focus. */
+/* Each expression matches the first text and not the second; NULL: no such
+ * text.  RE2's answers are those of pprof's -focus. */
 static void test_re_matches(void)
 {
     static const char *const row[][3] = {
@@ -886,7 +886,7 @@ static void test_re_matches(void)
     }
 }
 
-/* What cannot be had is refused by name, with the option. */
+/* Unsupported constructs are refused by name, with the option. */
 static void test_re_refuses(void)
 {
     static const char *const row[][2] = {
@@ -920,8 +920,8 @@ static void test_re_refuses(void)
 }
 
 /* Nested repetitions, for which a backtracking matcher would need years, take
- * steps in proportion to the text, and what is remembered takes none; past the
- * limit a match gives up and says so, and memory follows the expression. */
+ * steps in proportion to the text, and fewer with the cache of places; past the
+ * limit a match gives up and says so; memory is bounded. */
 static void test_re_gives_up(void)
 {
     struct re re;
@@ -948,7 +948,7 @@ static void test_re_gives_up(void)
     CHECK(re_gave_up(&re) && re.run->nplaces <= RE_MOST_PLACES);
     CHECK(re.run->waiting_cap <= 2 * RE_MOST_WAITING);
     re_fini(&re);
-    /* Places are forgotten, and the answers stay right. */
+    /* The cache of places overflows, and the answers stay right. */
     CHECK(!re_init(&re, "--focus", "a.{14}c", &why));
     CHECK(!re_matches(&re, s));
     CHECK(re.run->forgotten > 1);

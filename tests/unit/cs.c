@@ -1,5 +1,5 @@
 
-/* ---- CS: a session, what it is told and what it says ---- */
+/* ---- CS: a session, what it receives and what it sends ---- */
 
 #include "cs_talk.c"
 
@@ -12,17 +12,17 @@ struct test_cs_call {
 struct test_cs {
     struct cs s;
     struct pool pool;
-    struct buf log;                     /* what the callbacks heard */
+    struct buf log;                     /* a line for each callback */
     struct test_cs_call call[2];        /* streams 1 and 3 */
 };
 
-/* The call whose stream t is. */
+/* Return the call that has stream t. */
 static struct test_cs_call *test_cs_call_of(struct cs_stream *t)
 {
     return MEM_OF(t, struct test_cs_call, stream);
 }
 
-/* Where what s hears is noted. */
+/* Return the log of s's callbacks. */
 static struct buf *test_cs_log(struct cs *s)
 {
     return &MEM_OF(s, struct test_cs, s)->log;
@@ -84,7 +84,7 @@ static const struct cs_up test_cs_up = {
     test_cs_on_end, test_cs_on_close, test_cs_on_goaway,
 };
 
-/* A header for HPACK. */
+/* Return a header for HPACK. */
 static nghttp2_nv test_cs_nv(const char *name, const char *value)
 {
     return (nghttp2_nv){ (uint8_t *)(uintptr_t)name,
@@ -124,8 +124,8 @@ static void test_cs_finish(struct test_cs *k)
     mem_fini(&k->log);
 }
 
-/* Append what the frames in out are to told: a letter for the type, the stream
- * and a code, a number or a length, '.' for END_STREAM. */
+/* Append to told, for each frame in out, a letter for the type, the stream, a
+ * code, a number or a length, and '.' for END_STREAM. */
 static void test_cs_tell(struct buf *told, const struct buf *out)
 {
     const char type[] = "DHORSXPGWC";
@@ -151,7 +151,7 @@ static void test_cs_tell(struct buf *told, const struct buf *out)
     }
 }
 
-/* Is b this text?  Says how not, and of what. */
+/* True if b is want; else print both, and `of`, which names b. */
 static bool test_cs_is(const char *of, const struct buf *b, const char *want)
 {
     size_t n = strlen(want);
@@ -162,7 +162,7 @@ static bool test_cs_is(const char *of, const struct buf *b, const char *want)
     return same;
 }
 
-/* The same is heard and said, however the talk is cut. */
+/* Callbacks and output do not depend on how the input is split. */
 static void test_cs_talk_split(void)
 {
     static const char heard[] =
@@ -202,12 +202,13 @@ static void test_cs_talk_split(void)
 /* ---- CS: what a server must not send ---- */
 
 struct test_cs_rule {
-    const char *talk;                   /* after SETTINGS, but with '!' */
-    const char *told;                   /* after the answer to SETTINGS */
-    const char *closed;                 /* lines of on_close and on_goaway */
+    const char *talk;                   /* input; follows SETTINGS unless its
+                                         * first character is '!' */
+    const char *told;                   /* output after the ACK of SETTINGS */
+    const char *closed;                 /* log of on_close and on_goaway */
 };
 
-/* [H2] 3.4, 4.2, 5.1.1: frames that do not belong where they are. */
+/* [H2] 3.4, 4.2, 5.1.1: frames in the wrong place, or too long. */
 static const struct test_cs_rule test_cs_places[] = {
     { "!1 4 1 88", "G1 ", "" }, { "!4 1 0", "G1 ", "" },
     { "!6 0 0 *8", "G1 ", "" }, { "!fa 0 0", "G1 ", "" },
@@ -342,7 +343,7 @@ static const struct test_cs_rule test_cs_lists[] = {
     { "1 4 1 08 03'103' 0f0d01'5'; 1 4 1 88; 0 1 1 'x'", "", "1 close 0\n" },
 };
 
-/* Append the lines of log that tell of ends to b. */
+/* Append the lines of on_close and on_goaway in log to b. */
 static void test_cs_ends(struct buf *b, const struct buf *log)
 {
     for (size_t at = 0, n; at < log->len; at += n) {
@@ -353,7 +354,8 @@ static void test_cs_ends(struct buf *b, const struct buf *log)
     }
 }
 
-/* One rule, whole and byte by byte; what is left of the session works on. */
+/* Test one rule, with its input whole and byte by byte; unless the session has
+ * failed, it works on. */
 static void test_cs_rule(const struct test_cs_rule *r)
 {
     struct buf in = {0}, told = {0}, ends = {0}, on = {0};
@@ -391,8 +393,7 @@ static void test_cs_rule(const struct test_cs_rule *r)
     mem_fini(&on);
 }
 
-/* Each thing that a server must not say has its answer, and what it may say has
- * none. */
+/* Each violation by a server has its answer, and what it may send has none. */
 static void test_cs_rules(void)
 {
 #define ALL(table)                                                            \
@@ -405,7 +406,7 @@ static void test_cs_rules(void)
 #undef ALL
 }
 
-/* Give text, and check what is told and heard then. */
+/* Give the session the frames in text; check its output and callbacks. */
 static void test_cs_say(struct test_cs *k, const char *text, const char *told,
                         const char *heard)
 {
@@ -434,8 +435,9 @@ static void test_cs_wide(struct buf *b, size_t n)
     b->len += value;
 }
 
-/* A list up to the limit is passed on; past it it is cut, and told of; past the
- * hard limit its stream ends, and the next one is decoded well. */
+/* A header list up to the limit is passed on; a longer one is cut, and
+ * on_headers says so; past the hard limit its stream is reset, and the next
+ * list is decoded correctly. */
 static void test_cs_large_lists(void)
 {
     static const struct { size_t n; const char *told, *end; int fields; } t[] =
@@ -474,8 +476,8 @@ static void test_cs_large_lists(void)
     }
 }
 
-/* Floods: CONTINUATION, PING and SETTINGS without end, DATA past our windows;
- * and what is given back of them. */
+/* Floods of CONTINUATION, PING and SETTINGS, DATA past our windows; and the
+ * window that is given back. */
 static void test_cs_floods(void)
 {
     struct test_cs k;
@@ -550,14 +552,14 @@ struct test_cs_model {
     uint64_t rng;
 };
 
-/* A number below most. */
+/* Return a random number below most. */
 static uint32_t test_cs_roll(uint64_t *rng, uint32_t most)
 {
     *rng = *rng * UINT64_C(6364136223846793005) + 1442695040888963407u;
     return (uint32_t)((*rng >> 33) % most);
 }
 
-/* A DATA frame came: it is what comes next of its stream, and had leave. */
+/* Check a DATA frame: it continues its stream's body, within the windows. */
 static void test_cs_model_data(struct test_cs_model *m, int at,
                                const uint8_t *p, uint32_t n, bool last)
 {
@@ -565,7 +567,7 @@ static void test_cs_model_data(struct test_cs_model *m, int at,
     struct test_cs_body *b = &m->body[at];
     CHECK(b->begun && !b->ended && n <= b->size - b->sent);
     CHECK(n == 0 || ((int64_t)n <= b->window && (int64_t)n <= m->window));
-    CHECK(n > 0 || last);               /* none says nothing */
+    CHECK(n > 0 || last);               /* an empty one only ends a body */
     CHECK(!memcmp(p, m->bytes + (unsigned)at + b->sent, n));
     b->window -= n;
     m->window -= n;
@@ -574,7 +576,8 @@ static void test_cs_model_data(struct test_cs_model *m, int at,
     CHECK(!last || b->sent == b->size);
 }
 
-/* Look at what s has said since; with all it is taken. */
+/* Check the frames that the session wrote since the last look; all: pump it,
+ * then take its output as sent. */
 static void test_cs_model_look(struct test_cs_model *m, bool all)
 {
     const struct buf *out = &m->k.s.out;
@@ -602,14 +605,14 @@ static void test_cs_model_look(struct test_cs_model *m, bool all)
     }
 }
 
-/* Give m's session a frame with v as its payload, the last 4 bytes of it. */
+/* Give m's session a frame whose payload ends with v. */
 static void test_cs_model_give(struct test_cs_model *m, uint8_t type,
                                uint32_t id, uint32_t v)
 {
     uint8_t p[6] = { 0, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE };
     size_t cut = type == NGHTTP2_SETTINGS ? 0 : 2;
     struct buf in = {0};
-    m->k.s.left_id = m->k.s.next_id;    /* the peer has heard of all */
+    m->k.s.left_id = m->k.s.next_id;    /* the peer knows all streams */
     num_set_be32(p + 2, v);
     test_cs_frame(&in, type, 0, id, p + cut, sizeof p - cut);
     CHECK(!cs_take(&m->k.s, in.data, in.len));
@@ -625,7 +628,7 @@ static void test_cs_model_give(struct test_cs_model *m, uint8_t type,
     }
 }
 
-/* Open one more body of size bytes, of which some are there already. */
+/* Open one more body of size bytes, the first `some` of which are available. */
 static void test_cs_model_open(struct test_cs_model *m, uint32_t size,
                                uint32_t some)
 {
@@ -638,7 +641,7 @@ static void test_cs_model_open(struct test_cs_model *m, uint32_t size,
     CHECK(!test_cs_open(&m->k.s, &b->call));
 }
 
-/* More of body b is there: some bytes, and perhaps nothing but its end. */
+/* Make more of body b available: some bytes, or nothing but its end. */
 static void test_cs_model_more(struct test_cs_model *m, struct test_cs_body *b,
                                uint32_t some)
 {
@@ -650,7 +653,7 @@ static void test_cs_model_more(struct test_cs_model *m, struct test_cs_body *b,
     cs_resume(&m->k.s, t);
 }
 
-/* One thing that may happen; down: windows of streams may get smaller. */
+/* Do one random step; down: the streams' windows may get smaller. */
 static void test_cs_model_step(struct test_cs_model *m, bool down)
 {
     uint32_t what = test_cs_roll(&m->rng, 8), most = 1 << 17;
@@ -697,7 +700,7 @@ static void test_cs_model_init(struct test_cs_model *m, uint64_t rng)
     test_cs_model_give(m, NGHTTP2_SETTINGS, 0, 65535);
 }
 
-/* Give m all the windows that it needs: every body comes to its end. */
+/* Open all windows as far as needed: every body is sent to its end. */
 static void test_cs_model_finish(struct test_cs_model *m)
 {
     for (int i = 0; i < m->n; i++)
@@ -739,8 +742,8 @@ static void test_cs_windows_shrink(void)
     test_cs_schedule(true);
 }
 
-/* A stream that waits for the window of all when its own is taken away sends
- * nothing until it has some again ([H2] 6.9.2). */
+/* If a stream waits for the connection's window, and its own window falls below
+ * 0, it sends nothing until that is positive again ([H2] 6.9.2). */
 static void test_cs_window_below_0(void)
 {
     static uint8_t body[100000];
@@ -767,8 +770,8 @@ static void test_cs_window_below_0(void)
     test_cs_finish(&k);
 }
 
-/* Streams that wait for the window of all send in turn; an empty body ends with
- * an empty frame, as does one that has no more. */
+/* Streams that wait for the connection's window send in turn; an empty body
+ * ends with an empty frame, as does one without more bytes. */
 static void test_cs_turns(void)
 {
     static uint8_t body[100000];
@@ -863,7 +866,7 @@ static void test_cs_list_fill(struct test_cs_list *l, uint64_t *rng,
     }
 }
 
-/* Append what is heard of l by stream id to b. */
+/* Append to b what the callbacks log for l on stream id. */
 static void test_cs_list_tell(const struct test_cs_list *l, int32_t id,
                               struct buf *b)
 {
@@ -901,7 +904,7 @@ static void test_cs_list_put(const struct test_cs_list *l, int32_t id,
     } while (at < all);
 }
 
-/* Give in to k in random pieces, and see that want is heard. */
+/* Give in to k in random pieces, and check that its callbacks log want. */
 static void test_cs_list_give(struct test_cs *k, struct buf *in,
                               struct buf *want, uint64_t *rng)
 {
@@ -974,7 +977,7 @@ static void test_cs_hpack_ints(void)
         }
 }
 
-/* True when the frame in is a block that s knows. */
+/* True if the frame in has a header block that s remembers. */
 static bool test_cs_known(const struct cs *s, const struct buf *in)
 {
     for (int i = 0; i < 2 && in->len > 9 && in->data[3] == 1; i++)
@@ -984,8 +987,8 @@ static bool test_cs_known(const struct cs *s, const struct buf *in)
     return false;
 }
 
-/* What a server encodes is what on_header gets, in whatever state the tables
- * are, and for whomever it is. */
+/* on_header gets the headers that a server encoded, in any state of the HPACK
+ * table, for open and closed streams. */
 static void test_cs_hpack_in(void)
 {
     struct buf in = {0}, want = {0};
@@ -1009,13 +1012,13 @@ static void test_cs_hpack_in(void)
         nghttp2_hd_deflate_del(d);
         test_cs_finish(&k);
     }
-    CHECK(known > rounds / 100);        /* what is kept was put to use */
+    CHECK(known > rounds / 100);        /* remembered blocks were used */
     mem_fini(&in);
     mem_fini(&want);
 }
 
-/* The block of the one stream that out has is what list says, to the peer whose
- * table inflater has. */
+/* Check that the one header block in out is that of list, for a peer with the
+ * table of inflater. */
 static void test_cs_decoded(struct buf *out, nghttp2_hd_inflater *inflater,
                             const struct test_cs_list *l)
 {
@@ -1070,8 +1073,8 @@ static void test_cs_request(struct test_cs_list *l, uint64_t *rng,
         l->nv[l->n - 1] = test_cs_nv("wide", wide);
 }
 
-/* What is meant is what a peer decodes, of lists that stay and of others,
- * whatever table it allows. */
+/* A peer decodes the lists that we encode, repeated ones and others, with any
+ * size of table that it allows. */
 static void test_cs_hpack_out(void)
 {
     static struct test_cs_list fixed[4], other;
@@ -1160,7 +1163,7 @@ static void test_cs_set_agrees(const struct test_cs_set *m)
         CHECK(m->call[i].stream.id == m->open[i]);
 }
 
-/* Call i of m is closed now, by on_close or, without it, by us. */
+/* Note that call i of m is closed: by on_close if calls is 1, by us if 0. */
 static void test_cs_set_closed(struct test_cs_set *m, uint32_t i, int calls)
 {
     CHECK(m->call[i].closed == calls && m->open[i]);
@@ -1168,7 +1171,7 @@ static void test_cs_set_closed(struct test_cs_set *m, uint32_t i, int calls)
     m->n--;
 }
 
-/* Stream i of m comes to an end in one of three ways. */
+/* End stream i of m in one of three ways. */
 static void test_cs_set_end(struct test_cs_set *m, uint32_t i)
 {
     uint32_t how = test_cs_roll(&m->rng, 3), id = (uint32_t)m->open[i];
@@ -1239,7 +1242,7 @@ static void test_cs_set_turn(struct test_cs_set *m, uint32_t most)
     test_cs_finish(&m->k);
 }
 
-/* What is open is what was opened and not closed. */
+/* The set of open streams has those that were opened and not closed. */
 static void test_cs_streams(void)
 {
     static struct test_cs_set m;
@@ -1248,8 +1251,8 @@ static void test_cs_streams(void)
         test_cs_set_turn(&m, most[i]);
 }
 
-/* A server cannot answer, nor let send, a stream that it has not heard of; one
- * that has gone out it can. */
+/* Frames for a stream whose HEADERS were not sent yet are a connection error;
+ * after that they are not. */
 static void test_cs_unsent(void)
 {
     static const char *const talk[] = { "1 5 5 88", "0 0 5 'x'", "3 0 5 *4",
@@ -1274,8 +1277,7 @@ static void test_cs_unsent(void)
     }
 }
 
-/* A malformed response costs its stream, each time that it comes, and the
- * session says why. */
+/* Each malformed response resets its stream, and the session says why. */
 static void test_cs_faults(void)
 {
     static const char *const fault[][2] = {
@@ -1369,8 +1371,8 @@ static void test_cs_order_faults(void)
     test_cs_finish(&k);
 }
 
-/* Whoever leaves says so, unless the session failed; SETTINGS that are not
- * acknowledged in time fail it. */
+/* Leaving sends GOAWAY, unless the session failed; SETTINGS that are not
+ * acknowledged in time make it fail. */
 static void test_cs_leave_and_ack(void)
 {
     for (int ack = 0; ack < 2; ack++) {
@@ -1394,7 +1396,7 @@ static void test_cs_leave_and_ack(void)
     }
 }
 
-/* What a GOAWAY says is kept, the last one's, as text that can be shown. */
+/* The debug data of the last GOAWAY is kept, as printable text. */
 static void test_cs_goaway(void)
 {
     struct buf in = {0};
@@ -1423,14 +1425,14 @@ static void test_cs_goaway(void)
     mem_fini(&in);
 }
 
-/* A peer's bound on open streams, and the last number there is. */
+/* The peer's limit on open streams, and the last possible stream number. */
 static void test_cs_bounds(void)
 {
     struct test_cs k;
     struct test_cs_call more = {0};
     test_cs_begin(&k);
     test_cs_say(&k, "4 0 0 000300000003", "S+ ", "ready\n");
-    more.stream.owed = 77;             /* of what it was before */
+    more.stream.owed = 77;              /* left from an earlier stream */
     CHECK(!test_cs_open(&k.s, &more) && more.id == 5 && !more.stream.owed);
     cs_cancel(&k.s, &k.call[0].stream, 8);
     test_cs_say(&k, "4 0 0 000300000002", "H5 D5:0. R1:8 S+ ", "ready\n");
@@ -1446,9 +1448,9 @@ static void test_cs_bounds(void)
     test_cs_finish(&k);
 }
 
-/* ---- CS: callbacks that act, and memory that is not there ---- */
+/* ---- CS: callbacks that close or open streams, and failed allocations ---- */
 
-/* What a callback does to its stream: gives it up, and opens it anew. */
+/* What a callback does to its stream: closes it, and perhaps reopens it. */
 static struct test_cs_act { const char *at; bool again; int acts; } test_cs_act;
 
 /* Do it, if this is the place. */
@@ -1464,7 +1466,7 @@ static void test_cs_acts(struct cs *s, struct cs_stream *t, const char *at)
         CHECK(!test_cs_open(s, c));
 }
 
-/* test_cs_on_header, and what is to be done then; so the next four. */
+/* test_cs_on_header, then test_cs_acts; the next four are alike. */
 static void test_cs_act_header(struct cs *s, struct cs_stream *t,
                                struct slice name, struct slice value)
 {
@@ -1502,8 +1504,8 @@ static void test_cs_act_close(struct cs *s, struct cs_stream *t, uint32_t code,
     test_cs_acts(s, t, "close");
 }
 
-/* A stream that its callback gives up, or opens again as another one, hears no
- * more as what it was; the others hear all. */
+/* If a callback closes its stream, or reopens it as another one, no callbacks
+ * for the old one follow; other streams get all of theirs. */
 static void test_cs_callbacks(void)
 {
     static const struct cs_up up = {
@@ -1546,7 +1548,7 @@ static void test_cs_callbacks(void)
     }
 }
 
-/* All that a session does, one after the other, until something fails. */
+/* Do all that a session can do, in turn, until something fails. */
 static int test_cs_all(struct test_cs *k, struct test_cs_call *call, int n)
 {
     static uint8_t body[70000];
@@ -1554,7 +1556,7 @@ static int test_cs_all(struct test_cs *k, struct test_cs_call *call, int n)
     struct buf in = {0};
     int e = cs_init(&k->s, &k->pool);
     long fuse = mem_fuse;
-    mem_fuse = -1;                      /* what is ours does not fail */
+    mem_fuse = -1;                      /* the test's own do not fail */
     memset(wide, 'w', sizeof wide - 1);
     test_cs_put(&in, test_cs_talk);
     in.len -= CS_HEAD_BYTES + 8;        /* GOAWAY */
@@ -1590,7 +1592,7 @@ static int test_cs_all(struct test_cs *k, struct test_cs_call *call, int n)
     return e;
 }
 
-/* Whatever allocation fails, it is said, and nothing is left. */
+/* Each failed allocation is reported, and nothing leaks. */
 static void test_cs_no_memory(void)
 {
     long fuse = 0;

@@ -1,7 +1,7 @@
 /* cs_talk.c -- a server's frames, written as text; and a talk made of them that
  * cs.c tests and fuzz_client.c begins with.  Part of those two. */
 
-/* Make b's bytes from at on, of which 9 are its head, a frame that is whole. */
+/* Set the length in the head of the frame that is b's bytes from at on. */
 static void test_cs_patch(struct buf *b, size_t at)
 {
     size_t n = b->len - at - CS_HEAD_BYTES;
@@ -67,8 +67,8 @@ static void test_cs_put(struct buf *b, const char *text)
     }
 }
 
-/* What a server says to streams 1 and 3: padding, priorities, a table that is
- * used, CONTINUATION, frames that say nothing. */
+/* What a server sends on streams 1 and 3: padding, priorities, references to
+ * HPACK's table, CONTINUATION, frames without effect. */
 static const char test_cs_talk[] =
     "4 0 0 000300000064 000400100000; 4 1 0; 8 0 0 00100000;"
     "1 4 1 88 00 01'a' 01'b';"

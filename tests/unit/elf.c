@@ -247,7 +247,7 @@ static bool unit_proc_write(const char *path, const char *text)
 }
 
 /* Give this process a /tmp of its own, in which it maps an ELF file and has a
- * map of JIT code; write the address to fd, and wait.  Exit if it may not. */
+ * map of JIT code; write the address to fd, and wait.  Exit if refused. */
 static void unit_live_elsewhere(int fd)
 {
     _Alignas(16) uint8_t image[UNIT_SIZE];
@@ -275,7 +275,7 @@ static void unit_live_elsewhere(int fd)
     _exit(1);
 }
 
-/* A process in a container has other files than we have. */
+/* A process in a container has other files at its paths than we have. */
 static void test_elf_reads_files_of_another_root(void)
 {
     struct elf_space s = {0};

@@ -219,7 +219,7 @@ static void test_import_places(void)
     pp_fini(&p);
 }
 
-/* What is no profile is named, with what to do. */
+/* Errors name the format of a file that is no profile, and say what to do. */
 static void test_import_names_formats(void)
 {
     static const struct { const char *bytes; size_t n; const char *want; }
@@ -256,8 +256,8 @@ static void test_import_names_formats(void)
     }
 }
 
-/* Events below each other take no more than their own bytes; deeper ones, a
- * cycle and a long line are refused by the name of the limit. */
+/* Nested events take no more memory than their own bytes; deeper ones, a cycle
+ * and a long line are refused, with the name of the limit. */
 static void test_import_limits(void)
 {
     struct buf b = {0};

@@ -1,4 +1,4 @@
-/* Templates in messages and metadata; what replies must be. */
+/* Templates in messages and metadata; checks of replies. */
 
 /* Write text to a new file, and return its path, static. */
 static const char *test_tpl_file(const char *text, size_t n)
@@ -46,7 +46,7 @@ static void test_tpl_csv(void)
     }
 }
 
-/* A text with templates: what calls have of it, and what is refused. */
+/* Templates in text: what each call gets, and what is refused. */
 static void test_tpl_text(void)
 {
     static const struct { const char *text, *first, *fifth; } t[] = {
@@ -99,7 +99,7 @@ static void test_tpl_text(void)
     CHECK(tpl_check_text(txt_slice("{{="), &why) == GP_EUSAGE);
 }
 
-/* Messages: the nodes give what their JSON gives when it is filled in first. */
+/* Messages with templates equal those from JSON that is filled in first. */
 static void test_tpl_message(void)
 {
 #ifdef SVC_PROTOS

@@ -1,7 +1,7 @@
 
 /* ---- NET ---- */
 
-/* The name to verify is the host, without port or brackets. */
+/* The name to verify by TLS is the host, without port or brackets. */
 static void test_tls_peer_name(void)
 {
     static const struct { const char *authority, *name; } row[] = {
@@ -15,7 +15,7 @@ static void test_tls_peer_name(void)
     }
 }
 
-/* Addresses: what is taken, and as what. */
+/* Addresses: which forms are accepted, and what they mean. */
 static void test_net_addr(void)
 {
     static const struct { const char *in; bool remote; const char *out; } ok[] =
@@ -93,7 +93,7 @@ static void test_net_addr(void)
     path[14 + 107] = 0;                 /* the longest */
     CHECK(!net_addr_parse(path, false, a, &n, &why));
     CHECK(a[0].len == sizeof a->un && !strcmp(a[0].text, path));
-    /* A list: each once, in order, and no more than there is room for. */
+    /* A list: each address once, in order, and no more than fit. */
     CHECK(!net_addr_parse("ipv4:127.0.0.1:1,127.0.0.2,127.0.0.1:1,127.0.0.3:4",
                           true, a, &n, &why));
     CHECK(n == 3 && !strcmp(a[0].text, "127.0.0.1:1") &&
@@ -563,8 +563,8 @@ static void test_flood_budgets(void)
     }
 }
 
-/* Resets: charged by their excuse; those of deadlines to a bucket of their own,
- * and those that cross our own end of a stream to none. */
+/* Resets are charged by their reason: those of deadlines to a budget of their
+ * own, and those that cross our own end of a stream to none. */
 static void test_flood_resets(void)
 {
     const int64_t s = 1000000000, rate = FLOOD_RESETS_PER_SEC;
@@ -649,7 +649,7 @@ static void test_flood_scan_stops(void)
     }
 }
 
-/* What grpc-go does honestly is free: window updates and PINGs that follow our
+/* What grpc-go normally does is free: window updates and PINGs that follow our
  * DATA, keepalive, deadlines.  PINGs without DATA are early. */
 static void test_flood_honest(void)
 {
@@ -884,8 +884,8 @@ static void test_rpc_metadata_bounds(void)
     mem_arena_fini(&k.arena);
 }
 
-/* Values of a server that are too large to reckon with are made smaller,
- * negative times are refused. */
+/* Settings of a server that could overflow are reduced; negative times are
+ * refused. */
 static void test_rpc_config(void)
 {
     struct gp_server_config c = { .size = sizeof c, .threads = 1,
@@ -917,7 +917,7 @@ static void test_rpc_config(void)
 
 /* ---- SVC ---- */
 
-/* The work is done, and is what it says. */
+/* The work is done: the sum is right, and more work takes longer. */
 static void test_svc_work(void)
 {
     for (uint64_t n = 0; n < 2000; n++)
@@ -956,7 +956,7 @@ static void test_svc_hello_parse(void)
 /* ---- H2 and RPC: hostile bytes ---- */
 
 struct test_h2_peer {
-    struct gp_server *s;                /* never started: turned by hand */
+    struct gp_server *s;                /* not started: the test runs it */
     struct svc_greeter greeter;
     int fd;                             /* the client's end */
 };
@@ -977,7 +977,7 @@ static void test_h2_open(struct test_h2_peer *p)
     p->fd = fd[0];
 }
 
-/* Send n bytes, let the server turn, and read what it says onto out. */
+/* Send n bytes, run the server's loop, and append its answer to out. */
 static void test_h2_say(struct test_h2_peer *p, const void *bytes, size_t n,
                         struct buf *out)
 {
@@ -1067,8 +1067,8 @@ static void test_h2_http1(void)
     }
 }
 
-/* Mutations of the conversation, and random bytes after the preface: whatever
- * comes, nothing is left behind, and the next connection is served. */
+/* Mutations of the conversation, and random bytes after the preface: nothing
+ * leaks, and the next connection is served. */
 static void test_h2_hostile(void)
 {
     uint32_t seed = 12345;
@@ -1201,9 +1201,10 @@ static struct gp_server *test_load_server(struct svc_greeter *g,
     return s;
 }
 
-/* A closed loop against our own server: every call is ok and in the
- * histogram, the shares come out, the server saw as many; odd totals are
- * spread; the server drains. */
+/* A closed loop against our own server: every call is ok and in the histogram,
+ * and the server counted as many; totals that do not divide evenly are spread;
+ * the result is written, read, even truncated, and merged; the server
+ * drains. */
 static void test_load_run(void)
 {
     static const struct { uint64_t clients, requests, total, streams;
@@ -1298,7 +1299,7 @@ static void test_res_when(void)
     CHECK(fabs(res_when(&k, 10) - 2) < 1e-9 && isinf(res_when(&k, 20)));
 }
 
-/* The series: a value is at its place to 6 %, and doubling loses nothing. */
+/* URLs of endpoints: host and path, what is refused, and redirections. */
 static void test_fetch_addresses(void)
 {
     static const struct { const char *text, *host, *path; } good[] = {
@@ -1496,8 +1497,8 @@ static void web_test_samples(void *arg, uint64_t *taken, uint64_t *lost)
     *lost = 11;
 }
 
-/* GET path from the endpoint bound; true if the answer has text, which has no
- * white space: what the answer has of it does not count. */
+/* GET path from the endpoint bound; true if the answer, without its white
+ * space, has text. */
 static bool web_says(const char *bound, const char *path, const char *text)
 {
     struct fetch_wait w = { .until_ns = FETCH_ASK_NS };
@@ -1579,7 +1580,7 @@ static void test_web_program(void)
     web_free(d);
 }
 
-/* What load makes of statuses, of its own network and of others. */
+/* What load concludes from /debug/status, of its own network and of others. */
 static void test_fetch_listen(void)
 {
     char own[NET_NETWORK_BYTES], text[400];
@@ -1745,7 +1746,7 @@ static void test_res_unlike(void)
         }
 }
 
-/* What a case of test_res_judge has that the next one does not. */
+/* A case of test_res_judge; other figures are common to all. */
 struct unit_run {
     enum judge_limit want;
     bool open;
@@ -1785,7 +1786,7 @@ static void unit_queue(struct res *r)
     r->streams_blocked_ns = 100000000;
 }
 
-/* All streams are in use at once: the few calls before tell nothing. */
+/* All streams are in use at once: the few calls before say nothing. */
 static void unit_queue_at_once(struct res *r, int64_t fast, int64_t slow)
 {
     r->streams_blocked_ns = 900000000;
@@ -2128,7 +2129,7 @@ static void test_res_compare(void)
     }
 }
 
-/* Assertions: each figure, each comparison, and what is none. */
+/* Assertions: each figure, each comparison, and invalid ones. */
 static void test_res_assert(void)
 {
     static const struct { const char *text; bool pass; } t[] = {
@@ -2573,8 +2574,8 @@ static void test_res_delta(void)
     res_fini(&old);
 }
 
-/* An open loop: as many calls as the schedule has, each timed from its moment;
- * what does not fit is not sent; the identity holds. */
+/* An open loop: as many calls as the schedule has, each timed from when it was
+ * due; those beyond the limit are not sent; the counts add up. */
 static void test_res_open(void)
 {
     const struct res_step step[] = { { 2000, 2000, 100000000 },
@@ -2673,7 +2674,7 @@ static void test_load_mix(void)
     server_free(s);
 }
 
-/* A sum has the hosts of all results, once each, though a name begins like
+/* A merged result has the hosts of all, once each, even if one name begins like
  * another. */
 static void test_res_join(void)
 {
@@ -2950,8 +2951,8 @@ static void test_dsc_names(void)
     mem_fini(&set);
 }
 
-/* Names that are too long, and more than the tables may have, are errors, and
- * take no more memory than that. */
+/* Names that are too long, and more names than the tables may have, are errors,
+ * and take no more memory than the limit. */
 static void test_dsc_budget(void)
 {
     struct buf set = {0}, file = {0};
@@ -2981,7 +2982,7 @@ static void test_dsc_budget(void)
     mem_fini(&set);
 }
 
-/* The names most like a mistyped one come first. */
+/* The names most similar to a mistyped one come first. */
 static void test_dsc_near(void)
 {
     static const char *const name[] = { "a.Zebra", "b.OrderService", "a.Item",

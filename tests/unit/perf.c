@@ -1,9 +1,9 @@
-/* perf.c -- unit tests of PERF: records in made rings, processes that come and
- * go, stacks by the files of this process. */
+/* perf.c -- unit tests of PERF: records in rings made here, processes that
+ * start and end, stacks unwound by the files of this process. */
 
 enum { PERF_MADE_BYTES = 4096 };
 
-static struct {                         /* rings that the kernel did not write */
+static struct {                         /* rings in place of the kernel's */
     struct perf_ring ring[2];
     struct perf_event_mmap_page page[2];
     uint8_t data[2][PERF_MADE_BYTES];
@@ -11,7 +11,7 @@ static struct {                         /* rings that the kernel did not write *
     unsigned n;
 } perf_made;
 
-/* Of no process: above the kernel's highest. */
+/* A pid of no process: above the kernel's highest. */
 enum { PERF_PID = 0x7ffffff0 };
 
 static void perf_made_begin(bool children)
@@ -43,7 +43,7 @@ static void perf_made_end(void)
     memset(&perf_one, 0, sizeof perf_one);
 }
 
-/* Let ring i begin at any place. */
+/* Let ring i begin at offset `at`. */
 static void perf_made_at(int i, uint64_t at)
 {
     perf_made.ring[i].tail = perf_made.ring[i].head = at;
@@ -118,7 +118,7 @@ static void test_perf_samples_are_read(void)
     CHECK(s.regs.r[0] == 0x100 && s.regs.r[3] == 0x101);
     CHECK(s.regs.r[UNW_SP] == 0x107 && s.regs.r[UNW_PC] == 0x108);
 #endif
-    for (size_t i = 0; i < n; i++) {    /* each without its end, by ASan */
+    for (size_t i = 0; i < n; i++) {    /* truncated: ASan finds over-reads */
         uint8_t *part = malloc(i + 1);
         memcpy(part, body, i);
         CHECK(!perf_read_sample(&s, (struct perf_view){ part, i, false }));
@@ -135,7 +135,7 @@ static void test_perf_records_wrap(void)
     uint64_t lost[2] = { 0, 5 }, odd[3] = { 1, 2, 3 };
     for (uint64_t at = PERF_MADE_BYTES - 48; at < PERF_MADE_BYTES; at += 8) {
         perf_made_begin(true);
-        perf_one.wide = true;           /* others' samples are not lost */
+        perf_one.wide = true;           /* others' lost samples do not count */
         perf_made_at(0, at);
         perf_made_words(0, PERF_RECORD_LOST, 0, lost, 2, 10);
         perf_made_words(0, 99, 0, odd, 3, 11);          /* of a later kernel */
@@ -181,7 +181,7 @@ static void test_perf_order_of_rings(void)
     uint64_t now = (uint64_t)sys_now_ns();
     CHECK(perf_add(PERF_PID, "parent", 0, 0, MEM_NONE) == 0);
     perf_one.process[0].time_ns = now - 900;
-    /* the sample of a child, then on another CPU what made it */
+    /* the sample of a child; on another CPU the fork that created it */
     size_t n = perf_made_sample(body, PERF_PID + 1, now - 500, 64);
     perf_made_put(0, PERF_RECORD_SAMPLE, 0, 8 + n, body, n);
     n = perf_made_sample(body, PERF_PID + 1, now + 3600000000000u, 64);
@@ -193,9 +193,9 @@ static void test_perf_order_of_rings(void)
     CHECK(perf_made.got[0].wall_ns == (int64_t)now - 500);
     CHECK(rec_data.nprocesses == 1);
     CHECK(rec_data.process[0].pid == PERF_PID + 1);
-    /* it ended before it was drained: a period, at least, was not another's */
+    /* the child ended before the drain: it is charged one period */
     CHECK(perf_made.got[0].cpu_ns == 10000000);
-    /* what is of the future waits */
+    /* a record with a later time stays in the ring */
     CHECK(perf_made.page[0].data_head - perf_made.page[0].data_tail == 8 + n);
     perf_made_end();
 }
@@ -346,7 +346,7 @@ static void test_perf_stacks(void)
     perf_made_end();
 }
 
-/* The four refusals that the kernel has for counters, and what is said. */
+/* The kernel's four reasons to refuse a counter, and our messages. */
 static void test_perf_refusals(void)
 {
     struct gp_why why;

@@ -1,5 +1,6 @@
-/* phases.c -- profiles of programs that move through phases: one thread, one
- * sample a millisecond.  Neighbouring samples are alike, as in real ones. */
+/* phases.c -- simulated profiles of programs that move through phases: one
+ * thread, one sample per millisecond.  As in real profiles, samples that follow
+ * each other are similar. */
 
 enum { PHASES_FUNCTIONS = 8, PHASES_BLOCKS = 50 };
 
@@ -8,8 +9,8 @@ struct phases {
     size_t functions;
     double mix[2][PHASES_FUNCTIONS];    /* shares of the functions by phase */
     double first;                       /* mean share of time in phase 0 */
-    bool   periodic;                    /* phases have one length; else it is
-                                         * exponentially distributed */
+    bool   periodic;                    /* all phases are equally long; else
+                                         * lengths are exponentially random */
 };
 
 /* Return a random number from 0 to 1; *seed is not 0. */
@@ -35,7 +36,7 @@ static double phases_share(const struct phases *c, size_t k)
 }
 
 /* Make p the profile of ms milliseconds, which begin anywhere in a phase; the
- * phases' mean length is dwell_ms.  0 blocks: it does not say when. */
+ * phases' mean length is dwell_ms.  0 blocks: samples have no times. */
 static void phases_profile(struct pp *p, const struct phases *c,
                            double dwell_ms, int ms, size_t blocks,
                            uint64_t *seed)

@@ -36,7 +36,7 @@ static void unit_small_profile(struct pp *p)
     CHECK(!pp_set_blocks(p, 3, 10000000000, when, 3));
 }
 
-/* The samples of row i of p in block. */
+/* Return the samples of row i of p in block. */
 static uint32_t unit_in_block(const struct pp *p, size_t i, uint32_t block)
 {
     const struct pp_blocks *b = &p->blocks;
@@ -74,7 +74,7 @@ static void test_pp_round_trip(void)
 }
 
 /* Read the small profile, whose first sample counts 3, with the n bytes at
- * blocks as its blocks; times of them, if not 1. */
+ * blocks as its blocks, given `times` times. */
 static void unit_with_blocks(struct pp *p, const void *blocks, size_t n,
                              int times)
 {
@@ -91,7 +91,7 @@ static void unit_with_blocks(struct pp *p, const void *blocks, size_t n,
     CHECK(!pp_read(p, &raw, "x", 1 << 20, legacy_read, NULL));
 }
 
-/* Blocks as the banner of PP has them are read; all else is not believed. */
+/* The blocks in PP's banner are read; invalid ones are ignored. */
 static void test_pp_reads_blocks(void)
 {
 #define BLOCKS(n, rows, step, count) \
@@ -138,8 +138,8 @@ static void test_pp_reads_blocks(void)
     pp_fini(&p);
 }
 
-/* A sum of profiles has their blocks one after the other, of equal samples in
- * order; 100 profiles have longer ones, and none has none. */
+/* A merged profile has the blocks of all, one after the other; that of 100
+ * profiles has longer blocks; if one has no blocks, the merged one has none. */
 static void test_merge_keeps_blocks(void)
 {
     struct pp p[100], to;
@@ -169,7 +169,7 @@ static void test_merge_keeps_blocks(void)
         pp_fini(&p[i]);
 }
 
-/* What a filter leaves of a profile keeps its blocks. */
+/* The rows that a filter keeps keep their blocks. */
 static void test_filter_keeps_blocks(void)
 {
     int64_t value[2] = { 2, 20000000 };
@@ -253,8 +253,8 @@ static void test_pp_errors_name_the_field(void)
     }
 }
 
-/* The memory of samples that are read is freed, but not what is between them;
- * an error in a later one still has its number. */
+/* The memory of samples is freed after they are read, but not that of fields
+ * between them; an error in a later one still has its number. */
 static void test_pp_frees_samples(void)
 {
     enum { SAMPLES = 20, PAD = 1 << 20 };
@@ -287,7 +287,7 @@ static void test_pp_frees_samples(void)
     mem_free((void *)(uintptr_t)pad);
 }
 
-/* A label that comes again takes a number, not another row. */
+/* A repeated label takes a number, not another row. */
 static void test_pp_labels_once(void)
 {
     struct pp p, q;
@@ -316,7 +316,8 @@ static void test_pp_labels_once(void)
     pp_fini(&q);
 }
 
-/* A sample's frames are bounded while they come, whatever fields they are in. */
+/* The number of a sample's frames is limited while they are read, whatever
+ * fields they are in. */
 static void test_pp_bounds_a_sample(void)
 {
     static const char head[] = "\x32\0\x0a\x02\x08\x01\x22\x02\x08\x01";
@@ -690,8 +691,8 @@ static const struct rec_source unit_source;
 
 static volatile uint64_t unit_sink;
 
-/* Work that the sampler is to find; its address is taken, so that it keeps
- * its name. */
+/* Work for the sampler to find; its address is taken, so that it keeps its
+ * name. */
 static void unit_spin(int64_t ns)
 {
     int64_t end = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
@@ -782,7 +783,7 @@ static void test_rec_windows_overlap(void)
     rec_user_drop();
 }
 
-/* The samples of p in block. */
+/* Return all samples of p in block. */
 static uint64_t unit_all_in_block(const struct pp *p, uint32_t block)
 {
     uint64_t sum = 0;
@@ -791,9 +792,9 @@ static uint64_t unit_all_in_block(const struct pp *p, uint32_t block)
     return sum;
 }
 
-/* Blocks of a window have all of its samples and no others: 1, 2 ... 20 in 20
- * blocks, and perhaps an empty one by the drain thread.  Each is set to last
- * 1,000 ns. */
+/* The blocks of a window have all of its samples and no others: 1, 2 ... 20 in
+ * 20 blocks, with perhaps an empty one by the drain thread.  The test sets each
+ * block's length to 1,000 ns. */
 static void test_rec_blocks_of_a_window(void)
 {
     struct rec_mark from, to;
@@ -847,8 +848,8 @@ static void test_rec_blocks_of_a_window(void)
     rec_user_drop();
 }
 
-/* Have a sample of t at now_ns, after switches in all; return what is charged to
- * the kernel's switching. */
+/* Take a sample of t at now_ns, with this number of switches so far; return the
+ * time charged to the kernel's switching. */
 static int64_t unit_switch_ns(struct rec_thread *t, int64_t now_ns,
                               uint32_t switches)
 {
@@ -861,8 +862,8 @@ static int64_t unit_switch_ns(struct rec_thread *t, int64_t now_ns,
     return charged;
 }
 
-/* Time beyond a period is the kernel's switching: of as many switches as there
- * were, less what another sample was early; not of a long call, nor of many
+/* Time beyond a period is charged to the kernel's switching, up to a limit per
+ * switch, less the time that the sample before was early; not after several
  * periods without a sample. */
 static void test_rec_time_of_switches(void)
 {
@@ -908,7 +909,7 @@ static void test_rec_counts_switches(void)
     rec_user_drop();
 }
 
-/* Random periods are of 3/4 to 5/4 of the one asked for, on average that. */
+/* Random periods are 3/4 to 5/4 of the requested one, and on average that. */
 static void test_smp_random_period(void)
 {
     static const unsigned hz[] = { 1, 99, 1000, SMP_MOST_HZ };
@@ -924,8 +925,8 @@ static void test_smp_random_period(void)
     }
 }
 
-/* The log of a recorder that runs for long: few blocks, the later the shorter,
- * with every sample in one of them. */
+/* The log of a recorder that runs for long has few blocks, the later the
+ * shorter, with every sample in one of them. */
 static void test_rec_log_is_bounded(void)
 {
     enum { ROWS = 50, BLOCKS = 20000 };
@@ -1011,7 +1012,7 @@ static void test_rec_many_may_start_and_stop_at_once(void)
     CHECK(rec_one.users == 0);
 }
 
-/* The address in its caller, where that will go on. */
+/* Return the address at which its caller continues. */
 __attribute__((noinline)) static uint64_t unit_here(void)
 {
     uint64_t pc = (uint64_t)(uintptr_t)__builtin_return_address(0) - 1;
@@ -1237,7 +1238,7 @@ static void test_smp_trap(void)
     }
 }
 
-/* Is the thread seen to wait that has pc, with -EINTR as the result or not? */
+/* True if a thread at pc counts as waiting; eintr: its result is -EINTR. */
 static bool smp_waiting_at(const uint8_t *pc, bool eintr)
 {
     ucontext_t u = {0};

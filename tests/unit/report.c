@@ -1,7 +1,7 @@
 
 /* ---- reports: VIEW, ANL, SVG, OUT ---- */
 
-/* The node of v called name, or an empty one. */
+/* Return the node of v called name, or an empty one. */
 static struct view_node unit_node(const struct view *v, const char *name)
 {
     for (size_t i = 0; i < v->nnodes; i++)
@@ -51,7 +51,7 @@ static void test_stat_tail(void)
     CHECK(fabs(stat_tail_student(1.96, INFINITY) - stat_tail(1.96)) < 1e-12);
 }
 
-/* Wilson's intervals against the table in profiler.md 7.4, in per mille. */
+/* Wilson's intervals against a table, in per mille. */
 static void test_wilson(void)
 {
     static const struct { double n, p; int low, high; } row[] = {
@@ -74,8 +74,8 @@ static void test_wilson(void)
     }
 }
 
-/* Kish: equal weights are worth their number, one heavy sample is not; a
- * share's own number agrees where weights are equal. */
+/* Kish's effective sample size: with equal weights it is the number of samples,
+ * with one heavy sample less; a share's own agrees if weights are equal. */
 static void test_kish(void)
 {
     struct view_sum equal = {0}, uneven = {0}, part = {0}, heavy = {0};
@@ -94,8 +94,8 @@ static void test_kish(void)
     CHECK(fabs(s.low - low) < 1e-9 && fabs(s.high - high) < 1e-9);
     s = stat_share(&heavy, &uneven);
     CHECK(s.share > 0.9 && s.low < 0.5);
-    /* Rows that hide how uneven their samples are: a share of nearly all has
-     * an interval as narrow as its rest has, not one of all that is hidden. */
+    /* Rows that do not show how unequal their samples are: a share near 1 has
+     * an interval as narrow as the share of the rest has. */
     struct view_sum most = { 99990, 9999, 0, 999900, 0, NULL };
     struct view_sum whole = { 100000, 10000, 0, 16 * 1e6, 1e6, NULL };
     s = stat_share(&most, &whole);
@@ -104,7 +104,7 @@ static void test_kish(void)
     CHECK(isnan(s.share) && isnan(s.low));
 }
 
-/* Make part and all sums of x and y by n blocks, as of samples of 1. */
+/* Make part and all sums of x and y, by n blocks, of samples of weight 1. */
 static void unit_series(struct view_times *t, struct view_sum *part,
                         const float *x, struct view_sum *all, const float *y)
 {
@@ -119,7 +119,7 @@ static void unit_series(struct view_times *t, struct view_sum *part,
 }
 
 /* Two shares by 20 blocks: variance and design effect worked by hand, Welch's
- * test of their difference.  Blocks that do not help are not used. */
+ * test of their difference; and blocks that cannot be used. */
 static void test_stat_blocks(void)
 {
     static const float x[][20] = {
@@ -154,12 +154,12 @@ static void test_stat_blocks(void)
     CHECK(fabs(c.between - 0.3939) < 1e-3);
     CHECK(c.low < 0 && c.high > 0 && c.low > -0.05 && c.high < 0.11);
     CHECK(!c.dependent);
-    /* None of it: as much design effect as the profile's mean. */
+    /* A share of 0 has the profile's mean design effect. */
     s[0] = stat_share(&(struct view_sum){0}, &all[0]);
     CHECK(s[0].blocks == 20 && isinf(s[0].df));
     CHECK(fabs(s[0].n - 1000) < 1e-6 && s[0].low <= 0);
     CHECK(fabs(s[0].high - 3.8415 / 1003.8) < 1e-4);
-    /* In three blocks: never less than by chance. */
+    /* A share in only three blocks: its design effect is at least 1. */
     float few[20] = { [3] = 4, [4] = 3, [11] = 4 };
     unit_series(&t, &part[2], few, &all[2], y[0]);
     s[0] = stat_share(&part[2], &all[2]);
@@ -173,15 +173,15 @@ static void test_stat_blocks(void)
     }
     s[0] = stat_share(&tenth[0], &tenth[1]);
     CHECK(fabs(s[0].effect - 3.73477) < 0.001 && fabs(s[0].n - 5355.1) < 0.1);
-    /* All that has blocks, while other rows have none: nothing varies. */
+    /* A share of all that has blocks does not vary between them. */
     struct view_sum most = all[0];
     most.value -= 100;
     most.samples -= 100;
     most.squares -= 100;
     s[0] = stat_share(&most, &all[0]);
     CHECK(s[0].blocks == 20 && s[0].effect >= 1 && s[0].effect <= 2);
-    /* A block with a third of the samples: less is known of the variance, not
-     * of a smaller one.  With three quarters: nothing. */
+    /* A block with a third of the samples: fewer degrees of freedom, no smaller
+     * variance.  With three quarters: blocks are not used. */
     float x2[20], y2[20];
     for (int i = 0; i < 2; i++) {
         struct view_sum in = {0}, of = {0};
@@ -224,8 +224,8 @@ static void test_stat_blocks(void)
     mem_arena_fini(&arena);
 }
 
-/* Programs in phases, drawn: equal ones do not differ, intervals cover the
- * truth, longer phases are recognised; make truth T=sim draws more. */
+/* Simulated programs with phases: equal ones do not differ, intervals cover the
+ * truth, too long phases are recognised; make truth T=sim simulates more. */
 static void test_stat_phases(void)
 {
     static const struct phases two = { "", 2, { { 1, 0 }, { 0, 1 } }, 0.5,
@@ -259,8 +259,8 @@ static void test_stat_phases(void)
     cat_rules_fini(&rules);
 }
 
-/* What report says of the blocks: of one profile, of two as one, whose blocks
- * are then longer, and of one that does not say when it sampled. */
+/* What report says of blocks: of one profile, of two merged, whose blocks are
+ * longer, and of one without blocks. */
 static void test_stat_trust(void)
 {
     static const struct phases two = { "", 2, { { 1, 0 }, { 0, 1 } }, 0.5,
@@ -296,8 +296,8 @@ static void test_stat_trust(void)
     }
 }
 
-/* A load that comes and goes is no phase: all that has blocks is one function,
- * whatever share rows without any have. */
+/* A load that comes and goes is no phase, if the only function with blocks has
+ * all samples that have blocks. */
 static void test_stat_load(void)
 {
     struct pp p;
@@ -322,8 +322,8 @@ static void test_stat_load(void)
     pp_fini(&p);
 }
 
-/* Independent samples, drawn, in 60 blocks of which one has 30 times as many as
- * any other: the design effect is 1 on average, and intervals cover. */
+/* Independent random samples in 60 blocks, one of which has 30 times as many as
+ * any other: the design effect is 1 on average; intervals cover the truth. */
 static void test_stat_burst(void)
 {
     enum { DRAWS = 400, BLOCKS = 60 };
@@ -501,7 +501,7 @@ static void test_classes(void)
     }
 }
 
-/* What the user's rules may be, and what is refused. */
+/* The user's rules: valid ones, and those that are refused. */
 static void test_rules(void)
 {
     static const struct { const char *text, *what; } bad[] = {
@@ -536,7 +536,7 @@ static void test_rules(void)
     cat_rules_fini(&r);
 }
 
-/* A kernel function that only helps counts as what called it, in the kernel. */
+/* A helper function of the kernel counts as its caller in the kernel. */
 static void test_kernel_helpers(void)
 {
     static const struct { const char *leaf, *caller; uint8_t category; } row[] =
@@ -568,8 +568,8 @@ static void test_kernel_helpers(void)
     }
 }
 
-/* The application's functions: by total, those that only call others of the
- * application last, main not at all; what is below them. */
+/* The application's functions: by total, with those that only call others of
+ * the application last, and without main; and the parts of their time. */
 static void test_application_functions(void)
 {
     struct pp p;
@@ -615,7 +615,7 @@ static void test_application_functions(void)
     pp_fini(&p);
 }
 
-/* What a closure runs is its function's own too, not what others run. */
+/* The time of a closure counts as its function's own, too. */
 static void test_closures_of_functions(void)
 {
     static const struct { const char *inner, *outer; bool nested; } row[] = {
@@ -883,8 +883,8 @@ static void test_timing_bound(void)
     }
 }
 
-/* The timer's error in a change: by how much the bounds of both sides differ if
- * one timer sampled them, else their sum; with it a share is still one. */
+/* The timer's error in a change: the difference of the two sides' bounds if one
+ * timer sampled both, else their sum; shares stay between 0 and 1. */
 static void test_timing_change(void)
 {
     static const struct { const char *engine; int switches; double bound; }
@@ -925,7 +925,7 @@ static void test_timing_change(void)
     }
 }
 
-/* The change that would be found: one error more than the least significant. */
+/* The detectable change is the least significant one plus a standard error. */
 static void test_detectable(void)
 {
     const struct stat_change even = { .low = -STAT_Z, .high = STAT_Z,
@@ -1031,8 +1031,9 @@ static void unit_labelled(struct pp *p, int64_t count, uint32_t leaf,
     pp_add_sample(p, &leaf, 1, value, label, *state ? 2 : 1);
 }
 
-/* Samples at ticks are at most CPU time times ticks, unless work is synchronised
- * with them: then there is no verdict.  The figure of REC has precedence. */
+/* The number of samples at ticks is at most CPU time times tick rate, unless
+ * work is synchronised with ticks: then there is no verdict.  REC's figure has
+ * precedence. */
 static void test_verdict_ticks(void)
 {
     static const struct { const char *engine, *more; double clustered; } row[]
@@ -1148,8 +1149,8 @@ static void test_verdict_wall(void)
     pp_fini(&p);
 }
 
-/* Stacks that show nothing withhold the verdict however many there are; a
- * profiler's handler is passed over; write() is network under the network. */
+/* Without usable stacks there is no verdict, however many samples there are; a
+ * profiler's handler is skipped; write() below network code is network. */
 static void test_stacks(void)
 {
     struct pp p;
@@ -1188,7 +1189,7 @@ static void test_stacks(void)
     pp_fini(&p);
 }
 
-/* Names that hurt, in SVG: valid text, no markup. */
+/* Names that need escaping, in SVG: valid text, no markup. */
 static void test_svg_escape(void)
 {
     struct buf b = {0};
@@ -1401,7 +1402,7 @@ static void test_svg_by_size(void)
     pp_fini(&p);
 }
 
-/* JSON of a profile with names that hurt, and of one without samples. */
+/* JSON of a profile with names that need escaping, and without samples. */
 static void test_report_json(void)
 {
     struct pp p;
@@ -1486,12 +1487,6 @@ static void test_report_memory(void)
     pp_fini(&p);
 }
 
-/* The tests of this file:
- *   test_wilson test_kish test_classes test_classes_program test_view_counts
- *   test_view_type test_view_order test_folded test_verdict_withheld
- *   test_verdict_given test_verdict_waiting test_stacks test_svg_escape
- *   test_svg test_report_json test_report_top test_report_memory
- */
 
 /* Holm: the least p-value is held to 5% / n, the next to 5% / (n - 1). */
 static void test_stat_mark(void)
@@ -1560,8 +1555,8 @@ static void test_stat_resample(void)
 
 enum { UNIT_FUNCTIONS = 12 };
 
-/* What the drawn profiles are drawn from: shares from a half to 1 in 1000; the
- * even functions are called by "even", the odd ones by "odd". */
+/* The true shares of random profiles: from a half to 1 in 1000.  The even
+ * functions are called by "even", the odd ones by "odd". */
 static const double unit_share[UNIT_FUNCTIONS] = {
     0.5, 0.2, 0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.008, 0.004, 0.002, 0.001,
 };
@@ -1575,8 +1570,8 @@ static double unit_random(uint64_t *seed)
     return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
-/* A profile of n samples drawn from share: of 1 ms each, or of 1 ms and 4 ms by
- * halves, which then stand for themselves, one row each. */
+/* Make a profile of n samples at random by share: of 1 ms each or, uneven, half
+ * of 1 ms and half of 4 ms, with a row for each sample. */
 static void unit_draw(struct pp *p, const double *share, int n, bool uneven,
                       uint64_t *seed)
 {
@@ -1610,7 +1605,7 @@ static void unit_draw(struct pp *p, const double *share, int n, bool uneven,
     p->duration_ns = INT64_C(10000000000);
 }
 
-/* The true share of a function's row: of its own, or with what it called. */
+/* Return the true share of a function: self or, with cum, total. */
 static double unit_truth(struct slice name, bool cum)
 {
     char text[16] = "";
@@ -1639,10 +1634,10 @@ static void unit_cover(const struct anl *a, double n, long *rows, long *held)
     }
 }
 
-/* Of 2,000 profiles with 100 to 4,000 samples each, a tenth of them with
- * samples of two sizes, 95 % of the intervals hold the truth: 93 to 97 %, for
- * equal samples and for unequal ones.  A function that was not drawn at all has
- * no row: one with more than five expected hardly ever. */
+/* In 2,000 profiles with 100 to 4,000 samples each, a tenth of them with
+ * samples of two weights, 93 to 97% of the 95% intervals cover the truth, for
+ * equal weights and for unequal ones.  A function without any sample has no
+ * row; one with more than five expected samples hardly ever lacks it. */
 static void test_intervals_cover(void)
 {
     uint64_t seed = 20261125;
@@ -1714,9 +1709,9 @@ static int unit_compare_many(const double *share, uint64_t seed, int *drawn)
     return marked;
 }
 
-/* Two runs a side of 20 rows: equal ones have a row that differs in at most 6 %
- * of 1,000 families, whether runs differ by as much as their samples do or by
- * ten times the variance; a difference of eight standard errors is found. */
+/* Two runs on each side, 20 rows: equal ones have a significant row in at most
+ * 6% of 1,000 families, whether runs differ by as much as their samples do or
+ * by ten times the variance; a difference of eight standard errors is found. */
 static void test_stat_few_runs(void)
 {
     uint64_t seed = 20261130;
@@ -1750,9 +1745,9 @@ static void test_stat_few_runs(void)
     }
 }
 
-/* Equal runs: at most 6 % of 500 comparisons have a row that differs, in total
- * or self, or a frame.  A function that takes 30 % in place of 20 is seen in
- * most. */
+/* Equal runs: at most 6% of 500 comparisons have a significant row, in total or
+ * self, or a marked frame.  A function that takes 30% instead of 20% is found
+ * in most. */
 static void test_comparisons_of_equals(void)
 {
     double other[UNIT_FUNCTIONS];

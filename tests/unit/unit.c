@@ -1,7 +1,7 @@
-/* unit.c -- unit tests; grpcprof.c is included whole, so that they see all of
- * it.  Prints "ok   name" or "FAIL name: why", and closes with one line of
- * counts.  An argument runs only the tests whose names hold it; "-expressions"
- * and "-messages" answer about those instead, see re.c and json.c. */
+/* unit.c -- unit tests; grpcprof.c is included whole, so that they can call its
+ * static functions.  Prints "ok   name" or "FAIL name: why", then one line of
+ * counts.  An argument runs only the tests whose names contain it; arguments
+ * -expressions and -messages answer questions instead: see re.c and json.c. */
 #define main grpcprof_main
 #include "../../grpcprof.c"
 #undef main

@@ -1,8 +1,9 @@
-/* unw.c -- the stack unwinder: beside backtrace() and on made tables, stacks
- * and code.  Also built for arm64, with no other section: unw_main.c. */
+/* unw.c -- the stack unwinder, compared with backtrace(), and on tables, stacks
+ * and code made here.  Also built for arm64, without other sections, by
+ * unw_main.c. */
 
-/* What a handler saw: walks that were compared with backtrace() and those that
- * differ, the first of these in text. */
+/* The handler's counts of walks compared with backtrace(), and of those that
+ * differ; the first of these in text. */
 static struct {
     volatile unsigned compared, differed, by_frame_pointer;
     char text[2048];
@@ -460,8 +461,8 @@ static void test_unw_signal_frame_without_table(void)
     CHECK(unw_restored == 2);
 }
 
-/* ---- made tables: of code at UNW_CODE, with a stack of words at UNW_STACK,
- * each of which holds UNW_VALUE and its index ---- */
+/* ---- tables made here: of code at UNW_CODE, with a stack of words at
+ * UNW_STACK, each of which holds UNW_VALUE plus its index ---- */
 
 #define UNW_CODE  UINT64_C(0x400000)
 #define UNW_STACK UINT64_C(0x10000)
@@ -1046,7 +1047,8 @@ static void test_unw_copied_stack_and_tables(void)
     munmap(map, mapped);
 }
 
-/* Damaged tables: any number of frames, but an end, and no byte past them. */
+/* Damaged tables: any number of frames, but the walk ends, and reads nothing
+ * past them. */
 static void test_unw_damaged_tables(void)
 {
     static struct unw u;
@@ -1124,8 +1126,8 @@ static void test_unw_registers(void)
     CHECK(r.known == (UINT64_C(1) << UNW_REGS) - 1);
 }
 
-/* Registers that no program has: any pc of this program, of libc or of code
- * without a table, over any words of this stack. */
+/* Random registers: any pc of this program, of libc or of code without a table,
+ * over any words of this stack. */
 static void test_unw_any_registers(void)
 {
     static struct unw u;
