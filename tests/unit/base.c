@@ -350,8 +350,8 @@ static void test_txt_for_people(void)
     mem_fini(&b);
 }
 
-/* 14,000 ns of work; reading the CPU clock costs 400 ns, the monotonic one 20.
- */
+/* 14,000 ns of work, by a CPU clock that takes 400 ns to read, and a monotonic
+ * one that takes 20. */
 static void test_sys_lap_leaves_out_what_is_no_work(void)
 {
     static const struct { int64_t cpu_ns, mono_ns, ns; } laps[] = {
