@@ -174,7 +174,7 @@ for x in b["asserts"][:3]:
 
 judged() {
     local to=127.0.0.1:$PORT kept
-    check 'assertions that hold' 0 "$BIN" load -n 500 --assert 'p99<10s' \
+    check 'assertions that hold' 0 "$BIN" load -n 5000 --assert 'p99<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
     has 'assertions that hold are printed' "$OUT" '^  assert +holds +p99<10s: it is '
     has 'a bound without %, printed' "$OUT" \
