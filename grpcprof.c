@@ -19223,7 +19223,8 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
  * prefix  filter_
  * runs    any thread; the profile has one user while it is filtered
  *
- * Invariant  samples keep order and values; missed: options without a match.
+ * Invariant  the samples that stay keep their order and values; missed marks
+ *            the options that matched nothing.
  * Does not   know categories.
  */
 
@@ -19269,7 +19270,8 @@ static void filter_fini(struct filter *f)
     *f = (struct filter){0};
 }
 
-/* Read an integer and its unit, "64kb", and advance *s; false: no digit. */
+/* Read an integer and its unit, such as "64kb", from the start of *s, and
+ * advance *s past them.  False if there is no digit. */
 static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
 {
     size_t n = s->n && (*s->p == '+' || *s->p == '-');
@@ -19290,7 +19292,8 @@ static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
     return true;
 }
 
-/* Read the range s, "16kb", ":64kb", "4mb:", "1:2", into t; false if none. */
+/* Read s, such as "16kb", ":64kb", "4mb:" or "1:2", into t; false if s is not a
+ * range. */
 static bool filter_read_range(struct filter_condition *t, struct slice s)
 {
     int64_t v;
@@ -19322,7 +19325,8 @@ static bool filter_read_range(struct filter_condition *t, struct slice s)
     return true;
 }
 
-/* Read text, "K=RE", "RE,RE" or "K=RANGE", into t; errors name option what. */
+/* Read text, such as "K=RE", "RE,RE" or "K=RANGE", into t.  what is the option,
+ * for errors. */
 static int filter_condition_init(struct filter_condition *t, const char *what,
                                  const char *text, struct gp_why *why)
 {
@@ -19350,7 +19354,8 @@ static int filter_condition_init(struct filter_condition *t, const char *what,
     return e;
 }
 
-/* True if a label of sample i matches re of t; without key, as "key:value". */
+/* True if re, an expression of t, matches the value of one of sample i's labels
+ * t->key; if t has no key, "key:value" of any label. */
 static bool filter_label_meets(const struct pp *p, size_t i,
                                const struct filter_condition *t,
                                const struct re *re)
@@ -19375,7 +19380,8 @@ static bool filter_label_meets(const struct pp *p, size_t i,
     return yes;
 }
 
-/* True if sample i meets t: one expression, or without key all must match. */
+/* True if sample i meets t: with a key, one expression must match; without a
+ * key, all of them; for a range, a number of a label must be in it. */
 static bool filter_sample_meets(const struct pp *p, size_t i,
                                 const struct filter_condition *t,
                                 const struct view_label_units *keys)
@@ -19399,7 +19405,8 @@ static bool filter_sample_meets(const struct pp *p, size_t i,
 }
 
 /* Return a byte for each function of p, 1 if its name or file matches re, then
- * for each mapping, 1 if its file does.  Caller owns them; NULL: no memory. */
+ * one for each mapping, 1 if its file matches.  The caller owns them; NULL if
+ * out of memory. */
 static uint8_t *filter_matching(const struct pp *p, const struct re *re)
 {
     uint8_t *m = mem_zalloc(p->nfunctions + p->nmappings);
@@ -19437,7 +19444,8 @@ static bool filter_location_matches(const struct pp *p, const uint8_t *m,
     return yes;
 }
 
-/* Keep l's lines that match (with not: that do not) or have no function. */
+/* Remove the lines of l that do not match or, with not, those that do.  If l's
+ * mapping matches, all its lines do; if not, lines without a function stay. */
 static void filter_keep_lines(struct pp *p, const uint8_t *m,
                               struct pp_location *l, bool not)
 {
@@ -19453,18 +19461,21 @@ static void filter_keep_lines(struct pp *p, const uint8_t *m,
     l->nlines = n;
 }
 
+/* Marks of a location; FILTER_GONE: hide or show left it without a line. */
 enum { FILTER_FOCUSED = 1, FILTER_IGNORED = 2, FILTER_GONE = 4 };
 
-struct filter_sift {                    /* rows removed in place, in order */
+/* A pass over the samples in order that removes rows and frames in place. */
+struct filter_sift {
     struct pp *p;                       /* borrowed */
     uint8_t *m;                         /* owned: from filter_matching etc. */
     uint8_t *mark;                      /* owned, by location */
     bool gone;                          /* a location is FILTER_GONE */
-    size_t rows, refs, labels, blocks;  /* kept so far */
-    size_t ref, label, block;           /* where the next row's begin */
+    size_t rows, refs, labels, blocks;  /* kept so far; refs: frames */
+    size_t ref, label, block;           /* where those of the next row begin */
 };
 
-/* Start at p's row 0 and own m (NULL: GP_ENOMEM), until filter_sift_end(s). */
+/* Start a pass over p.  s owns m until filter_sift_end; GP_ENOMEM if m is NULL
+ * or memory is short. */
 static int filter_sift_begin(struct filter_sift *s, struct pp *p, uint8_t *m)
 {
     *s = (struct filter_sift){ .p = p, .m = m,
@@ -19472,7 +19483,7 @@ static int filter_sift_begin(struct filter_sift *s, struct pp *p, uint8_t *m)
     return m && s->mark ? GP_OK : GP_ENOMEM;
 }
 
-/* Do for the blocks of row i, the next one, what filter_sift_row does. */
+/* Keep the blocks of time of row i, the next one, only if it stays. */
 static void filter_sift_blocks(struct filter_sift *s, size_t i, bool stays)
 {
     struct pp_blocks *b = &s->p->blocks;
@@ -19485,8 +19496,9 @@ static void filter_sift_blocks(struct filter_sift *s, size_t i, bool stays)
     b->at[s->rows + stays] = (uint32_t)s->blocks;
 }
 
-/* Process row i, the next one.  If it stays, keep its frames from up to to that
- * are not gone; remove a row if all its frames are gone. */
+/* Keep row i, the next one, if stays; else remove it.  Of its frames, counted
+ * from the leaf, keep from to to - 1, without those that are FILTER_GONE; if
+ * that leaves none, remove the row. */
 static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
                             uint32_t from, uint32_t to)
 {
@@ -19512,7 +19524,7 @@ static void filter_sift_row(struct filter_sift *s, size_t i, bool stays,
     p->label_at[s->rows] = (uint32_t)s->labels;
 }
 
-/* Return the number of frames of the next row, i. */
+/* Return the number of frames of row i, the next one. */
 static uint32_t filter_sift_depth(const struct filter_sift *s, size_t i)
 {
     return (uint32_t)(s->p->stack_at[i + 1] - s->ref);
@@ -19531,7 +19543,8 @@ static int filter_sift_end(struct filter_sift *s, int e)
     return e;
 }
 
-/* Mark locations by focus, ignore, hide, show; gone: left without a line. */
+/* Mark each location by focus and ignore, remove lines from it by hide and
+ * show, and mark it FILTER_GONE if that leaves it without a line. */
 static int filter_locations(struct filter_sift *s, struct filter *f)
 {
     struct pp *p = s->p;
@@ -19593,7 +19606,8 @@ static int filter_by_name(struct pp *p, struct filter *f)
     return filter_sift_end(&s, e);
 }
 
-/* Apply show-from: remove the outermost match's callers, unmatched samples. */
+/* Apply show-from: remove the callers of the match nearest to the root, and
+ * samples without a match. */
 static int filter_show_from(struct pp *p, struct filter *f)
 {
     struct filter_sift s;
@@ -19630,14 +19644,15 @@ static void filter_by_label(struct pp *p, struct filter *f)
     f->missed[FILTER_TAGFOCUS] = f->has_tags[0];
     f->missed[FILTER_TAGIGNORE] = f->has_tags[1];
     for (size_t i = 0; i < p->nsamples; i++) {
-        /* Labels of the rows before have moved up, those of row i have not. */
-        uint32_t begin = p->label_at[i];
+        /* label_at[i] counts the labels kept so far; those of row i still
+         * begin at s.label. */
+        uint32_t kept = p->label_at[i];
         p->label_at[i] = (uint32_t)s.label;
         bool focus = !f->has_tags[0] ||
                      filter_sample_meets(p, i, &f->tags[0], &f->keys);
         bool ignore = f->has_tags[1] &&
                       filter_sample_meets(p, i, &f->tags[1], &f->keys);
-        p->label_at[i] = begin;
+        p->label_at[i] = kept;
         f->missed[FILTER_TAGFOCUS] &= !focus;
         f->missed[FILTER_TAGIGNORE] &= !ignore;
         filter_sift_row(&s, i, focus && !ignore, 0, filter_sift_depth(&s, i));
@@ -19645,7 +19660,8 @@ static void filter_by_label(struct pp *p, struct filter *f)
     filter_sift_end(&s, GP_OK);
 }
 
-/* Return name without arguments, as drop_frames and prune-from match it. */
+/* Return name without a leading dot and without arguments: drop_frames and
+ * prune-from match this. */
 static struct slice filter_simple_name(struct slice name)
 {
     if (name.n && *name.p == '.') {
@@ -19704,7 +19720,8 @@ static int filter_prune_from(struct pp *p, struct filter *f)
     return filter_sift_end(&s, e);
 }
 
-/* Compile text, field what of the profile file, to match only whole names. */
+/* Compile text, the field what of the profile in file, so that it matches only
+ * whole names. */
 static int filter_whole_re(struct re *re, const char *file, const char *what,
                            struct slice text, struct gp_why *why)
 {
@@ -19724,12 +19741,13 @@ static int filter_whole_re(struct re *re, const char *file, const char *what,
 }
 
 /* Apply drop_frames of p, read from file: remove matching frames and their
- * callees.  From the root, frames before the first that does not match stay. */
+ * callees.  Frames that match at the root, before any that does not, stay. */
 static int filter_drop_frames(struct pp *p, const char *file,
                               struct gp_why *why)
 {
     struct re drop = {0}, keep = {0};
-    struct filter_sift s = {0};         /* mark 1: drop callees; 2: and it */
+    struct filter_sift s = {0};         /* mark 1: drop the callees of the
+                                         * location; 2: and the location */
     if (!p->drop_frames.n)
         return GP_OK;
     int e = filter_whole_re(&drop, file, "drop_frames", p->drop_frames, why);
@@ -19770,7 +19788,8 @@ static int filter_drop_frames(struct pp *p, const char *file,
     return filter_sift_end(&s, e);
 }
 
-/* Append the values of sample i's labels key, comma-separated; false: none. */
+/* Append the values of sample i's labels key, separated by commas, texts before
+ * numbers; false if it has none. */
 static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
                              struct slice key)
 {
@@ -19796,7 +19815,7 @@ static bool filter_put_label(struct buf *b, const struct pp *p, size_t i,
 
 struct filter_label_frames {            /* locations made from labels */
     struct index x;                     /* name and key -> row of location */
-    struct buf   name;                  /* owned */
+    struct buf   name;                  /* owned: of the frame being made */
 };
 
 /* Return the location for sample i's label key, added if new; set *any if i has
@@ -19823,7 +19842,8 @@ static uint32_t filter_label_frame(struct filter_label_frames *s, struct pp *p,
     return row == MEM_NONE || mem_index_put(&s->x, h, row) ? MEM_NONE : row;
 }
 
-/* Append to stack a frame for each label in keys, the last one first. */
+/* Append to stack, of length *n, a frame of sample i for each label in keys: of
+ * the last key first, as a stack starts at the leaf. */
 static int filter_label_stack(struct filter_label_frames *s, struct pp *p,
                               size_t i, const char *keys, uint32_t *stack,
                               size_t *n, bool *any)
@@ -19915,7 +19935,7 @@ enum grain_by { GRAIN_FUNCTION, GRAIN_FILE, GRAIN_LINE, GRAIN_ADDRESS,
 /* The frame of samples without a stack. */
 #define GRAIN_NO_STACK "[no stack]"
 
-/* Append the name of a line of l by grain. */
+/* Append the name that grain gives to line, one of l's. */
 static void grain_put_name(struct buf *b, const struct pp *p,
                            const struct pp_location *l,
                            const struct pp_line *line, enum grain_by grain)
@@ -19924,8 +19944,8 @@ static void grain_put_name(struct buf *b, const struct pp *p,
                                   : &p->function[line->function];
     struct slice file = l->mapping == MEM_NONE ? (struct slice){0}
                         : txt_base(p->mapping[l->mapping].file);
-    bool none = f && txt_equal(f->name, txt_slice(GRAIN_NO_STACK));
-    if (none && grain != GRAIN_ADDRESS) {
+    if (f && txt_equal(f->name, txt_slice(GRAIN_NO_STACK)) &&
+        grain != GRAIN_ADDRESS) {
         txt_puts(b, GRAIN_NO_STACK);
         return;
     }
@@ -19945,7 +19965,7 @@ static void grain_put_name(struct buf *b, const struct pp *p,
         txt_put_path(b, f->file);
         if (line->line)
             txt_putf(b, ":%" PRId64, line->line);
-    } else if (b->len) {
+    } else if (b->len) {                /* only the address is known */
         txt_puts(b, file.n ? "[" : "<unknown>");
         mem_put(b, file.p, file.n);
         txt_puts(b, file.n ? "]" : "");
@@ -19995,7 +20015,7 @@ static int grain_add_line(struct pp *p, struct pp_location *l)
     return GP_OK;
 }
 
-/* Give each frame of p the function that grain names, "main.c:12" for a line;
+/* Give each frame of p the function that grain names, "add sum.c:12" for a line;
  * its system_name is the original name of the first frame so named. */
 static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
 {
