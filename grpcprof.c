@@ -20015,7 +20015,7 @@ static int grain_add_line(struct pp *p, struct pp_location *l)
     return GP_OK;
 }
 
-/* Give each frame of p the function that grain names, "add sum.c:12" for a line;
+/* Give each frame of p the function that grain names, "add a.c:12" for a line;
  * its system_name is the original name of the first frame so named. */
 static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
 {
@@ -20190,7 +20190,7 @@ struct cat_rules {
     size_t own;                         /* how many are the user's */
     struct arena text;                  /* owned: a copy of what was read */
     struct index by_prefix;             /* hash of language and of the pattern
-                                         * before its first `*` -> rule */
+                                         * before its first `*` -> its row */
     uint64_t lengths[CAT_LANGS][CAT_STARTS + 1];    /* by cat_start, bit n: a
                                          * prefix of n bytes occurs */
 };
@@ -20200,13 +20200,13 @@ struct cat_class {
     uint8_t below;                      /* the category if a caller has one of
                                          * those in under */
     uint16_t under;                     /* bits of categories, or 0 */
-    struct slice rule;                  /* pattern that decided, or in words */
+    struct slice rule;                  /* pattern that decided, or a reason */
     uint32_t line;                      /* its line if it is the user's, or 0 */
 };
 
 /* The built-in rules.  Comments in them say what the lines below are about. */
 static const char cat_builtin[] =
-    "# What is no function: time without a stack.\n"
+    "# pseudo-functions: time without a stack\n"
     "[any]\n"
     "profiler is=pseudo [profiler]\n"
     "unknown [unknown] [Unknown]\n"
@@ -20305,7 +20305,7 @@ static const char cat_builtin[] =
     "syscalls *Read* *Write* *Open* *Close* *Stat* *FSync* *Seek* *Lock*\n"
     "+ *Dir* *Link* *Pipe* *Fork* *Exec* *Kill* *Wait* *Rename* *Copy* *Dup*\n"
     "+ *FTrunc*\n"
-    "# the interpreters' own code, where they are the program or its library\n"
+    "# interpreters, as a program or as a library\n"
     "[lang=native module=python*]\n"
     "memory *_GC_* *malloc* *_alloc *_free *_realloc gc_* _PyObject_New*\n"
     "+ *traverse visit_* subtract_refs update_refs move_unreachable*\n"
@@ -20397,10 +20397,10 @@ static const char cat_builtin[] =
     "syscalls php_stdiop* zif_f* _php_stream_fopen*\n"
     "time zif_microtime* zif_hrtime* zif_time\n"
     "[lang=native]\n"
-    "# what protoc generates\n"
+    "# code that protoc generates\n"
     "protocol file=*.grpc.pb.*\n"
     "serialisation file=*.pb.cc file=*.pb.h file=*.pb-c.c file=*.upb*.*\n"
-    "# copies: work of whoever asked for them\n"
+    "# copies: the category of the caller counts\n"
     "copy is=helper memcpy* memmove* memset* mempcpy* __memcpy* __memmove*\n"
     "+ __memset* __mempcpy* compiler_builtins::mem::* *::mem::memcpy bzero*\n"
     "+ *Copy::conjoint* *Copy::disjoint*\n"
@@ -20534,7 +20534,7 @@ static const char cat_builtin[] =
     "+ rcgen::* SSL_* EVP_* CRYPTO_* bssl::* aes_* aesni_* aws_lc_* ring::*\n"
     "+ ring_core_* rustls::* tokio_rustls::* openssl::* native_tls::*\n"
     "+ webpki::* sha1_* sha256_* sha512_* sha2::* sha1::* md5_* blake2*\n"
-    "+ blake3* ChaCha20_* chacha20_* poly1305_* Poly1305_* gcm_* GCM_* bn_*\n"
+    "+ blake3* ChaCha20_* poly1305_* Poly1305_* gcm_* GCM_* bn_*\n"
     "+ BN_* ecp_* ec_* EC_* ECDSA_* ecdsa_* ed25519_* curve25519_* x25519_*\n"
     "+ X25519* fe25519_* p256_* rsa_* RSA_* ossl_* tls_* tls1* tls13_* ssl_*\n"
     "+ ssl3_* dtls1_* HMAC_* SHA1_* SHA256_* SHA512_* MD5_* AES_* vpaes_*\n"
@@ -20632,7 +20632,7 @@ static const char cat_builtin[] =
     "[any]\n"
     "libraries Builtin:* Stub:* RegExp:* BytecodeHandler:* _Unwind_* __cxa_*\n"
     "+ __gxx_* __dynamic_cast __cxxabiv1::* __GI_* msort_with_tmp*\n"
-    "# the rest of what Rust, C++ and run-time systems have\n"
+    "# the rest of the libraries of Rust and C++, and of runtimes\n"
     "[lang=native]\n"
     "libraries std::* core::* alloc::* absl::* _ZNSt* _ZNKSt* _ZSt* __invoke*\n"
     "+ __gnu_cxx::* boost::* folly::* fmt::* spdlog::* tokio::* tokio_*::*\n"
@@ -20656,15 +20656,15 @@ static const char cat_builtin[] =
     "+ once_cell::* lazy_static::* uuid::* chrono::* memchr::*\n"
     "+ aho_corasick::* itertools::* ahash::* async_*::* pin_project*::*\n"
     "+ thread_local::* sharded_slab::* matchers::* mime::*\n"
-    "+ percent_encoding::* socket2::* itoa::* ryu::* anyhow::* thiserror::*\n"
+    "+ percent_encoding::* itoa::* ryu::* anyhow::* thiserror::*\n"
     "+ backtrace::* gimli::* addr2line::* miniz::* rust_begin_unwind rust_*\n"
     "+ __rust_* compiler_builtins::* _R* re2::* Eigen::* glog::* google::*\n"
-    "+ gflags::* spdlog::* rocksdb::* leveldb::* tbb::* seastar::* butil::*\n"
-    "+ bthread::* Poco::* arrow::* opentelemetry::* prometheus::* zmq::*\n"
+    "+ gflags::* rocksdb::* leveldb::* tbb::* seastar::* butil::*\n"
+    "+ bthread::* Poco::* opentelemetry::* prometheus::* zmq::*\n"
     "+ rd_kafka_* sqlite3* PQ*exec* mysql_* lua_* luaV_* luaH_* icu_*::*\n"
     "+ icu::* testing::* benchmark::* ada::* simdutf::* XXH3_* XXH_*\n"
-    "+ google::* cppkafka::* pqxx::* sw::redis::* ranges::* tinyformat::*\n"
-    "+ cv::* cblas_* dgemm_* sgemm_* openblas_* mkl_* re2::* pcre2_* pcre_*\n"
+    "+ cppkafka::* pqxx::* sw::redis::* ranges::* tinyformat::*\n"
+    "+ cv::* cblas_* dgemm_* sgemm_* openblas_* mkl_* pcre2_* pcre_*\n"
     "+ hs_scan* __kmp* GOMP_* omp_* xmlXPath* event_base_* event_process_*\n"
     "+ ev_invoke_* c10::* at::* _PyEval_* PyEval_* _Py*_* Py*_* v8::* node::*\n"
     "+ uv_* uv__* Builtins_* rb_* vm_exec* zend_* php_* __tls_get_addr _dl_*\n"
@@ -20748,12 +20748,12 @@ static const char cat_builtin[] =
     "+ rawv6_* ping_* icmp_* icmp6* icmpv6_* igmp_* igmp6* ndisc_* addrconf_*\n"
     "+ rtnl_* rtnetlink_* rt6_* fib6_* subflow_* xsk_* xdp_* __xdp_* vxlan_*\n"
     "+ macvlan_* ipvlan_* tap_* bond_* team_* geneve_* gre_* ipip_* l2tp_*\n"
-    "+ ppp_* wg_* dql_* page_pool_* cls_* sch_direct_* enqueue_to_backlog\n"
+    "+ ppp_* wg_* dql_* page_pool_* sch_direct_* enqueue_to_backlog\n"
     "+ get_rps_cpu __csum_* do_csum __build_skb* flow_dissect* sys_send*\n"
     "+ sys_recv* SyS_send* SyS_recv* sys_epoll* SyS_epoll* sys_poll SyS_poll\n"
     "+ sys_connect sys_accept* security_socket_* security_sock_*\n"
     "+ selinux_socket_* selinux_sk* apparmor_socket_* apparmor_sk*\n"
-    "+ cgroup_bpf_run_filter_sk* __cgroup_bpf_run_filter_* __ep_* igb_*\n"
+    "+ cgroup_bpf_run_filter_sk* __cgroup_bpf_run_filter_* igb_*\n"
     "+ iavf_* hns3_* nfp_* efx_* rtl8169_* tg3_* vmxnet3_* xennet_* netvsc_*\n"
     "+ aq_* cxgb* qede_* stmmac_* mana_* fec_* bnx2x_* mvneta_* iptable_*\n"
     "+ ip6table_* nfnetlink_* ctnetlink_* ovs_* ip_vs_* smc_* rds_* tipc_*\n"
@@ -20799,8 +20799,8 @@ static const char cat_builtin[] =
     "+ prepare_task_switch* mutex_spin* rwsem_spin* __mutex_* __rwsem_*\n"
     "+ sched_* __sched_* task_tick_* scheduler_tick activate_task*\n"
     "+ deactivate_task* native_queued_spin_lock* queued_spin_lock* osq_lock\n"
-    "+ mutex_* __mutex_* rwsem_* down_* up_* __down_* pv_native_* pv_queued_*\n"
-    "+ __schedule schedule* finish_task_switch* try_to_wake_up ttwu_*\n"
+    "+ mutex_* rwsem_* down_* up_* __down_* pv_native_* pv_queued_*\n"
+    "+ __schedule schedule* finish_task_switch* try_to_wake_up\n"
     "+ pick_next_task* dequeue_* enqueue_* update_rq_clock* *_sched_*\n"
     "+ __wake_up* wake_up_* autoremove_wake_function default_wake_function\n"
     "syscalls is=helper *\n"
@@ -20892,7 +20892,7 @@ static const char cat_builtin[] =
     "+ runtime.markroot* runtime.wbBuf* runtime.(*wbBuf* runtime.heapBits*\n"
     "+ runtime.(*heapBits* runtime.(*mspan* runtime.(*mheap*\n"
     "+ runtime.(*mcache* runtime.(*mcentral* runtime.(*page* runtime.page*\n"
-    "+ runtime.(*sweep* runtime.mheap* runtime.mcache* runtime.memclr*\n"
+    "+ runtime.(*sweep* runtime.mheap* runtime.mcache*\n"
     "+ runtime.bgsweep* runtime.bgscavenge* runtime.(*scav* runtime.sweep*\n"
     "+ runtime.madvise* runtime.sys*Alloc* runtime.sysUnused*\n"
     "+ runtime.sysUsed* runtime.sysFault* runtime.sysMap* runtime.sysFree*\n"
@@ -20907,7 +20907,7 @@ static const char cat_builtin[] =
     "+ runtime.trygetfull* runtime.handoff* runtime.getMCache\n"
     "+ runtime.publicationBarrier runtime.divRoundUp* runtime.(*mSpanList*\n"
     "+ runtime.arenaIndex* runtime.arena* runtime.(*activeSweep*\n"
-    "+ runtime.(*lfstack* runtime.(*gcBits* runtime.(*limiterEvent*\n"
+    "+ runtime.(*lfstack* runtime.(*gcBits*\n"
     "+ runtime.allocNeedsZero* runtime.(*stackScan* runtime.mmap\n"
     "+ runtime.munmap runtime.markBits* runtime.(*markBits*\n"
     "+ runtime.pcvalue*gc runtime.(*unsafe*Alloc* runtime.tryDefer*GC*\n"
@@ -20949,7 +20949,7 @@ static const char cat_builtin[] =
     "+ runtime.(*timers* runtime.(*timer* runtime.runtimer*\n"
     "+ runtime.stopTimer* runtime.(*randomEnum* runtime.(*guintptr*\n"
     "+ runtime.(*mLockProfile* runtime.newproc* runtime.gfget runtime.gfput\n"
-    "+ runtime.dropg runtime.updateTimer* sync.* sync/atomic.*\n"
+    "+ runtime.dropg sync.* sync/atomic.*\n"
     "+ internal/sync.* internal/race.* golang.org/x/sync/*\n"
     "+ internal/runtime/atomic.* runtime/internal/atomic.*\n"
     "serialisation google.golang.org/protobuf/* github.com/golang/protobuf/*\n"
@@ -20983,7 +20983,7 @@ static const char cat_builtin[] =
     "+ time.runtimeNow runtime.nanotime* runtime.walltime* runtime.time_now\n"
     "+ runtime.vdsoC* runtime.cputicks\n"
     "libraries runtime.* indexbytebody memeqbody cmpbody countbody\n"
-    "+ aeshashbody memclrbody callRet gogo runtime/* internal/* type:*\n"
+    "+ aeshashbody callRet runtime/* internal/* type:*\n"
     "+ vendor/* archive.* bufio.* bytes.* cmp.* container.* context.*\n"
     "+ database.* debug.* embed.* errors.* expvar.* flag.* fmt.* go.* hash.*\n"
     "+ html.* image.* io.* iter.* log.* maps.* math.* mime.* path.* plugin.*\n"
@@ -21043,7 +21043,7 @@ static const char cat_builtin[] =
     "+ github.com/minio/highwayhash* github.com/bytedance/gopkg*\n"
     "+ github.com/cloudwego/* github.com/valyala/*\n"
     "+ github.com/golang-migrate/*\n"
-    "# what Go's module cache, a vendor directory or Go itself holds\n"
+    "# files in Go's module cache or in a vendor directory\n"
     "libraries file=*/pkg/mod/* file=*@v*.go file=*/vendor/*.go\n"
     "+ github.com/cespare/xxhash* google.golang.org/genproto/*\n"
     "# Java, Kotlin, Scala\n"
@@ -21129,11 +21129,11 @@ static const char cat_builtin[] =
     "+ org.ehcache.* io.dropwizard.* com.codahale.* jakarta.* org.graalvm.*\n"
     "+ com.oracle.* jersey.* org.glassfish.* io.swagger.* io.jsonwebtoken.*\n"
     "+ one.profiler.* io.pyroscope.* org.reactivestreams.* io.smallrye.*\n"
-    "+ io.projectreactor.* dagger.* io.r2dbc.* org.jetbrains.* org.apache.*\n"
+    "+ io.projectreactor.* dagger.* io.r2dbc.* org.jetbrains.*\n"
     "+ org.eclipse.* io.quarkus.* io.micronaut.* com.github.benmanes.*\n"
-    "+ com.zaxxer.* org.jboss.* io.vertx.* lombok.* org.aspectj.*\n"
+    "+ com.zaxxer.* io.vertx.* lombok.* org.aspectj.*\n"
     "+ MethodHandles::* I2C* C2I* Interpreter* vtable*stub itable*stub\n"
-    "+ StubRoutines* call_stub *_arraycopy* *_disjoint* LambdaForm*\n"
+    "+ StubRoutines* call_stub LambdaForm*\n"
     "+ *.LambdaForm* deoptimization*\n"
     "# Python, by the file\n"
     "[lang=python]\n"
@@ -21315,11 +21315,10 @@ static const char cat_builtin[] =
     "libraries System.Net.*\n"
     "compression System.IO.Compression.* ICSharpCode.SharpZipLib.*\n"
     "+ K4os.Compression.* ZstdSharp.* ZstdNet.* Snappier.*\n"
-    "+ Microsoft.AspNetCore.ResponseCompression.*\n"
     "serialisation *.__Helper_* System.Text.Json.* System.Xml.*\n"
     "+ Google.Protobuf.* Newtonsoft.* ProtoBuf.*\n"
     "+ System.Runtime.Serialization.* MessagePack.* Utf8Json.* YamlDotNet.*\n"
-    "+ MemoryPack.* ServiceStack.Text.* Jil.* System.Runtime.Serialization.*\n"
+    "+ MemoryPack.* ServiceStack.Text.* Jil.*\n"
     "+ System.Convert.*Base64* Bond.* Apache.Avro.* CsvHelper.*\n"
     "locks System.Threading.*Semaphore* System.Threading.Monitor*\n"
     "+ System.Threading.*Lock* System.Threading.*Wait*\n"
@@ -21346,7 +21345,7 @@ static const char cat_builtin[] =
     "+ StackExchange.* Confluent.Kafka.* RabbitMQ.* MongoDB.* MySql*\n"
     "+ MySqlConnector.* Oracle.* OpenTelemetry.* Datadog.* Amazon.* Azure.*\n"
     "+ Castle.* Autofac.* Hangfire.* Quartz.* MassTransit.* Swashbuckle.*\n"
-    "+ CsvHelper.* Humanizer.* NodaTime.* xunit.* NUnit.* BenchmarkDotNet.*\n"
+    "+ Humanizer.* NodaTime.* xunit.* NUnit.* BenchmarkDotNet.*\n"
     "+ FSharp.* Elastic.* Nest.* Orleans.* Akka.* log4net.* Pyroscope.*\n"
     "+ Npgsql.* Dapper.* Serilog.* NLog.*\n"
     "# Ruby and PHP, by the file\n"
@@ -21399,8 +21398,8 @@ static const char cat_builtin[] =
     "memory file= gc_*\n"
     "libraries file= file=<internal>*\n";
 
-/* True if pattern (struct cat_rule) matches all of s.  No recursion: after a
- * mismatch only the last `*` is extended by one character. */
+/* True if pattern (see struct cat_rule) matches all of s.  No recursion: after
+ * a mismatch only the last `*` is extended by one character. */
 static bool cat_match(struct slice pattern, struct slice s)
 {
     size_t i = 0, k = 0, back = 0, star = SIZE_MAX;
@@ -21432,8 +21431,8 @@ static bool cat_match(struct slice pattern, struct slice s)
     return k == pattern.n;
 }
 
-/* True if pattern, where a leading slash of the name is not needed, matches the
- * name of a file: some profilers cut folders off. */
+/* True if pattern matches file or, as some profilers cut folders off, if it
+ * does so without its leading `*` and slash. */
 static bool cat_match_file(struct slice pattern, struct slice file)
 {
     return cat_match(pattern, file) ||
@@ -21441,7 +21440,7 @@ static bool cat_match_file(struct slice pattern, struct slice file)
             cat_match(txt_after(pattern, 2), file));
 }
 
-/* cat_match with pattern as a string. */
+/* Return cat_match of a pattern that is a string. */
 static bool cat_like(const char *pattern, struct slice s)
 {
     return cat_match(txt_slice(pattern), s);
@@ -21456,12 +21455,12 @@ static uint64_t cat_hash(uint64_t h, char c)
 /* Return the row of lengths for prefixes of n bytes of name. */
 static size_t cat_start(struct slice name, size_t n)
 {
-    const uint8_t *c = (const uint8_t *)name.p;     /* a dot is a slash */
+    const uint8_t *c = (const uint8_t *)name.p;     /* '.' >> 1 == '/' >> 1 */
     return n < 3 ? CAT_STARTS : ((size_t)(c[0] >> 1) * 67 + (c[1] >> 1) * 13u +
                                  (c[2] >> 1)) % CAT_STARTS;
 }
 
-/* Enter rule i of r into by_prefix. */
+/* Add rule i of r to lengths and by_prefix. */
 static int cat_rules_index(struct cat_rules *r, size_t i)
 {
     struct slice name = r->rule[i].name;
@@ -21487,7 +21486,7 @@ static size_t cat_find_word(const char *const *list, size_t n,
 #define CAT_WORD(list, word) \
     cat_find_word(list, sizeof (list) / sizeof *(list), word)
 
-/* Report what is wrong with a word in line number of the file name. */
+/* Fail: word is wrong, in line number of the file name.  want is the advice. */
 static int cat_rules_bad(const char *name, size_t number, const char *what,
                          struct slice word, const char *want,
                          struct gp_why *why)
@@ -21496,7 +21495,7 @@ static int cat_rules_bad(const char *name, size_t number, const char *what,
                     what, (int)(word.n < 40 ? word.n : 40), word.p, want);
 }
 
-/* Read the categories in list, separated by commas, into *under. */
+/* Read list, categories with commas, into *under; false: one is unknown. */
 static bool cat_read_under(struct slice list, uint16_t *under)
 {
     *under = 0;
@@ -21512,7 +21511,7 @@ static bool cat_read_under(struct slice list, uint16_t *under)
     return *under;
 }
 
-/* Read word, such as lang=go, into to.  1: it is no setting but a pattern. */
+/* Read word, a setting such as lang=go, into to.  Return 1 for a pattern. */
 static int cat_read_setting(struct cat_rule *to, struct slice word,
                             const char *name, size_t number, struct gp_why *why)
 {
@@ -21568,7 +21567,7 @@ static int cat_rules_add(struct cat_rules *r, const struct cat_rule *rule,
     return txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
 }
 
-/* Read the rest of a scope, [lang=go module=x*], into *scope. */
+/* Read a scope without its [, "lang=go module=x*]", into *scope. */
 static int cat_read_scope(struct cat_rule *scope, struct slice rest,
                           const char *name, size_t number, struct gp_why *why)
 {
@@ -21583,13 +21582,13 @@ static int cat_read_scope(struct cat_rule *scope, struct slice rest,
         int e = cat_read_setting(scope, word, name, number, why);
         if (e)
             return e < 0 ? e : cat_rules_bad(name, number, "not a scope:", word,
-                "use such as [lang=go] or [module=libx.so*]", why);
+                "write it as [lang=go] or [module=libx.so*]", why);
     }
     return GP_OK;
 }
 
 /* Read a line of rules.  A file or a module without a pattern after it is a
- * rule for all names in it.  *scope holds from the last line in brackets on;
+ * rule for all names in it.  *scope is that of the last line in brackets;
  * *last is the rule of the line above, which a + continues. */
 static int cat_read_line(struct cat_rules *r, struct slice line,
                          struct cat_rule *scope, struct cat_rule *last,
@@ -21632,7 +21631,7 @@ static int cat_read_line(struct cat_rules *r, struct slice line,
         e = kind == 1 ? cat_rules_add(r, &rule, name, why) : kind;
     }
     if (!e && !any)
-        return txt_fail(why, GP_EUSAGE, "%s:%zu: no pattern; want such as "
+        return txt_fail(why, GP_EUSAGE, "%s:%zu: no pattern; write one, as in "
                         "'network my_send*'", name, number);
     *last = rule;
     return e;
@@ -21720,8 +21719,8 @@ struct cat_text {                       /* a name being made shorter */
     size_t n;
 };
 
-/* Return s without the first of the words in list that it starts with, again
- * and again. */
+/* Return s without the words of list at its start, in any order and number.  No
+ * word is empty. */
 static struct slice cat_skip(struct slice s, const char *const *list)
 {
     for (size_t k = 0; list[k]; k++)
@@ -21732,8 +21731,8 @@ static struct slice cat_skip(struct slice s, const char *const *list)
     return s;
 }
 
-/* Return the bytes of s up to the bracket that closes the < at its start, or
- * all of it. */
+/* Return the index of the > that closes the < at the start of s, or s.n.  It is
+ * at least 1. */
 static size_t cat_closing(struct slice s)
 {
     size_t depth = 0;
@@ -21747,8 +21746,8 @@ static size_t cat_closing(struct slice s)
 
 #define CAT_ANONYMOUS "(anonymous namespace)"
 
-/* Append s to t without what is in <> and from the first ( on, and without the
- * type that a C++ function returns. */
+/* Append s to t up to its first (, without the template arguments in <> and
+ * without the return type of a C++ function. */
 static void cat_put_plain(struct cat_text *t, struct slice s)
 {
     size_t depth = 0, begin = t->n;
@@ -21779,8 +21778,8 @@ static void cat_put_plain(struct cat_text *t, struct slice s)
     }
 }
 
-/* True if what trait does for a type is the trait's own work, not the type's:
- * its code is derived, or it is an allocator's. */
+/* True if a method of trait for a type is the trait's work, not the type's: a
+ * macro derives its code, or it is an allocator's. */
 static bool cat_trait_counts(struct slice trait)
 {
     return txt_starts(trait, "serde") || txt_starts(trait, "prost::") ||
@@ -21789,7 +21788,7 @@ static bool cat_trait_counts(struct slice trait)
 
 /* Return a native name without arguments, return type and compiler's words, in
  * t if it had any: <&mut h2::Codec<T> as fmt::Debug>::fmt is h2::Codec::fmt.
- * What a trait does for a type of no crate is the trait's. */
+ * A trait's method for a type of no crate, such as u8, has the trait's name. */
 static struct slice cat_native_name(struct slice s, struct cat_text *t)
 {
     static const char *const thunk[] = { "non-virtual thunk to ",
@@ -21803,7 +21802,7 @@ static struct slice cat_native_name(struct slice s, struct cat_text *t)
     s = cat_skip(s, thunk);
     if (s.n && *s.p == '<') {
         size_t end = cat_closing(s);
-        struct slice type = { s.p + 1, end > 0 ? end - 1 : 0 };
+        struct slice type = { s.p + 1, end - 1 };
         const char *as = type.n ? memmem(type.p, type.n, " as ", 4) : NULL;
         struct slice trait = as ? txt_after(type, (size_t)(as + 4 - type.p))
                                 : type;
@@ -21826,8 +21825,8 @@ struct cat_program {                    /* the program that was profiled */
     uint32_t main;                      /* its module, or MEM_NONE */
     enum cat_lang lang;                 /* of functions without a file */
     bool has_libc;                      /* libc is mapped */
-    uint8_t *kernel;                    /* owned, by node: only the kernel calls
-                                         * it; NULL: not known */
+    uint8_t *kernel;                    /* owned, by node: it was called in the
+                                         * kernel; NULL: not known */
 };
 
 /* Return the base name of a module's file; empty for MEM_NONE. */
@@ -21903,7 +21902,7 @@ static enum cat_lang cat_lang_told(const struct view *v,
     return lang;
 }
 
-/* Cut the assembly in front of ! off *name, if a namespace follows it. */
+/* Remove the assembly and ! from *name if a namespace of .NET follows them. */
 static void cat_dotnet_name(struct slice *name)
 {
     const char *bang = memchr(name->p, '!', name->n);
@@ -21913,7 +21912,7 @@ static void cat_dotnet_name(struct slice *name)
         *name = rest;
 }
 
-/* Append s to t, :: written as a dot if dots, as much of it as fits. */
+/* Append as much of s to t as fits; with dots, write :: as a dot. */
 static void cat_put(struct cat_text *t, struct slice s, bool dots)
 {
     for (size_t i = 0; i < s.n && t->n < sizeof t->text; i++)
@@ -21936,7 +21935,7 @@ static void cat_js_name(struct slice *name, struct slice *file)
         file->n = (size_t)(colon - file->p);
 }
 
-/* Make *name, as Datadog's profiler for .NET writes it, in t:
+/* Convert *name, as Datadog's profiler for .NET writes it, into t:
  * |lm:Shop |ns:Shop.Api |ct:Cart |cg: |fn:Total |fg: is Shop.Api.Cart.Total. */
 static void cat_datadog_name(struct slice *name, struct cat_text *t)
 {
@@ -21955,9 +21954,9 @@ static void cat_datadog_name(struct slice *name, struct cat_text *t)
     *name = (struct slice){ t->text + (t->n > 0), t->n - (t->n > 0) };
 }
 
-/* Return the language that *name's form implies, or CAT_ANY; then *name is
- * as the rules have it, in t if it was made, and *file is set if it was in the
- * name.  The forms are those of perf's maps and of Datadog. */
+/* Return the language that *name's form implies, or CAT_ANY.  Set *name to the
+ * name as rules write it, in t if it differs, and *file if *name had it.  The
+ * forms are those of perf's maps and of Datadog. */
 static enum cat_lang cat_lang_of_form(struct slice *name, struct slice *file,
                                       struct cat_text *t)
 {
@@ -21999,8 +21998,8 @@ static enum cat_lang cat_lang_of_form(struct slice *name, struct slice *file,
     return CAT_ANY;
 }
 
-/* Return the language of n in g, *name as its rules have it (in t if it was
- * made), and *file. */
+/* Return the language of n in g.  Set *name to the name as rules write it, in t
+ * if it differs, and *file if *name had it. */
 static enum cat_lang cat_lang_of(const struct cat_program *g,
                                  const struct view_node *n, struct slice *name,
                                  struct slice *file, struct cat_text *t)
@@ -22030,8 +22029,8 @@ static enum cat_lang cat_lang_of(const struct cat_program *g,
     return lang;
 }
 
-/* Mark the nodes without a module that only the kernel calls: those on the
- * leaf's side of a system call's or interrupt's entry.  GP_ENOMEM. */
+/* Mark the nodes that were called in the kernel: those on the leaf's side of an
+ * entry, of a system call or interrupt, without a module.  GP_ENOMEM. */
 static int cat_mark_kernel(struct cat_program *g)
 {
     static const char *const entry[] = { "entry_SYSCALL*", "do_syscall_64",
@@ -22091,8 +22090,8 @@ static int cat_program_init(struct cat_program *g, const struct view *v,
 
 /* ---- classification ---- */
 
-/* True if name in module may be libc's function: in libc or another library,
- * or in a statically linked program. */
+/* True if name in module may be libc's function: it starts with __, or it is in
+ * a library, or the program is linked statically. */
 static bool cat_libc_applies(const struct cat_program *g, uint32_t module,
                              struct slice name)
 {
@@ -22102,11 +22101,11 @@ static bool cat_libc_applies(const struct cat_program *g, uint32_t module,
 
 struct cat_subject {                    /* a function to be classified */
     struct slice name, module, file;
-    bool above;                         /* a rule with under= may match */
+    bool above;                         /* rules with under= may match */
 };
 
-/* Lower *best to the first rule of language lang, before *best, that matches s;
- * rules with under= only if s->above. */
+/* Lower *best to the first rule of language lang that matches s, if one before
+ * *best does; rules with under= only if s->above. */
 static void cat_find(const struct cat_rules *r, enum cat_lang lang,
                      const struct cat_subject *s, size_t *best)
 {
@@ -22231,8 +22230,8 @@ static struct cat_class *cat_classify_all(const struct view *v,
 
 /* ---- granularity by category ---- */
 
-/* Replace each frame of p by its category by rules.  GP_ENOMEM, as
- * grain_apply. */
+/* Replace each frame of p by its category by rules, as grain_apply replaces it
+ * by other names.  GP_ENOMEM. */
 static int cat_aggregate(struct pp *p, const struct cat_rules *rules,
                          struct gp_why *why)
 {
