@@ -26460,14 +26460,15 @@ static const char *compare_outcome(const struct compare_assert *t)
  *   <metadata id="n">all\nmain</metadata>                    names
  *   <metadata id="d">1:12:60</metadata>               name : samples : self
  *
- * Samples are left out where they equal the width, self, in units, where it is
- * 0.  A name that is wider than its frame keeps its end: txt_put_fitting.
+ * The number of samples is omitted if it equals the width; self, which is in
+ * units, if it is 0.  A name that is wider than its frame is cut at its start:
+ * txt_put_fitting.
  *
  * With a base, a frame is as wide as the mean of its two shares and is grouped
  * by how its share, or its time per call, changed; its data is name : samples :
- * base's samples : share : base's share, with shares in parts of SVG_PARTS.  A
- * frame is marked if COMPARE's table calls the change of its function
- * significant, and the frame changed in the same direction.
+ * base's samples : share : base's share, where SVG_PARTS is a share of 100%.  A
+ * frame has the colour of a change only if COMPARE's table calls the change of
+ * its function significant, and the frame changed in the same direction.
  *
  * Invariant  a child lies inside its parent; the same profile gives the same
  *            bytes; names are always text, never markup or script.
@@ -26490,7 +26491,7 @@ struct svg_config {
 
 enum { SVG_SHADES = 3, SVG_GROUPS = CAT_COUNT * SVG_SHADES };
 
-/* How a frame's share changed; takes the place of its category. */
+/* How a frame's share, or time per call, changed; replaces its category. */
 enum { SVG_GREW, SVG_SHRANK, SVG_SAME, SVG_NEW, SVG_GONE, SVG_CHANGES };
 
 static const struct {
@@ -26568,7 +26569,7 @@ static const char *const svg_script[] = {
     "  return parent.appendChild(set(document.createElementNS(NS, name), a));",
     "}",
     "",
-    "/* A frame: path e, edge x and width w in units, row y, n samples. */",
+    "/* A frame: path e, left edge x, width w in units, row y, n samples. */",
     "var meta = $('m').textContent.split(' '), units = +meta[0];",
     "var value = meta[1] / units, ns = +meta[2], kish = +meta[3];",
     "var rows = +meta[4], down = meta[5] === '1', unit = meta[6];",
@@ -26598,14 +26599,14 @@ static const char *const svg_script[] = {
     "var above = make('path', { class: 'a' }, $('v'));",
     "var here = make('path', { class: 'k' }, $('v'));",
     "var pad = make('rect', { class: 'bg', width: '100%' }, svg);",
-    "var high = 1, foot = 0;         /* lines of details; the frames' end */",
+    "var high = 1, foot = 0;         /* lines of info; y below the frames */",
     "svg.appendChild(info);          /* above pad and the frames */",
     "",
     "function percent(x) {",
     "  return (100 * x).toFixed(x && x < 0.001 ? 3 : 1) + '%';",
     "}",
     "function count(x) { return Math.round(x).toLocaleString('en'); }",
-    "/* A value in three digits and its unit: 7.46 us. */",
+    "/* Value v to three digits, with its unit: 7.46 us. */",
     "function amount(v, time) {",
     "  var steps = ns || time ? [1e9, 's', 1e6, 'ms', 1e3, 'us', 1, 'ns']",
     "    : unit === 'bytes' ? [1e9, 'GB', 1e6, 'MB', 1e3, 'kB', 1, 'B']",
@@ -26617,11 +26618,11 @@ static const char *const svg_script[] = {
     "  return (steps[i] === 1 || v >= 999.5 ? count(v) : v.toPrecision(3)) +",
     "    (steps[i + 1] && ' ') + steps[i + 1];",
     "}",
-    "/* The number n of frames or samples in words. */",
+    "/* n and the noun: 1 frame, 2 frames. */",
     "function plural(n, noun) {",
     "  return count(n) + ' ' + noun + (n === 1 ? '' : 's');",
     "}",
-    "/* The Wilson 95% interval of share p. */",
+    "/* The Wilson 95% interval of share p; z is 1.96 squared. */",
     "function interval(p) {",
     "  var z = 3.8415, mid = p + z / 2 / kish, den = 1 + z / kish;",
     "  var half = Math.sqrt(z * (p * (1 - p) / kish + z / 4 / kish / kish));",
@@ -26633,7 +26634,7 @@ static const char *const svg_script[] = {
     "function legend(c) {",
     "  return svg.querySelector('.l[data-c=\"' + c + '\"]');",
     "}",
-    "/* How f changed: in time per call where the calls are known. */",
+    "/* How f changed: its share, or its time per call if that is known. */",
     "function compare(f) {",
     "  var d = 100 * (f.now - f.base), took = perCall[0] > 0;",
     "  function size(x, i) {",
@@ -26681,8 +26682,8 @@ static const char *const svg_script[] = {
     "  return depth || !/[([<]/.test(c) || /(^|[.:/!*&]|operator)$/.test(head)",
     "    ? s : head;",
     "}",
-    "/* The end of s, at most n wide: from where a package, type or word",
-    " * begins, outside of brackets, if one does there. */",
+    "/* The end of s, at most n characters wide.  It starts at a package, type",
+    " * or word outside of brackets, if one starts in it. */",
     "function tail(s, n) {",
     "  var c = Array.from(s), left = columns(s), at = -1, depth = 0, i;",
     "  for (i = 0; i < c.length; i++) {",
@@ -26702,7 +26703,7 @@ static const char *const svg_script[] = {
     "  }",
     "  return c.slice(at).join('');",
     "}",
-    "/* The name, as txt_put_fitting shortens it to n characters. */",
+    "/* The name shortened to n characters, as txt_put_fitting does. */",
     "function fit(name, n) {",
     "  var last, c;",
     "  if (columns(name) <= n) return name;",
@@ -26732,7 +26733,8 @@ static const char *const svg_script[] = {
     "  });",
     "  return n + 1;",
     "}",
-    "/* Show s below the frames, or at the window's end if that is above. */",
+    "/* Show s below the frames, or at the bottom of the window if the frames",
+    " * end below it. */",
     "function report(s) {",
     "  high = wrap(info, status = s, Math.max(width(), 100));",
     "  pin();",
@@ -26798,7 +26800,7 @@ static const char *const svg_script[] = {
     "  reset.style.display = zoom === root ? 'none' : '';",
     "}",
     "",
-    "/* The address keeps zoom, search, hidden categories and inversion. */",
+    "/* Keep zoom, search, hidden categories and inversion in the URL. */",
     "function saveState() {",
     "  var s = [];",
     "  if (zoom !== root) s.push('z=' + zoom.depth + ',' + zoom.x);",
@@ -26807,7 +26809,7 @@ static const char *const svg_script[] = {
     "  if (down !== (meta[5] === '1')) s.push('i=1');",
     "  try {",
     "    history.replaceState(null, '', '#' + s.join('&'));",
-    "  } catch { /* forbidden in some frames */ }",
+    "  } catch { /* forbidden in some iframes */ }",
     "}",
     "function loadState() {",
     "  location.hash.slice(1).split('&').forEach(function (s) {",
@@ -26835,10 +26837,10 @@ static const char *const svg_script[] = {
     "  current = f;",
     "  mark(f);",
     "  report(describe(f));",
-    "  f.e.insertBefore(tip, null).textContent = status;",
+    "  f.e.appendChild(tip).textContent = status;",
     "  layer.setAttribute('aria-activedescendant', f.e.id);",
     "}",
-    "/* Nothing is pointed at: show what was found, else the zoomed frame. */",
+    "/* No frame is pointed at: show what was found, else the zoomed frame. */",
     "function rest() {",
     "  mark(null);",
     "  report(found || describe(zoom));",
@@ -26899,7 +26901,7 @@ static const char *const svg_script[] = {
     "  saveState();",
     "}",
     "",
-    "/* The frame that an arrow key leads to: callee, caller, or sibling. */",
+    "/* The frame that an arrow key leads to: callee, caller or neighbour. */",
     "function neighbour(key) {",
     "  var c = current, leaf = key === (down ? 'ArrowDown' : 'ArrowUp');",
     "  var near = frames.filter(function (f) {",
@@ -26962,8 +26964,8 @@ static const char *const svg_script[] = {
     "    'aria-label': describe(f) });",
     "});",
     "set(layer, { role: 'tree', tabindex: 0, 'aria-label': 'Call stacks' });",
-    "/* For the page around the picture: the names, and a search for one that",
-    " * zooms to its frame if there is only one. */",
+    "/* For the page around the picture: the names, and a function that",
+    " * searches for one and zooms to its frame if it has only one. */",
     "svg.names = new Set(names);",
     "svg.find = function (name) {",
     "  var same = frames.filter(function (f) { return f.name === name; });",
@@ -27014,13 +27016,13 @@ static const char *const svg_script[] = {
     "})();",
 };
 
-enum { SVG_PARTS = 1000000000 };        /* of a share */
+enum { SVG_PARTS = 1000000000 };        /* a share of 100% */
 
 struct svg {
-    struct pp both;                     /* owned: merged with base, if any */
+    struct pp both;                     /* owned: profile and base merged */
     bool differs;                       /* there is a base */
-    const struct compare_diff *diff;    /* borrowed: with it; else NULL */
-    double total[2];                    /* 100% of now and base */
+    const struct compare_diff *diff;    /* borrowed; NULL without a base */
+    double total[2];                    /* values that are 100%: now, base */
     uint8_t *change;                    /* owned, by call: group, with a base */
     struct view view;                   /* owned */
     struct view_tree tree;              /* owned */
@@ -27073,11 +27075,11 @@ static size_t svg_group(const struct svg *g, uint32_t i)
     struct slice name = g->view.node[node].name;
     uint8_t c = g->class[node].category;
     c = c < CAT_COUNT ? c : CAT_LIBRARIES;
-    return (size_t)c * SVG_SHADES +     /* one seed for every picture */
+    return (size_t)c * SVG_SHADES +     /* same shade in every picture */
            mem_hash_seeded(0, 0, name.p, name.n) % SVG_SHADES;
 }
 
-/* Fill g->drawn, g->rows; count each group's calls in g->group[group + 1]. */
+/* Fill g->drawn and g->rows; count a group's calls in g->group[group + 1]. */
 static void svg_choose(struct svg *g)
 {
     for (uint32_t i = 0; i < g->tree.n; i++) {
@@ -27109,8 +27111,8 @@ static int svg_sort(struct svg *g)
     return GP_OK;
 }
 
-/* Make to a copy of p with the sample types type and number of samples; it owns
- * only to->value.  GP_ENOMEM. */
+/* Make to a copy of p with two values a sample: that of type, and the number of
+ * samples.  It owns only to->value.  GP_ENOMEM. */
 static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
 {
     const struct view v = { .pp = p, .type = type,
@@ -27125,8 +27127,8 @@ static int svg_with_counts(struct pp *to, const struct pp *p, size_t type)
     return to->value ? GP_OK : GP_ENOMEM;
 }
 
-/* Merge now and base into g->both with five sample types: the mean of both
- * shares in SVG_PARTS; value and samples in each. */
+/* Merge now and base into g->both with five sample types: the mean of the two
+ * shares, in SVG_PARTS; the values in now and base; the samples in both. */
 static int svg_merge(struct svg *g, const struct pp *now, size_t type,
                      const struct svg_config *c, struct gp_why *why)
 {
@@ -27163,7 +27165,7 @@ static int svg_merge(struct svg *g, const struct pp *now, size_t type,
 
 struct svg_callee { uint32_t caller, call; int64_t total; };
 
-/* Compare two callees by caller, then the larger first. */
+/* Order callees by caller, then the largest first. */
 static int svg_compare_callees(const void *a, const void *b)
 {
     const struct svg_callee *x = a, *y = b;
@@ -27172,8 +27174,8 @@ static int svg_compare_callees(const void *a, const void *b)
     return r ? r : (x->call > y->call) - (x->call < y->call);
 }
 
-/* Move the calls so that the largest callee of each starts where its caller
- * does, the next one after it; self comes last. */
+/* Set where each call starts: a caller's largest callee where the caller does,
+ * the others after it by size; the caller's self value comes last. */
 static int svg_place_by_size(struct svg *g)
 {
     struct view_tree *t = &g->tree;
@@ -27186,7 +27188,7 @@ static int svg_place_by_size(struct svg *g)
         all[i] = (struct svg_callee){ depth ? open[depth - 1] : 0, i,
                                       t->call[i].total };
     }
-    if (!e)                             /* the root is its own first callee */
+    if (!e)                             /* all[0] is the root: no callee */
         qsort(all + 1, t->n - 1, sizeof *all, svg_compare_callees);
     int64_t at = 0;
     for (uint32_t k = 1; k < t->n && !e; k++) {
@@ -27200,8 +27202,8 @@ static int svg_place_by_size(struct svg *g)
     return e;
 }
 
-/* Make one node of each function that has two, one in now and one in base, such
- * as that of a program that was renamed: as COMPARE pairs them.  GP_ENOMEM. */
+/* Join the nodes of a function that has one in now and another in base, because
+ * its program was renamed, for instance.  COMPARE pairs them.  GP_ENOMEM. */
 static int svg_join(struct svg *g)
 {
     struct view *v = &g->view;
@@ -27269,8 +27271,8 @@ static uint8_t svg_change_group(const struct svg *g, uint32_t i,
                      shade);
 }
 
-/* Set row[node] to the row of the table, + 1, with the function of a node of
- * the picture; 0: in none.  GP_ENOMEM. */
+/* Set row[node], for each node of the picture whose function is in COMPARE's
+ * table, to that row + 1.  GP_ENOMEM. */
 static int svg_find_rows(const struct svg *g, uint32_t *row)
 {
     const struct compare_diff *d = g->diff;
@@ -27290,9 +27292,10 @@ static int svg_find_rows(const struct svg *g, uint32_t *row)
     return e;
 }
 
-/* Fill g->change: mark each call whose function differs, if it changed as that
- * did: in its total, or itself where that is not tested, and at a leaf of a
- * tree that starts there. */
+/* Fill g->change.  A call has changed if its function's total changed
+ * significantly and in the same direction as the call.  The function's self
+ * value counts instead if the total is not tested, and at depth 1 of a tree that
+ * starts at the leaves. */
 static int svg_mark_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
@@ -27402,7 +27405,8 @@ static void svg_check_frames(const struct svg *g)
     }
 }
 
-/* Append entries for categories or changes drawn; return the last line's y. */
+/* Append entries for the categories or changes in the picture; return the y of
+ * their last line. */
 static int svg_put_legend(const struct svg *g, struct buf *b)
 {
     size_t x = 0;
@@ -27483,7 +27487,8 @@ static void svg_put_shares(const struct svg *g, struct buf *b, uint32_t i)
                  (double)m->sum[k] / g->total[k] : 0.0);
 }
 
-/* Append the samples of call i, of width w, and its self value. */
+/* Append the samples of call i, of width w, and its self value; each is omitted
+ * as the banner says. */
 static void svg_put_samples(const struct svg *g, struct buf *b, uint32_t i,
                             uint64_t w)
 {
@@ -27497,7 +27502,8 @@ static void svg_put_samples(const struct svg *g, struct buf *b, uint32_t i,
         txt_putf(b, ":%" PRIu64, self);
 }
 
-/* Append the metadata that the script reads. */
+/* Append the metadata that the script reads: m in the order of its meta[], the
+ * last of which is 1 if frames are left out; then d and n. */
 static void svg_put_data(struct svg *g, struct buf *b)
 {
     const struct pp *p = g->view.pp;
@@ -27630,7 +27636,7 @@ static int svg_put_head(const struct svg *g, struct buf *b,
     return top;
 }
 
-/* Append p's flame graph to b, unless nothing is to be drawn: GP_EFORMAT. */
+/* Append p's flame graph to b; GP_EFORMAT if there is nothing to draw. */
 static int svg_write(const struct pp *p, const struct svg_config *config,
                      struct buf *b, struct gp_why *why)
 {
