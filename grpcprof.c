@@ -27294,8 +27294,8 @@ static int svg_find_rows(const struct svg *g, uint32_t *row)
 
 /* Fill g->change.  A call has changed if its function's total changed
  * significantly and in the same direction as the call.  The function's self
- * value counts instead if the total is not tested, and at depth 1 of a tree that
- * starts at the leaves. */
+ * value counts instead if the total is not tested, or at depth 1 of a tree from
+ * the leaves. */
 static int svg_mark_changes(struct svg *g)
 {
     const struct view_tree *t = &g->tree;
@@ -27676,15 +27676,16 @@ static int svg_write(const struct pp *p, const struct svg_config *config,
  *                        6 extension*
  *   a field, an enum, a value, a service, a method       1 name
  *
- * Invariant  every symbol's file is one of file; the tables have at most
- *            DSC_TABLE_BYTES; a look-up does not search them.
+ * Invariant  every symbol's file is a row of dsc.file; the tables have at most
+ *            DSC_TABLE_BYTES; a look-up uses an index, except that of an enum's
+ *            value by its full name.
  * Does not   validate descriptors: wrong ones only make wrong messages.
  */
 
 struct dsc_file {
     struct slice bytes, name;           /* a FileDescriptorProto; its name */
     bool proto3;                        /* its syntax */
-    uint64_t edition;                   /* 0: its syntax counts */
+    uint64_t edition;                   /* 0: none, its syntax decides */
 };
 
 struct dsc_symbol {
@@ -27706,10 +27707,10 @@ struct dsc_part {                       /* a field, a value or a method */
 struct dsc {
     struct arena arena;
     struct dsc_file    *file;           /* owned */
-    struct dsc_symbol **symbol;         /* owned; in the arena */
+    struct dsc_symbol **symbol;         /* owned; the symbols: in the arena */
     struct dsc_part    *part;           /* owned */
-    struct index names;                 /* names of files and symbols; what
-                                         * extensions extend */
+    struct index names;                 /* files and symbols by name, extensions
+                                         * by what they extend */
     struct index parts;                 /* see dsc_part_key */
     size_t nfiles, file_cap, nsymbols, symbol_cap, nparts, part_cap;
     size_t bytes;                       /* of the tables */
@@ -27718,11 +27719,12 @@ struct dsc {
 /* Limits on nesting: of types, as in protoc, and of messages in JSON. */
 enum { DSC_DEPTH = 32, DSC_JSON_DEPTH = 100 };
 
-/* Extensions of equal number, of messages whose last word is equal. */
+/* Most extensions indexed by number that have equal numbers and extend messages
+ * whose names end in the same word. */
 enum { DSC_NAMESAKES = 64 };
 
-/* Names that are compared with a mistyped one, those that are listed, and the
- * bytes of each that count. */
+/* For a mistyped name: most names compared with it, most similar names listed,
+ * and the bytes of a name that are compared, with a NUL. */
 enum { DSC_COMPARED = 10000, DSC_NEAR = 8, DSC_WORD = 32 };
 
 /* Return the last field number of kind PB_BYTES in the message m, or empty. */
@@ -27737,7 +27739,8 @@ static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
     return pb_find_varint(pb_of(m), number, otherwise);
 }
 
-/* Read up to the next PB_BYTES field number in *in; false if there is none. */
+/* Read *in up to its next field number of kind PB_BYTES, and set *part to it;
+ * false if there is none. */
 static bool dsc_next(struct pb_in *in, uint32_t number, struct slice *part)
 {
     struct pb_field f;
@@ -27762,7 +27765,7 @@ static void dsc_put_camel(struct buf *b, struct slice name)
     }
 }
 
-/* True if dsc_put_camel makes key of name. */
+/* True if dsc_put_camel turns name into key. */
 static bool dsc_is_camel(struct slice name, struct slice key)
 {
     struct buf b = {0};
@@ -27782,7 +27785,8 @@ static bool dsc_is_called(struct slice bytes, struct slice key)
 
 /* ---- look-up by name ---- */
 
-/* Return the hash of a name; kind tells files from symbols. */
+/* Return the hash of a name; kind is 'F' for files, 'S' for symbols and 'X' for
+ * what extensions extend. */
 static uint64_t dsc_hash(char kind, struct slice name)
 {
     return mem_hash_more(mem_hash(&kind, 1), name.p, name.n);
@@ -27827,7 +27831,7 @@ static struct slice dsc_last(struct slice name)
     return txt_after(name, scope.n + (scope.n != 0));
 }
 
-/* Set *full to "scope.name", written to text; false: it is too long. */
+/* Write "scope.name" to text and set *full to it; false if it is too long. */
 static bool dsc_join(char text[DSC_NAME_BYTES], struct slice scope,
                      struct slice name, struct slice *full)
 {
@@ -27845,8 +27849,8 @@ static bool dsc_join(char text[DSC_NAME_BYTES], struct slice scope,
 }
 
 /* Return the message or enum that name means in scope, or NULL.  A name with a
- * leading dot is complete; any other is looked for in scope, then in what
- * encloses it. */
+ * leading dot is complete; any other is looked up in scope, then in the scopes
+ * around it. */
 static const struct dsc_symbol *dsc_resolve(const struct dsc *d,
                                             struct slice scope,
                                             struct slice name)
@@ -27905,7 +27909,9 @@ static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
     if ((s = dsc_symbol(d, scope)) && s->kind != 'E' &&
         dsc_part(d, s, &last, 0))
         return s->file;
-    for (size_t i = 0; i < d->nsymbols; i++) {  /* a value is beside its enum */
+    /* In protobuf, a value's full name has the scope of its enum, not the name
+     * of the enum. */
+    for (size_t i = 0; i < d->nsymbols; i++) {
         s = d->symbol[i];
         if (s->kind == 'E' && txt_equal(dsc_scope(s->name), scope) &&
             dsc_part(d, s, &last, 0))
@@ -27914,7 +27920,7 @@ static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
     return MEM_NONE;
 }
 
-/* ---- the tables are made ---- */
+/* ---- filling the tables ---- */
 
 /* Charge n bytes, for tables of d; GP_ELIMIT past DSC_TABLE_BYTES. */
 static int dsc_charge(struct dsc *d, size_t n)
@@ -27952,7 +27958,7 @@ static int dsc_add_parts(struct dsc *d, struct dsc_symbol *s)
     while (!e && dsc_next(&in, 2, &bytes)) {
         struct slice name = dsc_bytes(bytes, 1), json = dsc_bytes(bytes, 10);
         uint32_t i = (uint32_t)d->nparts;
-        if (dsc_part(d, s, &name, 0))   /* of two the first counts */
+        if (dsc_part(d, s, &name, 0))   /* of equal names the first counts */
             continue;
         struct dsc_part *p = MEM_ADD(d->part, d->nparts, d->part_cap);
         if (!p || (e = dsc_charge(d, sizeof *p))) {
@@ -27985,8 +27991,8 @@ static uint64_t dsc_extension_key(struct slice extendee, uint32_t number)
                          sizeof number);
 }
 
-/* Store the extension x, unless many have its key: those past DSC_NAMESAKES are
- * not found by number. */
+/* Store the extension x by what it extends, unless DSC_NAMESAKES others have
+ * the same key: then x is not found as a field. */
 static int dsc_index_extension(struct dsc *d, const struct dsc_symbol *x)
 {
     uint64_t hash = dsc_extension_key(dsc_bytes(x->bytes, 2),
@@ -28020,8 +28026,7 @@ static int dsc_add_symbol(struct dsc *d, uint32_t file, struct slice scope,
     if (!at)
         return e ? e : GP_ENOMEM;
     full.p = copy;
-    *s = (struct dsc_symbol){ full, bytes, file, row, 0, 0, kind,
-                                false };
+    *s = (struct dsc_symbol){ full, bytes, file, row, 0, 0, kind, false };
     *out = *at = s;
     e = dsc_index(d, &d->names, dsc_hash('S', full), row);
     return e || kind != 'X' ? e : dsc_index_extension(d, s);
@@ -28103,9 +28108,9 @@ static int dsc_add(struct dsc *d, struct slice set, uint32_t number,
     e = e ? e : got;
     return e == GP_ENOMEM ? txt_fail(why, e, "out of memory for descriptors")
          : e == GP_ELIMIT && d->bytes > DSC_TABLE_BYTES
-         ? txt_fail(why, e, "so many types and fields need more than %d MiB",
+         ? txt_fail(why, e, "the types and fields need more than %d MiB",
                     DSC_TABLE_BYTES >> 20)
-         : e == GP_ELIMIT ? txt_fail(why, e, "a name of more than %d bytes",
+         : e == GP_ELIMIT ? txt_fail(why, e, "a name is longer than %d bytes",
                                      DSC_NAME_BYTES)
          : e ? txt_fail(why, e, "not a FileDescriptorSet, or types nested more "
                         "than %d deep", DSC_DEPTH) : GP_OK;
@@ -28169,14 +28174,15 @@ enum dsc_type { DSC_DOUBLE = 1, DSC_FLOAT, DSC_INT64, DSC_UINT64, DSC_INT32,
                 DSC_SFIXED64, DSC_SINT32, DSC_SINT64 };
 
 struct dsc_field {
-    struct slice name, json, type_name; /* borrowed; the complete type's name */
+    struct slice name, json, type_name; /* borrowed; type_name is a full name if
+                                         * of is not NULL */
     const struct dsc_symbol *of;        /* its type: a message or an enum, or
                                          * NULL */
-    const struct dsc_symbol *extension; /* itself; NULL: it is none */
+    const struct dsc_symbol *extension; /* NULL: the field is no extension */
     uint32_t number;
-    enum dsc_type type;                 /* DSC_GROUP: DELIMITED, too */
+    enum dsc_type type;                 /* DSC_GROUP also for DELIMITED */
     bool repeated, packed, required;
-    bool presence;                      /* a zero is written too */
+    bool presence;                      /* explicit: 0 is written if set */
     int64_t oneof;                      /* its index; -1: in none */
 };
 
@@ -28212,7 +28218,7 @@ static const struct {
     [DSC_SINT64]   = { PB_VARINT, DSC_SIGNED, 64, true },
 };
 
-/* Return the integer, of 64 bits, that x stands for on the wire. */
+/* Return as 64 bits the integer of type that has the value x on the wire. */
 static uint64_t dsc_integer(enum dsc_type type, uint64_t x)
 {
     bool narrow = dsc_types[type].bits == 32;
@@ -28239,7 +28245,7 @@ struct dsc_features {
     uint64_t v[DSC_FEATURES];
 };
 
-/* Set in f what set, a FeatureSet, has. */
+/* Set the features in f that set, a FeatureSet, has. */
 static void dsc_add_features(struct dsc_features *f, struct slice set)
 {
     for (uint32_t i = 1; set.n && i < DSC_FEATURES; i++)
@@ -28311,7 +28317,7 @@ static struct dsc_field dsc_field(const struct dsc *d,
     return f;
 }
 
-/* True if f is of a type of google.protobuf called name. */
+/* True if f's type is google.protobuf.name. */
 static bool dsc_is_google(const struct dsc_field *f, const char *name)
 {
     static const char package[] = "google.protobuf.";
@@ -28371,12 +28377,12 @@ static bool dsc_find_field(const struct dsc *d, const struct dsc_symbol *s,
 }
 
 struct dsc_method {
-    const struct dsc *d;                /* has them; borrowed */
+    const struct dsc *d;                /* borrowed; has input and output */
     const struct dsc_symbol *input, *output;
     bool client_streams, server_streams;
 };
 
-/* Return how many bytes of s a message shows. */
+/* Return how many bytes of s an error message shows. */
 static int dsc_shown(struct slice s)
 {
     return s.n < 60 ? (int)s.n : 60;
@@ -28427,10 +28433,10 @@ struct dsc_near {
     struct slice want;                  /* borrowed, as the others */
     struct slice name[DSC_NEAR];        /* the most similar first */
     unsigned distance[DSC_NEAR];
-    size_t n, all;                      /* in name; that were compared */
+    size_t n, all;                      /* names in name; names added */
 };
 
-/* Write the last word of name, in lower case and cut off, to text. */
+/* Write the last word of name to text: in lower case, cut to fit. */
 static void dsc_last_word(char text[DSC_WORD], struct slice name)
 {
     const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
@@ -28442,8 +28448,8 @@ static void dsc_last_word(char text[DSC_WORD], struct slice name)
     text[n] = 0;
 }
 
-/* Compare name with the others in k, and keep it if it is among the most like
- * the one that is wanted: by the edits that make one of the other. */
+/* Add name to k if it is among the DSC_NEAR most similar to k->want, by edit
+ * distance; a name that contains the other counts as distance 2. */
 static void dsc_near_add(struct dsc_near *k, struct slice name)
 {
     char a[DSC_WORD], b[DSC_WORD];
@@ -28521,7 +28527,8 @@ static struct dsc_method dsc_method(const struct dsc *d,
         dsc_varint(bytes, 5, 0), dsc_varint(bytes, 6, 0) };
 }
 
-/* Find method path, "package.Service/Method"; GP_EUSAGE: *why lists methods. */
+/* Find method path, "package.Service/Method".  GP_EUSAGE if there is none: *why
+ * lists similar names. */
 static int dsc_find_method(const struct dsc *d, const char *path,
                            struct dsc_method *m, struct gp_why *why)
 {
