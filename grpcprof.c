@@ -45202,6 +45202,12 @@ static void res_join(struct res_text *to, const struct res_text *from)
     to->s[n] = 0;
 }
 
+/* Return a and b merged: their sum, the smaller or the larger one. */
+static uint64_t res_merged(enum res_merge how, uint64_t a, uint64_t b)
+{
+    return how == RES_SUM ? a + b : (b < a) == (how == RES_LEAST) ? b : a;
+}
+
 /* Merge the figures of groups first to last of the struct from into to. */
 static void res_merge(void *to, const void *from, enum res_group first,
                       enum res_group last)
@@ -45212,11 +45218,11 @@ static void res_merge(void *to, const void *from, enum res_group first,
         if (f->merge == RES_KEEP)
             continue;
         if (f->type == RES_WHOLE32 || f->type == RES_MOST32) {
-            uint32_t *a = t, b = *(const uint32_t *)s;
-            *a = f->merge == RES_SUM ? *a + b : b < *a ? b : *a;
+            uint32_t *a = t;
+            *a = (uint32_t)res_merged(f->merge, *a, *(const uint32_t *)s);
         } else if (f->type == RES_WHOLE) {
-            uint64_t *a = t, b = *(const uint64_t *)s;
-            *a = f->merge == RES_SUM ? *a + b : b > *a ? b : *a;
+            uint64_t *a = t;
+            *a = res_merged(f->merge, *a, *(const uint64_t *)s);
         } else if (f->type == RES_PACE) {
             struct res_pace *a = t;
             a->n += ((const struct res_pace *)s)->n;

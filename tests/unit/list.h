@@ -153,6 +153,7 @@ TEST(tpl_message),
 TEST(check),
 TEST(msgs_memory),
 TEST(res_errors),
+TEST(res_extremes),
 TEST(res_join),
 TEST(load_failures),
 /* cs.c */

@@ -2691,6 +2691,26 @@ static void test_res_join(void)
     CHECK(strlen(to.s) == sizeof to.s - 1);
 }
 
+/* Of two machines the result names the larger number of CPUs, and of two
+ * servers the smaller limit of streams, in either order. */
+static void test_res_extremes(void)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        struct res r[2];
+        for (int i = 0; i < 2; i++) {
+            CHECK(!res_init(&r[i], 0));
+            r[i].tool.cpus = i == turn ? 64 : 2;
+            r[i].peer_streams = i == turn ? UINT32_MAX : 100;
+            r[i].server.processes = i == turn ? 3 : 1;
+        }
+        res_add(&r[0], &r[1]);
+        CHECK(r[0].tool.cpus == 64 && r[0].peer_streams == 100);
+        CHECK(r[0].server.processes == 3);
+        res_fini(&r[0]);
+        res_fini(&r[1]);
+    }
+}
+
 /* Failures have a row for each kind and text, then one for the other texts of a
  * kind, then none; what two results have of one kind and text is added up. */
 static void test_res_errors(void)
