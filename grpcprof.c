@@ -1724,7 +1724,7 @@ enum {
 #elif defined __aarch64__
 enum {
     UNW_FP = 29, UNW_RA = 30, UNW_SP = 31, UNW_PC = 32,
-    UNW_COLUMNS = 32,
+    UNW_COLUMNS = 32,                   /* of a row, which has none for pc */
     UNW_REGS = 33,
     UNW_PRESERVED = 0x7ff << 19,        /* x19..x29 */
 };
@@ -3612,13 +3612,26 @@ static void agt_arm_others(void)
 
 /* ---- the environment ---- */
 
-/* Overwrite the agent's path in the value of LD_PRELOAD with blanks, which
- * ld.so skips: it would complain of a file that is not there. */
-static void agt_blank(char *value)
+/* Return the agent's path in preload, LD_PRELOAD or its value, whose parts are
+ * separated by colons or blanks; NULL: it is no part. */
+static char *agt_preloaded(const char *preload)
 {
     size_t n = strlen(agt.shared->agent);
-    for (char *p = value; n && (p = strstr(p, agt.shared->agent)); p += n)
-        memset(p, ' ', n);
+    const char *p = preload;
+    while (n && (p = strstr(p, agt.shared->agent))) {
+        if ((p == preload || strchr("=: ", p[-1])) && strchr(": ", p[n]))
+            return (char *)(uintptr_t)p;
+        p += n;
+    }
+    return NULL;
+}
+
+/* Overwrite the agent's path in preload with blanks, which ld.so skips: it
+ * would complain of a file that is not there. */
+static void agt_blank(char *preload)
+{
+    for (char *p; (p = agt_preloaded(preload)); )
+        memset(p, ' ', strlen(agt.shared->agent));
 }
 
 /* True if a program that this one starts will find the agent and the memory. */
@@ -3666,7 +3679,7 @@ static char *const *agt_mend(struct agt_env *e, char *const *env)
         strlen(value) >= AGT_PRELOAD_BYTES)
         return env;
     bool reachable = agt_reachable();
-    bool there = strstr(value, agt.shared->agent) != NULL;
+    bool there = agt_preloaded(value) != NULL;
     if (reachable ? there && agt_variable(env, AGT_RUN)
                   : !there && !agt_variable(env, AGT_RUN))
         return env;
@@ -22718,16 +22731,23 @@ static struct stat_change stat_change_time(const struct stat_share s[2],
     return c;
 }
 
-/* Return the mean of v[n]; *error2 gets the square of its standard error. */
-static double stat_mean(const double *v, size_t n, double *error2)
+/* Return the mean of x[n]; 0 of none. */
+static double stat_mean(const double *x, size_t n)
 {
-    double sum = 0, squares = 0;
+    double sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += v[i];
+        sum += x[i];
+    return n ? sum / (double)n : 0;
+}
+
+/* Return the mean of v[n]; *error2 gets the square of its standard error. */
+static double stat_mean_error(const double *v, size_t n, double *error2)
+{
+    double squares = 0, mean = stat_mean(v, n);
     for (size_t i = 0; i < n; i++)
-        squares += (v[i] - sum / (double)n) * (v[i] - sum / (double)n);
+        squares += (v[i] - mean) * (v[i] - mean);
     *error2 = squares / (double)(n - 1) / (double)n;
-    return sum / (double)n;
+    return mean;
 }
 
 /* Return the change of the mean of a figure from n runs, old, to m runs, now,
@@ -22740,7 +22760,8 @@ static struct stat_change stat_change_runs(const double *old, size_t n,
     if (n < 2 || m < 2)
         return (struct stat_change){ .delta = NAN, .low = NAN, .high = NAN,
                                      .p = NAN };
-    double delta = -stat_mean(old, n, &e[0]) + stat_mean(now, m, &e[1]);
+    double delta = stat_mean_error(now, m, &e[1]);
+    delta -= stat_mean_error(old, n, &e[0]);
     double both = e[0] + e[1], error = sqrt(both);
     double df = both > 0 ? both * both / (e[0] * e[0] / (double)(n - 1) +
                                           e[1] * e[1] / (double)(m - 1))
@@ -22834,22 +22855,13 @@ static double stat_runs_df(const struct stat_runs r[2])
     return df;
 }
 
-/* Return the mean of x[n]; 0 of none. */
-static double stat_average(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return n ? sum / (double)n : 0;
-}
-
 /* Return the variance of the runs of r about the means of their sides, divided
  * by the mean variance within runs.  NAN: one of both is unknown. */
 static double stat_runs_factor(const struct stat_runs r[2])
 {
     double squares = 0, within = 0;
     for (int s = 0; s < 2; s++) {
-        double mean = stat_average(r[s].v, r[s].n);
+        double mean = stat_mean(r[s].v, r[s].n);
         for (size_t i = 0; i < r[s].n; i++) {
             squares += (r[s].v[i] - mean) * (r[s].v[i] - mean);
             within += r[s].within[i];
@@ -22922,9 +22934,9 @@ static struct stat_change stat_change_of_runs(const struct stat_runs r[2],
     factor = (prior->df * prior->factor + df * factor) / (prior->df + df);
     for (int s = 0; s < 2; s++)
         if (r[s].n)
-            variance += stat_average(r[s].within, r[s].n) / (double)r[s].n;
+            variance += stat_mean(r[s].within, r[s].n) / (double)r[s].n;
     double error = sqrt(fmax(factor, 1) * variance);
-    double delta = stat_average(r[1].v, r[1].n) - stat_average(r[0].v, r[0].n);
+    double delta = stat_mean(r[1].v, r[1].n) - stat_mean(r[0].v, r[0].n);
     double half = stat_student(prior->df + df) * error;
     double p = stat_tail_student(delta / error, prior->df + df);
     return (struct stat_change){ .delta = delta, .low = delta - half,
@@ -25556,7 +25568,7 @@ static double compare_value(const struct compare_diff *d,
     if (d->figure) {
         struct stat_runs r[2];
         compare_row_runs(d, c->row, total, r);
-        return stat_average(r[of_now].v, r[of_now].n);
+        return stat_mean(r[of_now].v, r[of_now].n);
     }
     return d->per_call ? (double)s->sum.value * a->ns_per_unit / a->calls
                        : s->share;
@@ -25688,7 +25700,7 @@ static int compare_calls(struct compare_diff *d)
                               { v + old, within + old, d->runs.n[1] } };
     if (n) {
         d->call = stat_change_of_runs(r, &(struct stat_prior){ 0, 0 });
-        d->call_base = stat_average(v, old);
+        d->call_base = stat_mean(v, old);
     } else {
         d->call_base = v[0] = compare_call(d->base, &within[0]);
         v[1] = compare_call(d->now, &within[1]);
@@ -46475,8 +46487,8 @@ static struct stat_change judge_run_change(const struct judge_report *t,
     judge_run_values(f, t->old_run, t->old_nrun, v[0]);
     judge_run_values(f, t->run, t->nrun, v[1]);
     if (t->nrun > 1 && t->old_nrun > 1) {
-        mean[0] = stat_mean(v[0], t->old_nrun, &error2);
-        mean[1] = stat_mean(v[1], t->nrun, &error2);
+        mean[0] = stat_mean_error(v[0], t->old_nrun, &error2);
+        mean[1] = stat_mean_error(v[1], t->nrun, &error2);
     }
     struct stat_change c = stat_change_runs(v[0], t->old_nrun, v[1], t->nrun);
     double p = f->at == JUDGE_RUN(failed) ? judge_runs_failed(t) : (double)NAN;
@@ -46594,7 +46606,7 @@ static void judge_interval(const struct judge_report *t, struct slice name,
     a->low = a->high = f->by == JUDGE_EXACT ? f->value : (double)NAN;
     if (row && f->by != JUDGE_EXACT && t->nrun > 1) {
         judge_run_values(row, t->run, t->nrun, v);
-        mean = stat_mean(v, t->nrun, &half);
+        mean = stat_mean_error(v, t->nrun, &half);
         half = sqrt(half) * stat_student((double)t->nrun - 1);
         a->runs = !isnan(mean);
         a->value = a->runs ? mean : a->value;

@@ -2,7 +2,7 @@
 
 The Greeter on tonic (tests/bench/tonic) answers the same calls alone and under
 `run`, in turns: CPU time per call, as the server prints it at its end.
-  busy    500 us of work a call, one call at a time for each thread
+  busy    some 300 us of work a call, one call at a time for each thread
   sleepy  no work, one client: the threads sleep and wake at every call
 Prints for each timer: the CPU time per call, and its increase over that alone
 (median and quartiles of ROUNDS pairs).
