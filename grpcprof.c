@@ -50473,17 +50473,17 @@ struct doc_config {
     const char *format;                 /* of the input: "pprof" */
     const char *const *file;            /* borrowed: the files read */
     size_t nfiles;
-    const char *const *note;            /* borrowed: lines on its age */
+    const char *const *note;            /* borrowed: lines on the age */
     size_t nnotes;
     const char *const *written;         /* borrowed: lines on files written */
     size_t nwritten;
     int64_t age_ns;                     /* of the profile; -1: not known */
-    int64_t total;                      /* before filters; 0: no filters */
+    int64_t total;                      /* sum before filters; 0: no filters */
     const char *const *filter;          /* borrowed: "focus=main" */
     size_t nfilters;
     const struct re *peek;              /* borrowed; NULL without -f peek */
     const struct compare_diff *diff;    /* borrowed; NULL without --base */
-    const char *base;                   /* the base in words; NULL: no base */
+    const char *base;                   /* the base's name; NULL: no base */
     const char *const *bases;           /* borrowed: the base's files */
     size_t nbases;
     const struct compare_assert *assert;    /* borrowed */
@@ -50492,12 +50492,12 @@ struct doc_config {
     bool per_call;                      /* tables show the time per call */
     bool explain, reverse;
     int exit;                           /* exit status of the report */
-    void (*drain)(void *, struct buf *);    /* write the buf and empty it, or */
-    void *drain_to;                     /* set its err; NULL: never */
+    void (*drain)(void *, struct buf *);    /* NULL: none; see doc_drain */
+    void *drain_to;                     /* first argument of drain */
 };
 
-/* Write out what b holds if that is much: a text can be far larger than the
- * profile, in which a name stands once. */
+/* Let c->drain write b out and empty it, or set b's error, if b is large: the
+ * text repeats names that the profile stores once. */
 static void doc_drain(const struct doc_config *c, struct buf *b)
 {
     if (c->drain && b->len >= DOC_DRAIN_BYTES && !b->err)
@@ -50508,7 +50508,7 @@ static void doc_drain(const struct doc_config *c, struct buf *b)
 
 struct doc_column {
     const char *title;
-    int width;                          /* < 0: aligned left; 0: the last */
+    int width;                          /* < 0: left-aligned; 0: last column */
 };
 
 enum doc_tone { DOC_PLAIN, DOC_GOOD, DOC_WARN, DOC_BAD };
@@ -50526,17 +50526,17 @@ struct doc_doc {
     size_t field;                       /* columns of a field's name in text;
                                          * 0: DOC_FIELD_COLUMNS */
     enum doc_tone tone;                 /* of the next field's name */
-    bool narrow;                        /* tables fit a phone as they are */
+    bool narrow;                        /* html: tables fit a phone unchanged */
     bool wraps;                         /* the last cell of a row may take
                                          * several lines of text */
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
-    bool hides;                         /* tables lack columns of doc_less where
-                                         * the width has no room for them */
-    uint32_t hidden;                    /* bits of those */
+    bool hides;                         /* leave out columns of doc_less that
+                                         * the width has no room for */
+    uint32_t hidden;                    /* bit i: column i is left out */
     size_t row;                         /* columns of text in the open row */
-    size_t name;                        /* bytes of cell: a function's name */
+    size_t name;                        /* bytes of a name at cell's start */
     const char *key;                    /* html: data-key of the next cell, its
                                          * name in JSON and CSV; or NULL */
     double value;                       /* html: its data-value; NAN: none */
@@ -50584,7 +50584,7 @@ static const char *const doc_tbl[] = {
 static const char *const doc_tbl_narrow[] = {
     "<div class=\"s\" tabindex=\"0\"><table class=\"k\">", "</table></div>" };
 
-/* In HTML, close the open block and open block, unless that is the open one. */
+/* In HTML, make block, which may be NULL, the open one: close another first. */
 static void doc_block(struct doc_doc *d, const char *const *block)
 {
     if (!d->html || d->block == block)
@@ -50596,7 +50596,7 @@ static void doc_block(struct doc_doc *d, const char *const *block)
     d->block = block;
 }
 
-/* Append the option text, escaped for HTML: it breaks nowhere. */
+/* Append an option's name, escaped for HTML; the line does not break in it. */
 static void doc_put_option(struct buf *b, struct slice text)
 {
     txt_puts(b, "<span class=\"o\">");
@@ -50604,11 +50604,11 @@ static void doc_put_option(struct buf *b, struct slice text)
     txt_puts(b, "</span>");
 }
 
-/* Append text, escaped for HTML; a word longer than DOC_WORD_BYTES, such as a
- * function's name or a path, may break after its / . , and ::. */
+/* Append text, escaped for HTML.  Words of more than DOC_WORD_BYTES, such as a
+ * path, may break after / . , and ::; shorter --options do not break. */
 static void doc_put_html(struct buf *b, struct slice text)
 {
-    size_t begin = 0, end = 0;          /* not yet appended; the word's end */
+    size_t begin = 0, end = 0;          /* begin of the rest; end of the word */
     for (size_t i = 0, word = 0; i < text.n; i++) {
         if (i >= end) {
             for (word = end = i; end < text.n && text.p[end] != ' '; )
@@ -50646,9 +50646,9 @@ static void doc_element(struct doc_doc *d, const char *open, struct slice text,
 static void doc_heading(struct doc_doc *d, const char *text)
 {
     doc_block(d, NULL);
-    if (d->html) {
+    if (d->html)
         doc_element(d, "<h2>", txt_slice(text), "</h2>\n");
-    } else if (d->md)
+    else if (d->md)
         txt_putf(d->b, "\n## %s\n\n", text);
     else if (d->color)
         txt_putf(d->b, "\n\033[1m%s\033[0m\n", text);
@@ -50714,7 +50714,7 @@ static void doc_code(struct doc_doc *d, const char *text)
     txt_puts(d->b, d->md ? "\n```\n" : "\n");
 }
 
-/* Append the cell's text by put, such as doc_item, and empty the cell. */
+/* Pass the cell's text to put, such as doc_item, and empty the cell. */
 static void doc_cell_text(struct doc_doc *d,
                           void (*put)(struct doc_doc *d, const char *text))
 {
@@ -50724,8 +50724,8 @@ static void doc_cell_text(struct doc_doc *d,
     d->cell.len = d->name = 0;
 }
 
-/* Append the cell's text as the value of name, in the tone that is set, and
- * empty the cell.  Without a name it belongs to the field before it. */
+/* Append the cell's text as the value of name, in d's tone, and empty the cell.
+ * An empty name continues the field before it. */
 static void doc_field(struct doc_doc *d, const char *name)
 {
     const char *const *tone = doc_tones[d->tone];
@@ -50781,8 +50781,8 @@ static const char *doc_class(const struct doc_column *c)
          : c->width > 12 ? " class=\"w\"" : "";
 }
 
-/* The columns that a table leaves out on a narrow terminal, in this order, for
- * as long as the name at the end of a row lacks room. */
+/* The columns that a table leaves out on a narrow terminal, in this order,
+ * until the name at the end of a row has room. */
 static const char *const doc_less[] = {
     "samples", "base samples", "now samples", "for app", "from", "time",
     "value", "total/call", "total time", "total value", "self/call",
@@ -50847,7 +50847,7 @@ static void doc_line_end(struct buf *b)
     mem_put_byte(b, '\n');
 }
 
-/* Append the cell's text as the next of its row, and empty the cell. */
+/* Append the cell's text as the next cell of the row, and empty the cell. */
 static void doc_cell(struct doc_doc *d)
 {
     int width = d->column[d->at].width;
@@ -50912,14 +50912,14 @@ static size_t doc_left(const struct doc_doc *d)
                                                   : DOC_LEAST_COLUMNS;
 }
 
-/* Return the columns of text for a name at the end of a row, or most if no
- * terminal shows it. */
+/* Return the columns of text for a name at the end of a row; most, unless the
+ * output is a terminal. */
 static size_t doc_room(const struct doc_doc *d, size_t most)
 {
     return d->width ? doc_left(d) : most;
 }
 
-/* Return most, or as many columns as a field's value has on d's terminal. */
+/* Return most, or fewer: the columns that a field's value has on a terminal. */
 static size_t doc_fitting(const struct doc_doc *d, size_t most)
 {
     size_t room = d->width > DOC_FIELD_COLUMNS + 4 + DOC_LEAST_COLUMNS
@@ -50927,7 +50927,7 @@ static size_t doc_fitting(const struct doc_doc *d, size_t most)
     return d->width && most > room ? room : most;
 }
 
-/* Put the name s into the cell, in text in up to most columns. */
+/* Put the name s into the cell; in text, shorten it to most columns. */
 static void doc_name(struct doc_doc *d, struct slice s, size_t most)
 {
     size_t begin = d->cell.len;
@@ -50939,8 +50939,8 @@ static void doc_name(struct doc_doc *d, struct slice s, size_t most)
     d->name = begin ? d->name : d->cell.len;
 }
 
-/* Put the name of v's function n into the cell, and its place if it needs one;
- * the name in text in most columns; on a terminal both, where there is room. */
+/* Put the name of v's node into the cell, and its place if it needs one.  In
+ * text, shorten the name to most columns; on a terminal, both together. */
 static void doc_node(struct doc_doc *d, const struct view *v, uint32_t node,
                      size_t most)
 {
@@ -50955,7 +50955,7 @@ static void doc_node(struct doc_doc *d, const struct view *v, uint32_t node,
     mem_fini(&place);
 }
 
-/* Put s, whose start matters most, into the cell, in text in most columns. */
+/* Put s into the cell; in text, cut its end beyond most columns. */
 static void doc_start(struct doc_doc *d, struct slice s, size_t most)
 {
     txt_put_start(&d->cell, s, d->md || d->html ? SIZE_MAX
@@ -51038,8 +51038,8 @@ static bool doc_is_time(const struct anl *a)
     return !isnan(view_unit_ns(a->pp->type[a->view.type].unit));
 }
 
-/* Return a column of total or, if self, of self values.  A column titled just
- * "total" or "self" has shares. */
+/* Return the column of total or, if self, of self values.  Those titled "total"
+ * and "self" are of shares. */
 static struct doc_column doc_values(const struct anl *a,
                                     const struct doc_config *c, bool self)
 {
@@ -51197,7 +51197,7 @@ static void doc_timing(struct doc_doc *d, const struct anl *a)
     doc_field(d, "Timing");
 }
 
-/* Append what the intervals come from. */
+/* Append how the intervals were estimated. */
 static void doc_intervals(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
@@ -51222,7 +51222,7 @@ static void doc_intervals(struct doc_doc *d, const struct anl *a)
     doc_field(d, "Intervals");
 }
 
-/* Append the number of samples, and why they are worth fewer. */
+/* Append the number of samples, their effective number, and why it is lower. */
 static void doc_worth(struct doc_doc *d, const struct anl_trust *t)
 {
     struct buf *b = &d->cell;
@@ -51240,7 +51240,7 @@ static void doc_worth(struct doc_doc *d, const struct anl_trust *t)
     doc_field(d, "Samples");
 }
 
-/* Append the part Trust: what limits the samples' accuracy. */
+/* Append the part Trust: what limits the accuracy of the samples. */
 static void doc_trust(struct doc_doc *d, const struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
@@ -51295,12 +51295,12 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     doc_repaired(d, a->pp);
 }
 
-static const char doc_passes[] = "with +: most of it is passed on to other "
-                                 "functions of yours, which are listed first";
+static const char doc_passes[] = "+ most of this time is spent in other "
+                                 "functions of yours; those are listed first";
 static const char doc_unranked[] = "~ the rank is not certain: the interval "
                                    "overlaps that of a neighbouring row";
 
-/* Append the cells of s: the share and mark, its interval, its samples. */
+/* Append the cells of s: the share with a mark, its interval, its samples. */
 static void doc_share_cells(struct doc_doc *d, const struct stat_share *s,
                             const char *mark)
 {
@@ -51313,7 +51313,7 @@ static void doc_share_cells(struct doc_doc *d, const struct stat_share *s,
     doc_cell(d);
 }
 
-/* Append the cell of the value v, in a column of doc_values. */
+/* Append a cell with the value v, for a column of doc_values. */
 static void doc_value_cell(struct doc_doc *d, const struct anl *a,
                            const struct doc_config *c, int64_t v)
 {
@@ -51349,8 +51349,8 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
 }
 
-/* Return the first row of t from row i on that has a flat value and, if t is of
- * functions, the level; t->n if there is none. */
+/* Return the first row of t from row i on that has a flat value and, unless t
+ * is of --by, is of the level: application if app, or system; or t->n. */
 static size_t doc_next_row(const struct anl_table *t, size_t i, bool app)
 {
     while (i < t->n && ((!t->by && t->row[i].application != app) ||
@@ -51416,7 +51416,7 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
         doc_paragraph(d, doc_unranked);
 }
 
-/* Append n parts of an application function's time, the first after lead. */
+/* Append lead and the n parts of an application function's time. */
 static void doc_parts(struct doc_doc *d, const struct anl *a, const char *lead,
                       const struct anl_part *part, size_t n)
 {
@@ -51431,7 +51431,7 @@ static void doc_parts(struct doc_doc *d, const struct anl *a, const char *lead,
     }
 }
 
-/* Append where the time of the application's function x goes, below it. */
+/* Append where the time of the application's function x goes. */
 static void doc_below(struct doc_doc *d, const struct anl *a,
                       const struct anl_app *x)
 {
@@ -51574,8 +51574,8 @@ static void doc_cores(struct buf *b, double cores)
         txt_putf(b, "%.2f cores", cores);
 }
 
-/* Append the CPU time per call between two texts, its interval, and what is
- * left out of it, if that is more than DOC_TRIFLE of the whole. */
+/* Append the CPU time per call between two texts, its interval, and the
+ * profiler's own CPU time if that is more than DOC_TRIFLE of both. */
 static void doc_call_time(struct buf *b, const struct anl *a, const char *pre,
                           const char *end)
 {
@@ -51607,8 +51607,8 @@ static void doc_calls(struct doc_doc *d, const struct anl *a)
     if (a->calls_given)
         txt_puts(b, "; their number is from --per-call");
     else if (a->calls_of_load)
-        txt_puts(b, "; CPU of other clients' calls is included, their number "
-                 "is not");
+        txt_puts(b, "; other clients' calls add to the CPU time but are not "
+                 "counted");
     doc_field(d, "Calls");
     for (size_t i = 0; i < a->comment.nmethods && i < DOC_ROWS; i++) {
         doc_count(b, "", a->comment.method[i].requests, " ");
@@ -51626,7 +51626,7 @@ static void doc_thread(struct doc_doc *d, const struct anl *a,
     if (a->wall) {
         struct stat_share s = stat_share(&t->running, &t->all);
         doc_value(&d->cell, a, t->all.value);
-        if (isnan(a->waiting.share))    /* nobody knows */
+        if (isnan(a->waiting.share))    /* no sample has a state */
             return;
         txt_puts(&d->cell, ", running ");
         doc_estimate(&d->cell, &s, "");
@@ -51728,8 +51728,8 @@ static void doc_verdict(struct doc_doc *d, const struct anl *a)
     }
     if (a->nadvice == 0)
         doc_paragraph(d, v->kind == ANL_V_WITHHELD
-            ? v->next_command ? "None: advice needs a verdict, and that more "
-                                "samples."
+            ? v->next_command ? "None: advice needs a verdict, and a verdict "
+                                "needs more samples."
                               : "None without a verdict: see above why there "
                                 "is none."
             : v->kind == ANL_V_WAITING
@@ -51770,7 +51770,7 @@ static void doc_summary(struct doc_doc *d, const struct anl *a)
     doc_cell_text(d, doc_paragraph);
 }
 
-/* Append a row of the comparison: c's total, or its self value. */
+/* Append a row of the comparison: the change of c's total or self value. */
 static void doc_change(struct doc_doc *d, const struct compare_diff *x,
                        const struct compare_change *c, bool total)
 {
@@ -51810,7 +51810,7 @@ static void doc_change(struct doc_doc *d, const struct compare_diff *x,
     doc_cell(d);
 }
 
-/* Append what the base is, and whether it is from another program. */
+/* Append the base's name, time and duration, and reasons not to compare it. */
 static void doc_base(struct doc_doc *d, const struct compare_diff *x,
                      const struct doc_config *c)
 {
@@ -51835,9 +51835,9 @@ static void doc_base(struct doc_doc *d, const struct compare_diff *x,
     doc_field(d, "Unrelated");
 }
 
-/* Append the table of changes of totals or of self values: those of the
- * application that are significant; then others, as far as there is room, and
- * of the insignificant ones only those of the application. */
+/* Append the table of changes of totals or of self values.  Significant ones
+ * are all shown if of self values or of the application; others up to a number
+ * of rows; insignificant ones of totals only if of the application. */
 static void doc_changes(struct doc_doc *d, const struct compare_diff *x,
                         const struct doc_config *c, bool total)
 {
@@ -51959,7 +51959,7 @@ static void doc_asserts(struct doc_doc *d, const struct doc_config *c)
 static void doc_report(struct doc_doc *d, const struct anl *a,
                        const struct doc_config *c, struct slice picture)
 {
-    /* At the top of a page, unless there the comparison answers. */
+    /* A page begins with the verdict, or with the comparison. */
     bool top = (d->md || d->html) && !c->diff;
     doc_title(d, a, c);
     doc_summary(d, a);
@@ -52005,7 +52005,7 @@ static void doc_report_text(struct buf *b, const struct anl *a,
     doc_report(&d, a, c, (struct slice){0});
 }
 
-/* What all pages look like. */
+/* The style sheet of all pages. */
 static const char *const doc_page_style[] = {
     ":root{color-scheme:light dark}",
     "body{font:15px/1.5 system-ui,sans-serif;margin:1rem auto;padding:0 1rem;",
@@ -52040,8 +52040,8 @@ static const char *const doc_page_style[] = {
     "tbody tr:nth-child(even),pre{background:#26282c}td button{color:#8cf}}",
 };
 
-/* The script: a column's head sorts its table, by value; a function's name
- * leads to its frames. */
+/* The script of a report's page: a click on a column's title sorts the table,
+ * one on a function's name finds it in the flame graph. */
 static const char *const doc_report_script[] = {
     "(function () {",
     "'use strict';",
@@ -52097,7 +52097,7 @@ static const char *const doc_report_script[] = {
     "})();",
 };
 
-/* Begin a self-contained page; its style is that of all pages, and n lines. */
+/* Begin a self-contained page; style[n] is added to the common style sheet. */
 static void doc_page_begin(struct doc_doc *d, struct slice title,
                            const char *const *style, size_t n)
 {
@@ -52127,7 +52127,7 @@ static void doc_report_html(struct buf *b, const struct anl *a,
 
 /* ---- JSON ---- */
 
-/* Write a member: a whole number, exactly. */
+/* Write a member: an integer, exact even beyond 2^53. */
 static void doc_js_whole(struct js *j, const char *key, int64_t v)
 {
     js_key(j, key);
@@ -52144,7 +52144,7 @@ static void doc_js_texts(struct js *j, const char *key,
     js_close(j, ']');
 }
 
-/* Write a member: an interval of two shares, null if it is not known. */
+/* Write a member: s's interval, an array of two; null if it is not known. */
 static void doc_js_interval(struct js *j, const char *key,
                             const struct stat_share *s)
 {
@@ -52159,7 +52159,7 @@ static void doc_js_interval(struct js *j, const char *key,
     js_close(j, ']');
 }
 
-/* Write the member comments: those of the form key=value, keys only once. */
+/* Write the member comments: those of the form key=value, a key's first one. */
 static void doc_js_comments(struct js *j, const struct pp *p)
 {
     js_field_open(j, "comments", '{');
@@ -52179,7 +52179,7 @@ static void doc_js_comments(struct js *j, const struct pp *p)
     js_close(j, '}');
 }
 
-/* Write the member profile: what was read. */
+/* Write the member profile: its files, types, totals, times and filters. */
 static void doc_js_profile(struct js *j, const struct anl *a,
                            const struct doc_config *c)
 {
@@ -52317,7 +52317,7 @@ static void doc_js_endpoints(struct js *j, const struct anl *a)
     js_close(j, ']');
 }
 
-/* Write the array key: n parts of an application function's time. */
+/* Write a member: an array of n parts of an application function's time. */
 static void doc_js_parts(struct js *j, const struct anl *a, const char *key,
                          const struct anl_part *part, size_t n)
 {
@@ -52494,7 +52494,7 @@ static void doc_js_verdict(struct js *j, const struct anl *a)
     js_close(j, ']');
 }
 
-/* Write the members of a change, whose names begin with pre. */
+/* Write the members of a change, with the prefix pre in their names. */
 static void doc_js_change(struct js *j, const char *pre,
                           const struct stat_change *t)
 {
@@ -52512,7 +52512,7 @@ static void doc_js_change(struct js *j, const char *pre,
     js_field_bool(j, key, t->significant);
 }
 
-/* Write the member key of c: the figures of base's runs, and of now's. */
+/* Write a member: c's figure in each run of the base, and in each run now. */
 static void doc_js_runs(struct js *j, const char *key,
                         const struct compare_diff *d,
                         const struct compare_change *c, bool total)
@@ -52530,7 +52530,7 @@ static void doc_js_runs(struct js *j, const char *key,
     js_close(j, ']');
 }
 
-/* Write the member diff: what differs from --base, or null. */
+/* Write the member diff: the comparison with --base, or null. */
 static void doc_js_diff(struct js *j, const struct doc_config *c)
 {
     const struct compare_diff *d = c->diff;
