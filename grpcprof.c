@@ -52645,12 +52645,12 @@ static void doc_report_json(struct buf *b, const struct anl *a,
 /* ================================= 57 PPROF ==================================
  * for     pprof's views: top, tree, peek, traces, raw, tags
  * uses    MEM, NUM, TXT, RE, PP, MERGE, VIEW, DOC
- * owns    nothing: writers append to the caller's buf, and doc_drain it
+ * owns    nothing: writers append to the caller's buf, drained by doc_drain
  * spec    `go tool pprof`: units, trimming, columns, order
  * prefix  pprof_
  * runs    any thread
  *
- * Invariant  the bytes are pprof's (tests/same.py compares them).
+ * Invariant  output is the same, byte for byte, as pprof's: tests/same.py.
  */
 
 /* Append v, scaled by s, aligned right in n columns. */
@@ -52662,7 +52662,7 @@ static void pprof_scaled_to(struct buf *b, const struct view_scale *s,
     txt_put_right(b, &t, n);
 }
 
-/* Return part / all as pprof prints a percentage, in text[32]. */
+/* Write part / all to text[32] as pprof prints a percentage; return text. */
 static const char *pprof_percent(char *text, int64_t part, int64_t all)
 {
     double r = all ? fabs((double)part / (double)all) * 100 : 0;
@@ -52673,22 +52673,22 @@ static const char *pprof_percent(char *text, int64_t part, int64_t all)
     return text;
 }
 
-
-
-struct pprof_top {                      /* a table as pprof trims it */
+struct pprof_top {                      /* a table, trimmed as pprof does */
     struct view view;                   /* owned; names as in pprof */
     uint32_t *order;                    /* owned: nodes, sorted */
-    bool     *keep;                     /* owned, by node */
-    uint8_t  *inlining;                 /* owned, by node */
+    bool     *keep;                     /* owned, by node: has edges */
+    uint8_t  *inlining;                 /* owned, by node: of view_inlining */
     struct view_edges edges;            /* owned */
-    size_t    kept, dropped, shown;     /* nodes: kept and trimmed; listed */
+    size_t    kept, dropped;            /* nodes whose cum reaches a limit, or
+                                         * does not */
+    size_t    shown;                    /* rows: the first nodes of order */
     int64_t   total;                    /* sum of absolute values */
-    int64_t   cutoff;                   /* cum of a listed node is above it */
+    int64_t   cutoff;                   /* the limit as pprof prints it */
     struct view_scale scale;
 };
 
-/* Choose the table's unit: that of the smallest value shown or, if the total is
- * far larger, one in which that value is about 0.01. */
+/* Choose the table's unit: the one that fits the smallest value shown or, if
+ * the total is far larger, one in which that value is about 0.01. */
 static void pprof_top_unit(struct pprof_top *t)
 {
     int64_t least = 0;
@@ -52720,7 +52720,8 @@ static void pprof_top_fini(struct pprof_top *t)
     view_edges_fini(&t->edges);
 }
 
-/* Make v a view of c's sample type of p.  Release v even after an error. */
+/* Make v a view of p by the sample type c->sample.  Release v even after an
+ * error. */
 static int pprof_view(struct view *v, const struct pp *p,
                       const struct doc_config *c, enum view_names names,
                       struct gp_why *why)
@@ -52730,8 +52731,8 @@ static int pprof_view(struct view *v, const struct pp *p,
     return e ? e : view_init(v, p, type, names, why);
 }
 
-/* Choose and sort the table's nodes, up to most (0: all); graph: their edges
- * are shown too.  Release t even after an error. */
+/* Choose and sort the table's nodes: at most most of them, 0: all.  graph: find
+ * all their edges, to be shown too.  Release t even after an error. */
 static int pprof_top_init(struct pprof_top *t, const struct pp *p,
                           const struct doc_config *c, size_t most, bool graph,
                           struct gp_why *why)
@@ -52770,7 +52771,7 @@ static int pprof_top_init(struct pprof_top *t, const struct pp *p,
     return t->inlining ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* Append a line: a label and its value, cleaned; nothing for no value. */
+/* Append a line of a label and its value, cleaned; nothing if that is empty. */
 static void pprof_put_line(struct buf *b, const char *label, struct slice value)
 {
     if (!value.n)
@@ -52780,7 +52781,7 @@ static void pprof_put_line(struct buf *b, const char *label, struct slice value)
     mem_put_byte(b, '\n');
 }
 
-/* Append pprof's lines on the profile; scale is for the total. */
+/* Append the lines on the profile that pprof prints first; scale is total's. */
 static void pprof_top_labels(const struct view *v,
                              const struct view_scale *scale, int64_t total,
                              struct buf *b, const struct doc_config *c)
@@ -52855,7 +52856,8 @@ static void pprof_top_head(const struct pprof_top *t, struct buf *b,
         txt_putf(b, "Showing top %zu nodes out of %zu\n", t->shown, t->kept);
 }
 
-/* Append node n's flat, its share, the share of sum, its cum and its share. */
+/* Append node n's flat and its share, the share of sum, that of all flats down
+ * to this row, and n's cum and its share. */
 static void pprof_put_values(const struct pprof_top *t, struct buf *b,
                              const struct view_node *n, int64_t sum)
 {
@@ -52904,7 +52906,8 @@ static int pprof_report_top(struct buf *b, const struct pp *p,
 
 /* ---- pprof's other views ---- */
 
-/* Append the edges to or from node n, as shares of its cum. */
+/* Append the edges into node n if to, else those out of it, as shares of its
+ * cum; they are in edge[], from at[n] up to at[n + 1]. */
 static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
                              const struct doc_config *c, uint32_t n,
                              const struct view_edge *edge, const uint32_t *at,
@@ -52923,8 +52926,8 @@ static void pprof_tree_edges(const struct pprof_top *t, struct buf *b,
     }
 }
 
-/* Append the functions of p between their callers and callees, as `go tool
- * pprof -tree` does, or with c->peek as -peek does for those that match. */
+/* Append each function of p between its callers and its callees, as `go tool
+ * pprof -tree` does; with c->peek, those that match, as -peek does. */
 static int pprof_tree(struct buf *b, const struct pp *p,
                       const struct doc_config *c, struct gp_why *why)
 {
@@ -52983,8 +52986,9 @@ static int pprof_compare_slices(const void *a, const void *b)
     return txt_compare(*x, *y);
 }
 
-/* Append the labels of sample i, texts, then numbers in the units of keys: a
- * sorted line a key or, if raw, one line, as `go tool pprof -raw` does. */
+/* Append the labels of sample i, sorted: first texts, then numbers in the units
+ * of keys.  Each key has its line.  If raw, texts have one line and numbers
+ * another, without conversion of units, as `go tool pprof -raw` does. */
 static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
                          const struct view_label_units *keys, bool raw)
 {
@@ -53226,17 +53230,17 @@ static int pprof_raw(struct buf *b, const struct pp *p,
 
 struct pprof_tag {                      /* a value of a label */
     struct slice key, value;
-    int64_t sum;                        /* of the weights of its samples */
+    int64_t sum;                        /* of the values of its samples */
 };
 
 struct pprof_tags {
     struct pprof_tag *tag;              /* owned */
     size_t n, cap;
-    struct index x;
+    struct index x;                     /* of tag[], by key and value */
     struct arena text;                  /* owned: texts of numbers */
 };
 
-/* Compare two tags, for qsort: by key, then by falling sum, then by value. */
+/* Compare two tags, for qsort: by key, by sum, the largest first, by value. */
 static int pprof_compare_tags(const void *a, const void *b)
 {
     const struct pprof_tag *x = a, *y = b;
@@ -53247,7 +53251,7 @@ static int pprof_compare_tags(const void *a, const void *b)
     return txt_compare(x->value, y->value);
 }
 
-/* Add the weight w to the tag of label l. */
+/* Add w, the value of a sample, to the tag of its label l. */
 static int pprof_tags_add(struct pprof_tags *t, const struct pp_label *l,
                           const struct view_label_units *keys, int64_t w)
 {
@@ -53284,7 +53288,7 @@ static int pprof_tags_add(struct pprof_tags *t, const struct pp_label *l,
     return GP_OK;
 }
 
-/* Append v with one decimal, in the unit that fits its size. */
+/* Append v, in unit, with one decimal, in the unit that fits its size. */
 static void pprof_tag_value(struct buf *b, struct slice unit, int64_t v)
 {
     struct view_scale s = view_scale(unit);
@@ -53302,7 +53306,8 @@ static size_t pprof_characters(const uint8_t *p, size_t n)
     return count;
 }
 
-/* Append the n values of one key, as columns aligned right. */
+/* Append tag[n], the values of one key.  The first pass over them finds their
+ * width, the second prints them aligned right. */
 static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
                            struct slice unit)
 {
@@ -53341,7 +53346,8 @@ static void pprof_tags_key(struct buf *b, const struct pprof_tag *tag, size_t n,
     mem_fini(&cell);
 }
 
-/* Append p's labels and the sums of their values, as -tags of pprof does. */
+/* Append p's labels, each value with the sum of its samples, as `go tool pprof
+ * -tags` does. */
 static int pprof_report_tags(struct buf *b, const struct pp *p,
                              const struct doc_config *c, struct gp_why *why)
 {
@@ -53380,13 +53386,14 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
  * runs    any thread
  */
 
-struct foreign_ids {                    /* names that have a number */
-    struct slice *name;                 /* owned; number i + 1 */
+struct foreign_ids {                    /* names, numbered as they appear */
+    struct slice *name;                 /* owned; name[i] has number i + 1 */
     size_t n, cap;
-    struct index x;
+    struct index x;                     /* of name[] */
 };
 
-/* Append "(number) name", or "(number)" if s has its number already. */
+/* Append s as callgrind abbreviates it: "(number) name" where it appears first,
+ * then "(number)". */
 static void foreign_put_id(struct buf *b, struct foreign_ids *t, struct slice s)
 {
     uint64_t h = mem_hash(s.p, s.n);
@@ -53407,13 +53414,13 @@ static void foreign_put_id(struct buf *b, struct foreign_ids *t, struct slice s)
     txt_put_clean(b, s);
 }
 
-struct foreign_grind {                  /* a callgrind file */
+struct foreign_grind {                  /* a callgrind file being written */
     struct buf *b;                      /* borrowed */
     const struct view *view;            /* borrowed; its nodes are lines */
     struct foreign_ids object, file, name;
 };
 
-/* Append the object, file and name of node n; called: n is a callee. */
+/* Append the object, file and name of node n, as a callee if called. */
 static void foreign_grind_node(struct foreign_grind *g, uint32_t n, bool called)
 {
     const struct view_node *x = &g->view->node[n];
@@ -53449,7 +53456,8 @@ static void foreign_grind_head(struct buf *b, const struct view *v)
 }
 
 /* Append p, whose functions are lines (GRAIN_LINE), in callgrind's format.  All
- * have calls=1: readers add the time of calls=0 to the caller's own. */
+ * edges have calls=1: with calls=0, readers count their time as the caller's
+ * own. */
 static int foreign_callgrind(struct buf *b, const struct pp *p,
                              const struct doc_config *c, struct gp_why *why)
 {
@@ -53501,7 +53509,7 @@ static int foreign_callgrind(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
-/* Return speedscope's name of a unit. */
+/* Return speedscope's name of unit: "none" if speedscope does not know it. */
 static const char *foreign_speedscope_unit(struct slice unit)
 {
     static const char *const has[] = { "nanoseconds", "microseconds",
@@ -53512,7 +53520,7 @@ static const char *foreign_speedscope_unit(struct slice unit)
     return "none";
 }
 
-/* Append v's stacks of positive value, root first; return the weights' sum. */
+/* Append v's stacks with positive values, root first; return their sum. */
 static int64_t foreign_speedscope_samples(struct js *j, const struct view *v,
                                           const struct doc_config *c)
 {
@@ -53590,8 +53598,8 @@ static int foreign_speedscope(struct buf *b, const struct pp *p,
     return b->err ? txt_fail(why, b->err, "out of memory") : GP_OK;
 }
 
-/* Append the folded stacks of t, a line each, sorted: `root;caller;leaf value`.
- * The separators are replaced in names: `;` by `:`, line ends by blanks. */
+/* Append the folded stacks of t, sorted, as lines `root;caller;leaf value`.  In
+ * names, `;` becomes `:`, and a control character becomes U+FFFD. */
 static int foreign_put_folded(const struct view_tree *t, struct buf *b,
                               const struct doc_config *o)
 {
@@ -53647,10 +53655,10 @@ static int foreign_folded(struct buf *b, const struct pp *p,
  * runs    any thread
  */
 
-struct loaddoc_config {                 /* how a document is to look */
+struct loaddoc_config {                 /* how a document looks */
     bool   color, quiet;                /* quiet: without notes */
     size_t width;                       /* columns of text */
-    size_t results;                     /* merged; 0: it is of one run */
+    size_t results;                     /* number merged; 0: of one run */
     bool   planned;                     /* the plan was printed before */
 };
 
@@ -53674,7 +53682,7 @@ static void loaddoc_put_value(struct buf *b, double v, bool time)
         loaddoc_put_rate(b, v);
 }
 
-/* Return what separates the figures of a line of d. */
+/* Return the separator of figures on a line of d. */
 static const char *loaddoc_gap(const struct doc_doc *d)
 {
     return d->md || d->html ? ", " : "   ";
@@ -53721,7 +53729,8 @@ static void loaddoc_schedule(struct buf *b, const struct res_config *k)
     txt_puts(b, k->poisson ? ", Poisson arrivals" : "");
 }
 
-/* Append the amount of load of k. */
+/* Append the field plan: clients, calls, duration, schedule, connections and
+ * threads of k. */
 static void loaddoc_amount(struct doc_doc *d, const struct res_config *k)
 {
     struct buf *b = &d->cell;
@@ -53758,7 +53767,7 @@ static void loaddoc_amount(struct doc_doc *d, const struct res_config *k)
     }
 }
 
-/* Append when, where and how r was measured. */
+/* Append the date, the client's machine and the command of r. */
 static void loaddoc_tool(struct doc_doc *d, const struct res *r)
 {
     struct buf *b = &d->cell;
@@ -53779,8 +53788,8 @@ static void loaddoc_tool(struct doc_doc *d, const struct res *r)
     }
 }
 
-/* Append the plan of a run: the call, its targets, and the amount of load; with
- * r, the result, also when and where it was. */
+/* Append the plan of a run: the method, the targets and the load; with the
+ * result r, which may be NULL, also its date, machine and command. */
 static void loaddoc_plan(struct doc_doc *d, const struct res_config *k,
                          const struct res *r, const struct loaddoc_config *c)
 {
@@ -53815,7 +53824,7 @@ static void loaddoc_count_rate(struct buf *b, const char *pre, uint64_t n,
     txt_puts(b, "/s");
 }
 
-/* Append the field on TLS: what was agreed with whom, and how long it took. */
+/* Append the field on TLS: version, the server's name, handshake times. */
 static void loaddoc_tls(struct doc_doc *d, const struct res *r)
 {
     const struct tls_facts *f = &r->tls;
@@ -53836,7 +53845,8 @@ static void loaddoc_tls(struct doc_doc *d, const struct res *r)
     doc_field(d, "tls");
 }
 
-/* Append the calls per second of r: where some failed, of ok and of all. */
+/* Append r's successful calls per second and, if some failed, all calls per
+ * second. */
 static void loaddoc_put_rates(struct buf *b, const struct res *r,
                               const char *gap)
 {
@@ -53901,11 +53911,12 @@ static void loaddoc_counts(struct doc_doc *d, const struct res *r)
         doc_field(d, "retried");
 }
 
-/* The name of a figure in CSV, Prometheus and a page is its key in JSON, after
- * that of its group where a key alone could be of anything. */
+/* The name of a figure in CSV, Prometheus and HTML: its key in JSON, with the
+ * prefix of its group where the key alone is ambiguous. */
 struct loaddoc_name { char text[48]; };
 
-/* Return the name of f; of several structs, that of the one with number. */
+/* Return the name of f.  If f's group is one of several, as in methods, number
+ * is which, from 1 on, and part of the name; else it is 0. */
 static struct loaddoc_name loaddoc_name(const struct res_field *f,
                                         size_t number)
 {
@@ -53923,17 +53934,17 @@ static struct loaddoc_name loaddoc_name(const struct res_field *f,
     return name;
 }
 
-enum { LOADDOC_TIMES = 8 };             /* most histograms of a result */
+enum { LOADDOC_TIMES = 8 };             /* histograms of a result, at most */
 
 struct loaddoc_times {                  /* a histogram that has values */
     struct loaddoc_name name;
-    const char *about;
-    const struct hdr *h;
+    const char *about;                  /* static: its meaning */
+    const struct hdr *h;                /* borrowed */
 };
 
-/* Fill v[] with the histograms that have values, of groups first to last and
- * their struct; number as for loaddoc_name.  Return how many there are, at most
- * LOADDOC_TIMES. */
+/* Fill v[LOADDOC_TIMES] with the histograms that have values, of the groups
+ * first to last in their struct from; number is as for loaddoc_name.  Return
+ * how many there are. */
 static size_t loaddoc_times(enum res_group first, enum res_group last,
                             const void *from, size_t number,
                             struct loaddoc_times *v)
@@ -53949,8 +53960,8 @@ static size_t loaddoc_times(enum res_group first, enum res_group last,
     return n;
 }
 
-/* Append a row of the latency table: figure of each of the n histograms v, a
- * percentile, or "max" or "mean". */
+/* Append a row of the latency table with one figure of each of the n histograms
+ * v: a percentile or, if percent is negative, figure is "max" or "mean". */
 static void loaddoc_latency_row(struct doc_doc *d, const char *figure,
                                 double percent, const struct loaddoc_times *v,
                                 size_t n)
@@ -53969,7 +53980,7 @@ static void loaddoc_latency_row(struct doc_doc *d, const char *figure,
     }
 }
 
-/* True if one of the n histograms v supports the percentile. */
+/* True if one of the n histograms v has enough values for the percentile. */
 static bool loaddoc_any_percentile(const struct loaddoc_times *v, size_t n,
                                    double percent)
 {
@@ -53979,7 +53990,8 @@ static bool loaddoc_any_percentile(const struct loaddoc_times *v, size_t n,
     return false;
 }
 
-/* Append which of t's percentiles none of the n histograms v supports. */
+/* Append the percentiles of t for which no histogram of v[n] has enough values,
+ * if there are any. */
 static void loaddoc_too_few(struct doc_doc *d, const struct judge_report *t,
                             const struct loaddoc_times *v, size_t n)
 {
@@ -54020,14 +54032,15 @@ static void loaddoc_latency(struct doc_doc *d, const struct judge_report *t)
     loaddoc_table_end(d);
     loaddoc_too_few(d, t, v, n);
     if (res_open(t->config))
-        doc_paragraph(d, "response counts from the scheduled start of a call, "
+        doc_paragraph(d, "response is measured from a call's scheduled start, "
                       "service from its sending");
 }
 
 enum { LOADDOC_BINS = 34 };             /* bin k ends at 2^(k - 10) ms */
 
-/* Count h's values into bin[LOADDOC_BINS], *low to *high; low > high if there
- * are none.  Return the largest count, at least 1. */
+/* Count h's values in bin[LOADDOC_BINS].  Set *low and *high to the first and
+ * last bin with values; low > high: there are none.  Return the largest count,
+ * at least 1. */
 static uint64_t loaddoc_bins(const struct hdr *h, uint64_t *bin, size_t *low,
                              size_t *high)
 {
@@ -54083,8 +54096,8 @@ static struct slice loaddoc_short(struct slice call)
     return txt_after(call, dot);
 }
 
-/* Put the name of a method, in text without its package if there is no room for
- * that, into the cell, which is the last of its row. */
+/* Put the name of a method into the cell, which is the last of its row.  In
+ * text, omit its package if the line has no room for that. */
 static void loaddoc_method(struct doc_doc *d, struct slice call)
 {
     size_t left = doc_left(d);
@@ -54136,7 +54149,7 @@ static void loaddoc_methods(struct doc_doc *d, const struct judge_report *t)
 
 /* ---- status, errors, the client ---- */
 
-/* What happened to calls that failed without a status of the server's. */
+/* Why a call failed, if the server sent no status for it. */
 static const char *const loaddoc_kind_about[] = {
     [CLIENT_HTTP] = "HTTP error", [CLIENT_RESET] = "stream reset",
     [CLIENT_PROTOCOL] = "invalid response", [CLIENT_LOST] = "connection lost",
@@ -54145,20 +54158,22 @@ static const char *const loaddoc_kind_about[] = {
 
 struct loaddoc_error {                  /* a row of the table of errors */
     const struct res_error *e;          /* borrowed */
-    uint64_t count, group;              /* calls; of all rows that differ from
-                                         * e in their texts at most */
-    int64_t first_ns;
-    bool texts;                         /* of several, such as e's */
+    uint64_t count;                     /* calls */
+    uint64_t group;                     /* calls of all rows that differ from
+                                         * this one only in their text */
+    int64_t first_ns;                   /* of the first of them, after the start
+                                         * of measuring */
+    bool texts;                         /* several texts, e's is one of them */
 };
 
-/* Compare two numbers of calls, the larger first. */
+/* Compare two numbers for sorting, the larger first. */
 static int loaddoc_more(uint64_t a, uint64_t b)
 {
     return a < b ? 1 : -(a > b);
 }
 
-/* Compare two rows, for qsort: the largest groups, and in them the most
- * frequent texts, first. */
+/* Compare two rows, for qsort: the larger group first, within a group the more
+ * frequent text. */
 static int loaddoc_error_order(const void *x, const void *y)
 {
     const struct loaddoc_error *a = x, *b = y;
@@ -54175,8 +54190,8 @@ static int loaddoc_error_order(const void *x, const void *y)
                                         (uint64_t)a->first_ns);
 }
 
-/* Set row[] to r's errors in order, with at most texts rows of a group and one
- * for its other texts; return their number. */
+/* Set row[] to r's errors, sorted.  A group has at most texts rows of one text
+ * each, and one row for its other texts.  Return the number of rows. */
 static size_t loaddoc_error_rows(const struct res *r, size_t texts,
                                  struct loaddoc_error row[RES_ERRORS])
 {
@@ -54215,7 +54230,7 @@ static void loaddoc_put_line(struct buf *b, struct slice text)
     }
 }
 
-/* Append how the calls of row failed; in a mix, calls of method. */
+/* Append how the calls of row failed; method is theirs in a mix, else empty. */
 static void loaddoc_put_error(struct buf *b, const struct loaddoc_error *row,
                               struct slice method)
 {
@@ -54228,9 +54243,8 @@ static void loaddoc_put_error(struct buf *b, const struct loaddoc_error *row,
     txt_puts(b, method.n ? " in " : "");
     txt_put_clean(b, method);
     if (row->texts)
-        txt_puts(b, row->count < row->group ? ": other texts" : "");
-    if (row->texts)
-        txt_puts(b, ", such as");
+        txt_puts(b, row->count < row->group ? ": other texts, such as"
+                                            : ", such as");
     txt_puts(b, e->text ? ": " : "");
     loaddoc_put_line(b, txt_slice(e->text ? e->text : ""));
 }
@@ -54271,7 +54285,8 @@ static void loaddoc_error_table(struct doc_doc *d, const struct judge_report *t)
     loaddoc_table_end(d);
 }
 
-/* Append the first reply, or the first that failed a check: its beginning. */
+/* Append the beginning of the first reply that failed a check or, if none did,
+ * of the first reply. */
 static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
 {
     struct slice begin = txt_cut(t->reply, d->md || d->html ? 100
@@ -54287,7 +54302,7 @@ static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
     doc_field(d, "reply");
 }
 
-/* Append the calls by status, the errors by kind and a reply. */
+/* Append the calls by status, a reply and the table of errors. */
 static void loaddoc_errors(struct doc_doc *d, const struct judge_report *t)
 {
     struct buf *b = &d->cell;
@@ -54309,7 +54324,7 @@ static void loaddoc_errors(struct doc_doc *d, const struct judge_report *t)
         mem_put_byte(d->b, '\n');
 }
 
-/* Append what the client itself used. */
+/* Append the client's own CPU use, and its waits for a CPU. */
 static void loaddoc_client(struct doc_doc *d, const struct res *r)
 {
     struct buf *b = &d->cell;
@@ -54348,8 +54363,8 @@ static void loaddoc_labels(struct doc_doc *d, const struct judge_report *t)
         doc_field(d, "label");
 }
 
-/* Append the notes on calls of an open loop that were not sent, and on a rate
- * that was not reached. */
+/* Append the notes on an open loop's calls that were not sent, and on a rate
+ * below the requested one. */
 static void loaddoc_note_rate(struct doc_doc *d, const struct judge_report *t)
 {
     const struct res *r = t->result;
@@ -54395,13 +54410,13 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
     }
     if (!res_open(t->config)) {
         txt_puts(b, "closed loop: clients wait for replies, so a slow server "
-                 "is asked less and its latency looks better; -r RATE sends "
+                 "gets fewer calls and its latency looks better; -r RATE sends "
                  "on schedule");
         doc_field(d, "note");
     }
     if (r->gave_up) {
         doc_plural(b, "", r->gave_up, "client");
-        txt_puts(b, " lost the connection and got no other");
+        txt_puts(b, " lost the connection and could not reconnect");
         doc_field(d, "note");
     }
     loaddoc_note_rate(d, t);
@@ -54419,7 +54434,7 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
     }
 }
 
-/* Append t in a line: calls, rates, percentiles, verdict. */
+/* Append t's calls, rates, percentiles and verdict, on one line. */
 static void loaddoc_put_summary(struct buf *b, const struct judge_report *t)
 {
     const struct res *r = t->result;
@@ -54434,7 +54449,7 @@ static void loaddoc_put_summary(struct buf *b, const struct judge_report *t)
     txt_putf(b, ", %s", judge_limit_name[t->verdict.limit][0]);
 }
 
-/* Append how most of t's failed calls failed; nothing if none did. */
+/* Append the most frequent failure of t's calls; nothing if none failed. */
 static void loaddoc_put_failures(struct buf *b, const struct judge_report *t)
 {
     struct loaddoc_error row[RES_ERRORS];
@@ -54459,7 +54474,8 @@ static int loaddoc_number_order(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Append a row: the median, minimum and maximum of v[n], which is sorted. */
+/* Append a row: the median, minimum and maximum of v[n], n/a if one is unknown.
+ * If all are, only p50 and p99 have a row.  v is sorted. */
 static void loaddoc_spread(struct doc_doc *d, const char *name, double *v,
                            size_t n, bool time)
 {
@@ -54469,7 +54485,7 @@ static void loaddoc_spread(struct doc_doc *d, const char *name, double *v,
         any |= !isnan(v[i]);
     }
     if (!any && strcmp(name, "p50") && strcmp(name, "p99"))
-        return;                         /* beyond all runs */
+        return;                         /* all runs have too few calls */
     qsort(v, n, sizeof *v, loaddoc_number_order);
     const double show[3] = { (v[(n - 1) / 2] + v[n / 2]) / 2, v[0], v[n - 1] };
     txt_puts(&d->cell, name);
@@ -54480,7 +54496,7 @@ static void loaddoc_spread(struct doc_doc *d, const char *name, double *v,
     }
 }
 
-/* Append how the runs of --repeat differ. */
+/* Append the spread of the runs of --repeat. */
 static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
 {
     char title[24];
@@ -54504,7 +54520,8 @@ static void loaddoc_runs(struct doc_doc *d, const struct judge_report *t)
                      "runs of a figure in this table.");
 }
 
-/* Append v with up to six digits, and commas. */
+/* Append v, rounded to six significant digits or, if that is longer, to a whole
+ * number, with commas. */
 static void loaddoc_put_number(struct buf *b, double v)
 {
     double whole = floor(fabs(v));
@@ -54520,7 +54537,7 @@ static void loaddoc_put_number(struct buf *b, double v)
     txt_puts(b, strtod(text + 1, NULL) > 0 ? text + 1 : "");
 }
 
-/* Append v in the unit of a; a change has its sign. */
+/* Append v in the unit of a; a change also has a plus sign. */
 static void loaddoc_put_asserted(struct buf *b, const struct judge_assert *a,
                                  double v)
 {
@@ -54538,18 +54555,18 @@ static void loaddoc_put_asserted(struct buf *b, const struct judge_assert *a,
     }
 }
 
-/* Append an end of the interval of a, which may be open. */
-static void loaddoc_put_end(struct buf *b, const struct judge_assert *a,
-                            double v)
+/* Append v, a bound of a's interval, which may be infinite. */
+static void loaddoc_put_bound(struct buf *b, const struct judge_assert *a,
+                              double v)
 {
     if (isinf(v))
-        txt_puts(b, "not bounded");
+        txt_puts(b, "unbounded");
     else
         loaddoc_put_asserted(b, a, v);
 }
 
-/* Append the option that makes a run this many times as long as t's.  If the
- * server went away, a longer run has no more calls. */
+/* Append the option that makes a run this many times as long as t's; nothing if
+ * the server went away, as a longer run would have no more calls. */
 static void loaddoc_put_longer(struct buf *b, const struct judge_report *t,
                                double times)
 {
@@ -54569,7 +54586,8 @@ static void loaddoc_put_longer(struct buf *b, const struct judge_report *t,
                  ceil(times * (double)k->requests_per_client));
 }
 
-/* Append what would resolve a: more calls or, of a's kind, runs. */
+/* Append what would resolve a: more calls or, if its interval is that of runs,
+ * more runs. */
 static void loaddoc_put_more(struct buf *b, const struct judge_report *t,
                              const struct judge_assert *a)
 {
@@ -54579,7 +54597,7 @@ static void loaddoc_put_more(struct buf *b, const struct judge_report *t,
                  a->few);
     } else if (isnan(a->more)) {
         txt_puts(b, a->delta ? ".  Its interval is not known: --repeat 5 for "
-                               "both results tells how much runs differ"
+                               "both results measures how much runs differ"
                              : ".  Its interval is not known");
     } else if (a->runs ? a->more * (double)t->nrun > RES_RUNS_MOST
                        : a->more > LOADDOC_MOST_TIMES) {
@@ -54616,9 +54634,9 @@ static void loaddoc_put_assert(struct buf *b, const struct judge_report *t,
     }
     if (a->low < a->high) {
         txt_puts(b, " (95% interval ");
-        loaddoc_put_end(b, a, a->low);
+        loaddoc_put_bound(b, a, a->low);
         txt_puts(b, " to ");
-        loaddoc_put_end(b, a, a->high);
+        loaddoc_put_bound(b, a, a->high);
         txt_puts(b, a->runs ? ", of the mean of the runs)" : ")");
     }
     if (a->outcome == STAT_UNRESOLVED)
@@ -54638,7 +54656,8 @@ static void loaddoc_asserts(struct doc_doc *d, const struct judge_report *t)
     }
 }
 
-/* True if the client, or a machine that it shares, limited a run. */
+/* True if the client, or a machine that it shares with the server, limited a
+ * run. */
 static bool loaddoc_limits_itself(enum judge_limit limit)
 {
     return limit == RES_BY_CLIENT || limit == RES_BY_MACHINE;
@@ -54676,7 +54695,8 @@ static void loaddoc_verdict(struct doc_doc *d, const struct judge_report *t)
     loaddoc_asserts(d, t);
 }
 
-/* Append a change v of the older value, old, or an end of its interval. */
+/* Append v, a change from the older value old or a bound of the change's
+ * interval, as a percentage of old. */
 static void loaddoc_put_change(struct buf *b, double v, double old)
 {
     if (isinf(v))
@@ -54685,7 +54705,7 @@ static void loaddoc_put_change(struct buf *b, double v, double old)
         txt_putf(b, fabs(v) < old ? "%+.1f%%" : "%+.0f%%", 100 * v / old);
 }
 
-/* Append a row: a figure before and now, and its change. */
+/* Append a row: the older and the present value of a figure, and its change. */
 static void loaddoc_change_row(struct doc_doc *d, const struct lf_change *c)
 {
     const struct stat_change *x = &c->change;
@@ -54746,7 +54766,8 @@ static void loaddoc_compare_methods(struct doc_doc *d,
     d->narrow = true;
 }
 
-/* Append why a change of t from the older result need not be the server's. */
+/* Append why a change from the older result may not come from the server: other
+ * conditions, or a limit of the client. */
 static void loaddoc_compare_limits(struct doc_doc *d,
                                    const struct judge_report *t)
 {
@@ -54767,8 +54788,8 @@ static void loaddoc_compare_limits(struct doc_doc *d,
     }
 }
 
-/* Append that the CPU per call of a result is exact, if it is, and that a
- * change of it has no interval then. */
+/* If the CPU per call was read from a clock, append why its change has no
+ * interval. */
 static void loaddoc_compare_exact(struct doc_doc *d, const struct lf_change *c,
                                   size_t n)
 {
@@ -54778,11 +54799,12 @@ static void loaddoc_compare_exact(struct doc_doc *d, const struct lf_change *c,
                  isnan(c[i].change.low);
     if (exact)
         doc_paragraph(d, "The CPU per call is read from a clock, without "
-                         "error; only --repeat 5 on both sides tells how much "
-                         "runs of an unchanged server differ in it.");
+                         "sampling error; --repeat 5 on both sides measures "
+                         "how much it varies with an unchanged server.");
 }
 
-/* Append which of t's percentiles, n of c, are not of the means of runs. */
+/* Append which of the figures c[n] are of all calls of the runs, not means of
+ * the runs. */
 static void loaddoc_put_pooled(struct buf *b, const struct lf_change *c,
                                size_t n)
 {
@@ -54796,8 +54818,8 @@ static void loaddoc_put_pooled(struct buf *b, const struct lf_change *c,
     txt_puts(b, *gap == ',' ? "." : "");
 }
 
-/* Append how the intervals of a comparison, the n changes c, are found, what
- * significant is, and what is not in them. */
+/* Append how the intervals of the changes c[n] are estimated, what significant
+ * means, and which differences the intervals leave out. */
 static void loaddoc_compare_rule(struct doc_doc *d,
                                  const struct judge_report *t,
                                  const struct lf_change *c, size_t n)
@@ -54840,7 +54862,7 @@ static void loaddoc_compare_rule(struct doc_doc *d,
     mem_fini(&b);
 }
 
-/* Append how t differs from an older result, if it is compared with one. */
+/* Append the comparison of t with an older result, if there is one. */
 static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
 {
     static const struct doc_column column[] = {
@@ -54863,7 +54885,7 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
 
 /* ---- the server's CPU by call ---- */
 
-/* Append the name of a's node n, in text shortened to the line's end, and its
+/* Append the name of a's node n, in text shortened to fit the line, and its
  * place if it needs one and there is room. */
 static void loaddoc_function(struct doc_doc *d, const struct anl *a,
                              uint32_t n)
@@ -54880,8 +54902,8 @@ static void loaddoc_function(struct doc_doc *d, const struct anl *a,
     doc_cell(d);
 }
 
-/* Append a row: a function's share per call and mark, the share's interval and
- * samples, other, its time per call beside it, and its name. */
+/* Append a row: f's share as time per call, with a mark; the share's interval
+ * and samples; other, another time per call of f; f's name. */
 static void loaddoc_profile_row(struct doc_doc *d, const struct anl *a,
                                 const struct anl_function *f,
                                 const struct stat_share *share, double other,
@@ -54898,8 +54920,8 @@ static void loaddoc_profile_row(struct doc_doc *d, const struct anl *a,
     loaddoc_function(d, a, f->node);
 }
 
-/* Append the CPU per call of the application's functions, with what they call:
- * rows with enough samples. */
+/* Append the CPU per call of the application's functions, with all that they
+ * call: those with enough samples. */
 static void loaddoc_profile_apps(struct doc_doc *d, const struct anl *a)
 {
     static const struct doc_column column[] = {
@@ -54926,7 +54948,8 @@ static void loaddoc_profile_apps(struct doc_doc *d, const struct anl *a)
         mem_put_byte(d->b, '\n');
 }
 
-/* Append the CPU per call of all functions alone: rows with enough samples. */
+/* Append the CPU per call of all functions without those that they call: those
+ * with enough samples. */
 static void loaddoc_profile_all(struct doc_doc *d, const struct anl *a)
 {
     static const struct doc_column column[] = {
@@ -54947,8 +54970,8 @@ static void loaddoc_profile_all(struct doc_doc *d, const struct anl *a)
     doc_paragraph(d, doc_unranked);
 }
 
-/* Append how the CPU per call of p was measured: calls, user and kernel time,
- * and what is left out. */
+/* Append the fields on the CPU per call: the calls that it was measured over,
+ * its user and kernel time, and what it leaves out. */
 static void loaddoc_profile_calls(struct doc_doc *d,
                                   const struct judge_report *t)
 {
@@ -54968,8 +54991,8 @@ static void loaddoc_profile_calls(struct doc_doc *d,
     }
     doc_field(d, "");
     if (p->of_load) {
-        txt_puts(b, "CPU of other clients' calls is included, their number is "
-                 "not");
+        txt_puts(b, "other clients' calls add to the CPU time but are not "
+                 "counted");
         doc_field(d, "");
     }
     if (share > DOC_TRIFLE) {
@@ -54985,7 +55008,7 @@ static void loaddoc_profile_calls(struct doc_doc *d,
     }
 }
 
-/* Append the functions of p, or why there are none. */
+/* Append the tables of functions of p, or why there are none. */
 static void loaddoc_profile_functions(struct doc_doc *d,
                                       const struct judge_profile *p)
 {
@@ -55040,12 +55063,13 @@ static void loaddoc_profile(struct doc_doc *d, const struct judge_report *t)
 
 /* A figure of a result; times have _ns in the name, as in JSON. */
 struct loaddoc_figure {
-    const char *name, *about;           /* about: in a phrase; or "" */
+    const char *name;                   /* of loaddoc_name */
+    const char *about;                  /* its meaning, a phrase; or "" */
     double value;                       /* NAN: not known */
 };
 
-/* Call put for each figure that is one number, in the rows of groups first to
- * last and their struct; number, from 1 on: of one of several, or 0. */
+/* Call put for each figure that is one number, of the groups first to last in
+ * their struct from; number is as for loaddoc_name. */
 static void loaddoc_group(enum res_group first, enum res_group last,
                           const void *from, size_t number, void *arg,
                           void (*put)(void *arg,
@@ -55152,7 +55176,7 @@ static void loaddoc_csv_methods(struct buf *b, const struct judge_report *t)
     }
 }
 
-/* Append as rows of CSV what t is of: method, targets, date, labels. */
+/* Append the origin of t as rows of CSV: method, targets, date, labels. */
 static void loaddoc_csv_origin(struct buf *b, const struct judge_report *t)
 {
     struct buf targets = {0};
@@ -55187,7 +55211,8 @@ static void loaddoc_csv_origin(struct buf *b, const struct judge_report *t)
     }
 }
 
-/* Append t as CSV (RFC 4180): a name and a value per row; times in ns. */
+/* Append t as CSV (RFC 4180): each row is a name and a value; times are in
+ * ns. */
 static void loaddoc_csv(struct buf *b, const struct judge_report *t)
 {
     struct loaddoc_times v[LOADDOC_TIMES];
@@ -55223,15 +55248,15 @@ static void loaddoc_prometheus_text(struct buf *b, struct slice text)
     }
 }
 
-/* Return c, or '_' if a Prometheus label's name cannot contain c. */
+/* Return c, or '_' if the name of a Prometheus label must not contain c. */
 static uint8_t loaddoc_prometheus_byte(char c)
 {
     return isalnum((uint8_t)c) ? (uint8_t)c : '_';
 }
 
-/* Append the labels of every sample of t: the call, the first target, and those
- * of --label, which begin with "label_"; one spelled as an earlier one gets a
- * number. */
+/* Append the labels of every sample of t: the call, TLS, those of --label with
+ * the prefix "label_", and the first target.  A name that equals an earlier one
+ * gets a number. */
 static void loaddoc_prometheus_labels(struct buf *b,
                                       const struct judge_report *t)
 {
@@ -55246,7 +55271,7 @@ static void loaddoc_prometheus_labels(struct buf *b,
     for (size_t i = 0; i < t->nlabel; i++) {
         struct slice value, key = lf_label(t->label[i], &value);
         txt_puts(b, "\",label_");
-        bool same = false;              /* as an earlier one, so spelled */
+        bool same = false;              /* as the name of an earlier label */
         for (size_t k = 0; k < i && !same; k++) {
             struct slice x, other = lf_label(t->label[k], &x);
             same = other.n == key.n;
@@ -55294,7 +55319,7 @@ static void loaddoc_metric(void *to, const struct loaddoc_figure *f)
              ns ? f->value / 1e9 : f->value);
 }
 
-/* Append the samples of the histogram h, called name and labelled by it and
+/* Append the samples of the histogram h as the metric name, with m's labels and
  * more.  The buckets are the same in every result. */
 static void loaddoc_metric_times(const struct loaddoc_metrics *m,
                                  const char *name, const char *more,
@@ -55315,7 +55340,7 @@ static void loaddoc_metric_times(const struct loaddoc_metrics *m,
              more, h->n);
 }
 
-/* Append the figures of the methods of a mix, labelled by the method. */
+/* Append the figures of the methods of a mix, with the label method. */
 static void loaddoc_metric_methods(const struct loaddoc_metrics *m,
                                    const struct judge_report *t)
 {
@@ -55377,7 +55402,8 @@ static void loaddoc_prometheus(struct buf *b, const struct judge_report *t)
 
 /* ---- pictures of the page ---- */
 
-/* Colours pass WCAG AA on both backgrounds. */
+/* The style sheet of a result's page.  Colours have the contrast of WCAG AA on
+ * both backgrounds. */
 static const char *const loaddoc_page_style[] = {
     "html{--a:#1f6fb5;--b:#c0392b;--good:#1d7a3c;--warn:#9a6200}",
     "@media(prefers-color-scheme:dark){",
@@ -55408,8 +55434,8 @@ static const char *const loaddoc_page_style[] = {
     "rect{fill:transparent}rect:hover{fill:#8883}",
 };
 
-/* Append h, the latencies of successful or failed calls, as a picture with its
- * counts as text. */
+/* Append h, the latencies of successful or failed calls, as a bar chart with
+ * its counts as text. */
 static void loaddoc_page_bins(struct doc_doc *d, const struct hdr *h,
                               bool failed)
 {
@@ -55442,8 +55468,8 @@ static void loaddoc_page_bins(struct doc_doc *d, const struct hdr *h,
     txt_puts(b, "</figure>\n");
 }
 
-/* Return the number of intervals to draw: a shorter last one is left out, as it
- * would look like a drop. */
+/* Return the number of intervals to draw.  The last one is left out if shorter,
+ * as its lower counts would look like a drop. */
 static size_t loaddoc_page_intervals(const struct res *r)
 {
     const struct res_intervals *v = &r->intervals;
@@ -55484,12 +55510,12 @@ static double loaddoc_round(double v)
     return step[i] * ten;
 }
 
-/* Append a line of n intervals; most is the value at the top, 100 high. */
+/* Append the line of n intervals as a path, 100 high for the value most. */
 static void loaddoc_chart_line(struct buf *b, const struct loaddoc_chart *c,
                                const struct res_intervals *v, size_t n,
                                int line, double most)
 {
-    bool drawn = false;                 /* up to the interval before */
+    bool drawn = false;                 /* the interval before has a point */
     txt_putf(b, "<path class=\"%s\" d=\"", line ? "b" : "a");
     for (size_t i = 0; i < n; i++) {
         double y = c->value(&v->v[i], line, (double)v->ns / 1e9);
@@ -55501,7 +55527,7 @@ static void loaddoc_chart_line(struct buf *b, const struct loaddoc_chart *c,
     txt_puts(b, "\"/>\n");
 }
 
-/* Append the chart's areas that show the figures of an interval as tooltips. */
+/* Append the chart's tooltips: an area for each interval, with its figures. */
 static void loaddoc_chart_tips(struct buf *b, const struct loaddoc_chart *c,
                                const struct res_intervals *v, size_t n)
 {
@@ -55553,7 +55579,7 @@ static void loaddoc_chart(struct buf *b, const struct loaddoc_chart *c,
     txt_puts(b, "</div></div></figure>\n");
 }
 
-/* Append the time series, if there are several intervals. */
+/* Append the charts over time, if there are several intervals. */
 static void loaddoc_page_series(struct doc_doc *d, const struct res *r)
 {
     static const struct loaddoc_chart chart[] = {
@@ -55570,7 +55596,7 @@ static void loaddoc_page_series(struct doc_doc *d, const struct res *r)
 
 /* ---- the document ---- */
 
-/* Append a row of the table of figures. */
+/* Append f as a row of the table of figures. */
 static void loaddoc_figure_row(void *to, const struct loaddoc_figure *f)
 {
     struct doc_doc *d = to;
@@ -55584,7 +55610,7 @@ static void loaddoc_figure_row(void *to, const struct loaddoc_figure *f)
     doc_cell(d);
 }
 
-/* Append all figures of t under the names that other formats use. */
+/* Append all figures of t, with their names in CSV and JSON. */
 static void loaddoc_all_figures(struct doc_doc *d, const struct judge_report *t)
 {
     static const struct doc_column column[] = {
@@ -55633,7 +55659,7 @@ static void loaddoc_result(struct doc_doc *d, const struct judge_report *t,
     mem_put_buf(d->b, &d->cell);        /* empty, but it may have failed */
 }
 
-/* Return a document of text that is appended to b. */
+/* Return a document that is written to b as text. */
 static struct doc_doc loaddoc_in_text(struct buf *b,
                                       const struct loaddoc_config *c)
 {
@@ -55702,7 +55728,7 @@ enum exit_status {                      /* of every command */
     EXIT_SIGNAL = 128,                  /* + the signal's number */
 };
 
-/* Print one line on stderr: what went wrong. */
+/* Print an error on stderr, as one line. */
 static TXT_FORMAT_1 void say_error(const char *fmt, ...)
 {
     va_list ap;
@@ -55713,7 +55739,7 @@ static TXT_FORMAT_1 void say_error(const char *fmt, ...)
     va_end(ap);
 }
 
-/* Print one line on stderr, unless quiet: what is worth knowing. */
+/* Print a note on stderr, as one line, unless quiet. */
 #define SAY_NOTE(quiet, ...) ((quiet) ? (void)0 : say_error(__VA_ARGS__))
 
 /* Print b on stderr. */
@@ -55723,8 +55749,8 @@ static void say_buf(const struct buf *b)
         fwrite(b->data, 1, b->len, stderr);
 }
 
-/* Return the columns of the terminal fd, as COLUMNS or the terminal says, or
- * otherwise if fd is no terminal. */
+/* Return the columns of the terminal fd, from the environment variable COLUMNS
+ * or else from the terminal.  If fd is no terminal, return otherwise. */
 static size_t say_columns(int fd, size_t otherwise)
 {
     const char *text = getenv("COLUMNS");
@@ -55737,8 +55763,8 @@ static size_t say_columns(int fd, size_t otherwise)
     return ioctl(fd, TIOCGWINSZ, &w) || !w.ws_col ? SAY_COLUMNS : w.ws_col;
 }
 
-/* Print text on stderr as say_error does, on a terminal broken between words,
- * unless quiet. */
+/* Print text on stderr as say_error does, unless quiet; on a terminal, break
+ * lines between words. */
 static void say_wrapped(bool quiet, const char *text)
 {
     struct buf b = {0};
@@ -55749,7 +55775,7 @@ static void say_wrapped(bool quiet, const char *text)
     mem_fini(&b);
 }
 
-/* Print on stderr how to reach the debug endpoint at address, as bound. */
+/* Print on stderr how to reach the debug endpoint, which listens at address. */
 static void say_endpoint(const char *address)
 {
     const char *name = strchr(address, ':');
@@ -55761,7 +55787,7 @@ static void say_endpoint(const char *address)
         say_error("debug endpoint on http://%s/debug/pprof/", address);
 }
 
-/* Return the columns of the terminal fd, at least least; 0 if it is none. */
+/* Return the columns of the terminal fd, at least least; 0: no terminal. */
 static size_t say_width(int fd, size_t least)
 {
     size_t n = say_columns(fd, 0);
@@ -55805,14 +55831,14 @@ static int say_print(const struct buf *b)
     if (b->len)
         fwrite(b->data, 1, b->len, stdout);
     if (fflush(stdout) || ferror(stdout)) {
-        if (errno != EPIPE)             /* the reader has closed the pipe */
+        if (errno != EPIPE)             /* a reader may close its pipe early */
             say_error("standard output: %s", strerror(errno));
         return EXIT_FAILED;
     }
     return EXIT_OK;
 }
 
-/* Print why e failed, unless e is 0; return the exit status for e. */
+/* Print why unless the error code e is 0; return the exit status for e. */
 static int say_why(int e, const struct gp_why *why)
 {
     if (e)
@@ -55820,7 +55846,7 @@ static int say_why(int e, const struct gp_why *why)
     return !e ? EXIT_OK : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/* True if output to fd is to be coloured; when is --color's value. */
+/* True if output to fd shall have colours; when is --color's value. */
 static bool say_color(const char *when, int fd)
 {
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
@@ -55830,8 +55856,8 @@ static bool say_color(const char *when, int fd)
            strcmp(term, "dumb") != 0;
 }
 
-/* Append that the file at path, of this kind, was written, and its size; not if
- * it is no regular file. */
+/* Append a line that the file at path was written, with its kind and size;
+ * nothing if it is not a regular file. */
 static void say_put_wrote(struct buf *b, const char *path, struct slice kind)
 {
     struct stat st;
@@ -55852,7 +55878,7 @@ static void say_wrote(const char *path, struct slice kind)
     mem_fini(&b);
 }
 
-/* True if out, --out's value, names a file, not standard output. */
+/* True if out, --out's value or NULL, names a file, not standard output. */
 static bool say_to_file(const char *out)
 {
     return out && strcmp(out, "-") != 0;
@@ -55861,22 +55887,22 @@ static bool say_to_file(const char *out)
 struct say_out {                        /* a result that is written in pieces */
     const char *path;                   /* borrowed; NULL, "-": stdout */
     struct sys_out file;                /* open after the first piece */
-    int status;                         /* exit status: EXIT_FAILED: a piece
-                                         * could not be written, and why was
-                                         * printed */
+    int status;                         /* exit status; EXIT_FAILED: a piece
+                                         * could not be written, which was
+                                         * reported */
 };
 
-/* Write the piece b of the say_out to, and empty it; set b's error if that
+/* Write b, a piece of the result to, and empty b; set its error if that
  * fails. */
 static void say_drain(void *to, struct buf *b)
 {
     struct say_out *o = to;
-    struct gp_why why = {{0}};
-    int e = GP_OK;
     if (!say_to_file(o->path)) {
         o->status = say_print(b);
     } else if (!b->err) {
-        e = o->file.path ? GP_OK : sys_out_open(&o->file, o->path, &why);
+        struct gp_why why = {{0}};
+        int e = o->file.path ? GP_OK
+              : sys_out_open(&o->file, o->path, &why);
         if (!e && sys_write_fd(o->file.fd, b->data, b->len))
             e = sys_out_close(&o->file, false, &why);
         o->status = say_why(e, &why);
@@ -55885,14 +55911,15 @@ static void say_drain(void *to, struct buf *b)
     b->err = b->err ? b->err : o->status ? GP_EIO : GP_OK;
 }
 
-/* Drop what was written of a result that failed; the old file stays. */
+/* Discard what was written of a result that failed, and keep the old file. */
 static void say_drop(struct say_out *o)
 {
     if (o->file.path)
         (void)sys_out_close(&o->file, false, NULL);
 }
 
-/* Write the rest b of the result o, of a kind; return the exit status. */
+/* Write b, the rest of the result o, of a kind such as "html"; return the exit
+ * status. */
 static int say_rest(struct say_out *o, struct buf *b, struct slice kind,
                     bool quiet)
 {
@@ -55912,7 +55939,8 @@ static int say_rest(struct say_out *o, struct buf *b, struct slice kind,
     return say_why(e, &why);
 }
 
-/* Write the result b, of a kind, to out or stdout; return the exit status. */
+/* Write the result b, of a kind such as "html", to out, which is --out's value;
+ * return the exit status. */
 static int say_result(const char *out, struct buf *b, struct slice kind,
                       bool quiet)
 {
@@ -55920,11 +55948,11 @@ static int say_result(const char *out, struct buf *b, struct slice kind,
     return say_rest(&o, b, kind, quiet);
 }
 
-/* Print on stderr the assertion in text and what, such as "violated";
+/* Print on stderr an assertion, text, and its outcome, such as "violated";
  * release text. */
-static void say_violated(const char *what, struct buf *text)
+static void say_violated(const char *outcome, struct buf *text)
 {
-    say_error("--assert %s: %.500s", what, mem_string(text));
+    say_error("--assert %s: %.500s", outcome, mem_string(text));
     mem_fini(text);
 }
 

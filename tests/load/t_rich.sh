@@ -77,7 +77,7 @@ against_go() {
         --profile-out "$T/go.pb" "$to"
     has 'says what a call costs there' "$OUT" 'us .* main\.burnCPU$'
     has 'of calls that it does not count itself' "$OUT" \
-        "other clients' calls is included"
+        "other clients' calls add to the CPU time"
     check 'that profile names the calls' 0 "$BIN" report -f json "$T/go.pb"
     holds 'calls of load, with their CPU and its interval' "$OUT" \
         'r["calls"]["counted_by"] == "load" and

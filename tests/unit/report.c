@@ -834,7 +834,7 @@ static void test_call_cpu(void)
         CHECK(fabs(a.cpu_low_ns_per_call - 2e6 + half) < 1e-3 * half + 1);
         doc_report_text(&b, &a, &o, true);
         CHECK(unit_has(&b, "450 of the load, 2.00 ms of CPU each"));
-        CHECK(unit_has(&b, "CPU of other clients' calls is included"));
+        CHECK(unit_has(&b, "other clients' calls add to the CPU time"));
         CHECK(unit_has(&b, "667 us of the profiler's own (25.0%)") == own);
         CHECK(unit_has(&b, "CPU each (95% interval") == (half > 0));
         mem_fini(&b);
