@@ -4240,15 +4240,17 @@ struct arena_block {
     _Alignas(16) uint8_t data[];
 };
 
-struct index {                          /* hash -> reference; all zero: empty */
-    uint64_t *slot;                     /* owned; upper half of hash | ref + 1;
-                                         * then as many lower halves */
+struct index {                          /* hash -> references; zeroed: empty */
+    uint64_t *slot;                     /* owned; the hash's upper half, then
+                                         * ref + 1, or 0: free; after all slots,
+                                         * the lower half of each one's hash */
     uint32_t  mask, n;                  /* slots - 1; used, <= 3/4 of slots */
 };
 
 #define MEM_NONE UINT32_MAX             /* no reference */
 
-/* Allocations that succeed before one fails; -1: none fails.  Set by tests. */
+/* Allocations that still succeed before all fail; -1: all succeed.  Set by
+ * tests. */
 static long mem_fuse = -1;
 
 /* Count an allocation; true if it must fail. */
@@ -4256,7 +4258,7 @@ static bool mem_fuse_blown(void)
 {
     if (mem_fuse == 0)
         return true;
-    if (mem_fuse > 0)                   /* no write while threads run */
+    if (mem_fuse > 0)                   /* -1 is not written: no data race */
         mem_fuse--;
     return false;
 }
@@ -4285,7 +4287,8 @@ static void *mem_resize(void *p, size_t *cap, size_t n, size_t size)
     return q;
 }
 
-/* mem_resize to need elements or 1.5 times *cap, unless *cap is enough. */
+/* Do mem_resize to need elements, or to about 1.5 times *cap if that is more,
+ * unless *cap is enough. */
 static void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 {
     size_t n = *cap + *cap / 2 + 8;
@@ -4322,7 +4325,8 @@ static inline void *mem_add(void *array, size_t *n, size_t *cap, size_t size)
     return memset((char *)p + (*n)++ * size, 0, size);
 }
 
-/* Map all pages of the n bytes at p at once, with fewer page faults. */
+/* Map the whole pages in the n bytes at p by one system call if there are many,
+ * which costs less than a page fault for each. */
 static void mem_prefault(void *p, size_t n)
 {
     uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
@@ -4335,8 +4339,8 @@ static void mem_prefault(void *p, size_t n)
 #endif
 }
 
-/* Give the memory of the whole pages in the n bytes at p, which are no longer
- * needed, back to the system; they are then undefined. */
+/* Give the memory of the whole pages in the n bytes at p back to the system.
+ * These bytes are undefined from then on. */
 static void mem_forget(void *p, size_t n)
 {
     uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) & ~(page - 1);
@@ -4345,7 +4349,7 @@ static void mem_forget(void *p, size_t n)
         (void)madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
-/* mem_zalloc, pre-faulted. */
+/* Do mem_zalloc and mem_prefault. */
 static void *mem_zalloc_prefaulted(size_t n)
 {
     void *p = mem_zalloc(n);
@@ -4354,7 +4358,7 @@ static void *mem_zalloc_prefaulted(size_t n)
     return p;
 }
 
-/* mem_resize to need elements, pre-faulted, unless *cap is enough. */
+/* Do mem_resize to need elements and mem_prefault, unless *cap is enough. */
 static void *mem_grow_prefaulted(void *p, size_t *cap, size_t need, size_t size)
 {
     if (need <= *cap)
@@ -4365,9 +4369,9 @@ static void *mem_grow_prefaulted(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
-/* Prepare the heap for many large blocks: its first MEM_HUGE_BYTES in pages of
- * 2 MiB, freed memory kept, and blocks of MEM_MMAP_BYTES and more from mmap, so
- * that growing them copies nothing. */
+/* Prepare the heap for many large blocks: put its first MEM_HUGE_BYTES into
+ * pages of 2 MiB, keep freed memory, and take blocks of MEM_MMAP_BYTES and more
+ * from mmap, where realloc moves pages instead of copying bytes. */
 static void mem_use_huge_pages(void)
 {
     uintptr_t huge = 2 << 20, room = MEM_HUGE_BYTES + huge;
@@ -4417,7 +4421,7 @@ static void mem_put_byte(struct buf *b, uint8_t c)
     mem_put(b, &c, 1);
 }
 
-/* Return the message for a failed allocation or buf, whose error is e. */
+/* Return the message for e, the error of a failed allocation or buf. */
 static const char *mem_error(int e)
 {
     return e == GP_ELIMIT ? "more than 2 GiB" : "out of memory";
@@ -4429,7 +4433,7 @@ static struct slice mem_slice(const struct buf *b)
     return (struct slice){ (const char *)b->data, b->len };
 }
 
-/* Return b's bytes as a string, valid until b changes; "" without memory. */
+/* Return b's bytes, NUL-terminated, valid until b changes; "" if b failed. */
 static const char *mem_string(struct buf *b)
 {
     mem_put_byte(b, 0);
@@ -4444,7 +4448,7 @@ static void mem_fini(struct buf *b)
     *b = (struct buf){0};
 }
 
-/* Append from's bytes and its error to b; release from. */
+/* Append from's bytes to b, pass on its error, and release from. */
 static void mem_put_buf(struct buf *b, struct buf *from)
 {
     mem_put(b, from->data, from->len);
@@ -4551,7 +4555,7 @@ struct pool {                           /* all zero is an empty pool */
     unsigned kept[MEM_POOL_SIZES];      /* blocks in each list */
 };
 
-/* Allocate n bytes, not zeroed, from the pool arg; an nghttp2_malloc. */
+/* Allocate n bytes, not zeroed, from the pool arg, as nghttp2_malloc does. */
 static void *mem_pool_get(size_t n, void *arg)
 {
     struct pool *p = arg;
@@ -4570,8 +4574,8 @@ static void *mem_pool_get(size_t n, void *arg)
     return b->data;
 }
 
-/* Return q, which may be NULL, to the pool arg.  Under ASan no block is kept,
- * so that ASan detects a use after this. */
+/* Return q, which may be NULL, to the pool arg, as nghttp2_free does.  Under
+ * ASan the pool keeps no block, so that ASan detects a use after this. */
 static void mem_pool_put(void *q, void *arg)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -4593,7 +4597,7 @@ static void mem_pool_put(void *q, void *arg)
     p->kept[row]++;
 }
 
-/* Allocate count zeroed elements of n bytes; an nghttp2_calloc. */
+/* Allocate count zeroed elements of n bytes, as nghttp2_calloc does. */
 static void *mem_pool_zero(size_t count, size_t n, void *arg)
 {
     if (n && count > SIZE_MAX / n)
@@ -4602,7 +4606,8 @@ static void *mem_pool_zero(size_t count, size_t n, void *arg)
     return q ? memset(q, 0, count * n) : NULL;
 }
 
-/* Return q, perhaps moved, with room for n bytes; an nghttp2_realloc. */
+/* Give q, which may be NULL, room for n bytes, as nghttp2_realloc does.  Return
+ * q or a moved copy; NULL leaves q unchanged. */
 static void *mem_pool_grow(void *q, size_t n, void *arg)
 {
     size_t room = q ? MEM_OF(q, struct pool_block, data)->size : 0;
@@ -4632,7 +4637,7 @@ static void mem_pool_fini(struct pool *p)
 /* Seed of mem_hash, random: nobody can craft input whose hashes collide. */
 static uint64_t mem_seed[2];
 
-/* Runs before main. */
+/* Marks a function that runs before main. */
 #define MEM_AT_START __attribute__((constructor))
 
 /* Set the seed from the random bytes that the kernel gives every process. */
@@ -4643,15 +4648,16 @@ static MEM_AT_START void mem_seed_init(void)
         memcpy(mem_seed, random, sizeof mem_seed);
 }
 
-/* Return the two halves of a * b, XORed. */
+/* Return the XOR of the upper and the lower half of a * b. */
 static uint64_t mem_fold(uint64_t a, uint64_t b)
 {
     unsigned __int128 both = (unsigned __int128)a * b;
     return (uint64_t)both ^ (uint64_t)(both >> 64);
 }
 
-/* Return a 64-bit hash of n bytes.  Each word is XORed with key and multiplied
- * with the hash so far: without key nobody can tell which words cancel out. */
+/* Return a 64-bit hash of n bytes.  Each word is XORed with key before the hash
+ * so far is multiplied by it.  While key is secret, nobody can choose a word
+ * that makes this factor 0 and so erases the words before it. */
 static uint64_t mem_hash_seeded(uint64_t seed, uint64_t key, const void *src,
                                 size_t n)
 {
@@ -4699,7 +4705,8 @@ static uint32_t mem_index_next(const struct index *x, uint64_t hash,
     }
 }
 
-/* Set the first free of mask + 1 slots to entry; low: the hash's lower half. */
+/* Put entry into the first free of mask + 1 slots, from the one that low, the
+ * lower half of its hash, selects; store low with it. */
 static void mem_index_fill(uint64_t *slot, uint32_t mask, uint64_t entry,
                            uint64_t low)
 {
@@ -4739,7 +4746,7 @@ static void mem_index_reserve(struct index *x, size_t n)
     (void)mem_index_resize(x, count);
 }
 
-/* Store ref under hash; the caller has checked that it is not there. */
+/* Store ref under hash; the caller has checked that its key is new. */
 static int mem_index_put(struct index *x, uint64_t hash, uint32_t ref)
 {
     assert(ref != MEM_NONE);
@@ -4760,18 +4767,18 @@ static void mem_index_fini(struct index *x)
 }
 
 /* =================================== 7 NUM ===================================
- * for     saturating arithmetic and big-endian numbers
+ * for     saturating arithmetic, big-endian numbers, pseudo-random numbers
  * uses    MEM
  * owns    nothing
  * spec    none
  * prefix  num_
  * runs    any thread
  *
- * Invariant  no function overflows: a result outside the range of int64_t
- *            becomes the nearer limit.
+ * Invariant  signed arithmetic never overflows: a result outside the range of
+ *            int64_t becomes the nearer limit.
  */
 
-/* Return the next random number of *state's sequence (splitmix64). */
+/* Return the next pseudo-random number (splitmix64) and advance *state. */
 static uint64_t num_random(uint64_t *state)
 {
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
