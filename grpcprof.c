@@ -4866,7 +4866,8 @@ static void num_put_be(struct buf *b, uint64_t v, unsigned n)
  * Does not   know locales; the decimal point is a dot.
  */
 
-/* Let the compiler check a printf format, argument n; V: with a va_list. */
+/* TXT_FORMAT_n: argument n is a printf format, which the compiler checks; V:
+ * its arguments are in a va_list. */
 #define TXT_FORMAT_1  __attribute__((format(printf, 1, 2)))
 #define TXT_FORMAT_2  __attribute__((format(printf, 2, 3)))
 #define TXT_FORMAT_3  __attribute__((format(printf, 3, 4)))
@@ -4892,9 +4893,9 @@ static size_t txt_utf8(const char *p, size_t n)
     return len;
 }
 
-/* Return the length of the character at p, of n bytes left, n > 0; set *fit if
- * it is printable: no control character, line separator, bidi control, U+FFFE,
- * U+FFFF or byte that is not UTF-8, which counts as a character. */
+/* Return the length of the character at p, of n bytes left, n > 0; a byte that
+ * is not UTF-8 counts as one.  Set *fit to whether it is printable: valid, and
+ * no control character, line separator, bidi control, U+FFFE or U+FFFF. */
 static size_t txt_printable(const char *p, size_t n, bool *fit)
 {
     const uint8_t *s = (const uint8_t *)p;
@@ -4910,7 +4911,7 @@ static size_t txt_printable(const char *p, size_t n, bool *fit)
 }
 
 /* Write one formatted line to *why, which may be NULL, and return code.  Bytes
- * of a name that a terminal should not get become '?'. */
+ * of unprintable characters become '?': a name must not control a terminal. */
 static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
                                  ...)
 {
@@ -4930,7 +4931,7 @@ static TXT_FORMAT_3 int txt_fail(struct gp_why *why, int code, const char *fmt,
     return code;
 }
 
-/* Return formatted text allocated in a, NUL-terminated, or NULL. */
+/* Return formatted text in a, NUL-terminated, or NULL if out of memory. */
 static TXT_FORMAT_2V char *txt_arena_putv(struct arena *a, const char *fmt,
                                           va_list ap)
 {
@@ -4999,7 +5000,7 @@ static struct slice txt_after(struct slice s, size_t n)
     return (struct slice){ n ? s.p + n : s.p, s.n - n };
 }
 
-/* True if the list s, such as "identity, gzip", contains word, in any case. */
+/* True if the list s, such as "identity, gzip", has word, ignoring case. */
 static bool txt_list_has(struct slice s, const char *word)
 {
     size_t n = strlen(word);
@@ -5088,7 +5089,7 @@ static double txt_finite(struct slice s)
     char text[64] = "", *end;
     struct buf b = {0};
     const char *all = text;
-    for (size_t i = 0; i < s.n; i++)    /* strtod takes 0x10, inf and blanks */
+    for (size_t i = 0; i < s.n; i++)    /* strtod accepts 0x10, inf, blanks */
         if (!s.p[i] || !strchr("0123456789.eE+-", s.p[i]))
             return NAN;
     if (s.n >= sizeof text) {
@@ -5140,7 +5141,8 @@ static int txt_duration(const char *s, int64_t *ns)
     return GP_EFORMAT;
 }
 
-/* Append a duration as typed, in the largest whole unit: 1500ms, 2h. */
+/* Append a duration as txt_duration reads it, in the largest unit of which it
+ * is a multiple: 1500ms, 2h. */
 static void txt_put_duration(struct buf *b, uint64_t ns)
 {
     size_t i = ns ? TXT_UNITS - 1 : TXT_SECOND;
@@ -5149,7 +5151,8 @@ static void txt_put_duration(struct buf *b, uint64_t ns)
     txt_putf(b, "%" PRIu64 "%s", ns / txt_unit[i].ns, txt_unit[i].name);
 }
 
-/* Parse all of s as bytes in [min, max]: digits, K, M or G (powers of 2). */
+/* Parse all of s as a number of bytes in [min, max]: digits, then K, M or G for
+ * 2^10, 2^20 or 2^30, or nothing. */
 static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
 {
     static const char unit[] = "KMG";
@@ -5167,7 +5170,8 @@ static int txt_size(const char *s, uint64_t min, uint64_t max, uint64_t *bytes)
     return GP_OK;
 }
 
-/* Append a time with a unit and so many significant digits, at least 3. */
+/* Append the time ns with its unit and the given number of significant digits,
+ * at least 3; fewer below 100 ns. */
 static void txt_put_time_to(struct buf *b, double ns, int digits)
 {
     size_t i = TXT_SECOND;
@@ -5178,13 +5182,13 @@ static void txt_put_time_to(struct buf *b, double ns, int digits)
     txt_putf(b, "%.*f %s", least + digits - 3, v, txt_unit[i].name);
 }
 
-/* Append a time for people: 3 significant digits and a unit, as in 1.23 ms. */
+/* Append a time to be read by people: 3 significant digits, as in 1.23 ms. */
 static void txt_put_time(struct buf *b, double ns)
 {
     txt_put_time_to(b, ns, 3);
 }
 
-/* Append a size for people, as in 1.5 MB (powers of ten). */
+/* Append a size to be read by people, as in 1.5 MB (powers of ten). */
 static void txt_put_bytes(struct buf *b, double bytes)
 {
     static const char *const unit[] = { "B", "kB", "MB", "GB", "TB" };
@@ -5194,13 +5198,14 @@ static void txt_put_bytes(struct buf *b, double bytes)
     txt_putf(b, "%.*f %s", i && bytes < 99.95 ? 1 : 0, bytes, unit[i]);
 }
 
-/* Append s for a terminal, with tab for each tab, U+FFFD for unprintables. */
+/* Append s, safe for a terminal: tab replaces each tab, and U+FFFD each other
+ * character that is not printable. */
 static void txt_put_name(struct buf *b, struct slice s, char tab)
 {
     bool fit;
     for (size_t i = 0, n; i < s.n; i += n) {
         for (n = 0; i + n < s.n && s.p[i + n] >= ' ' && s.p[i + n] <= '~';)
-            n++;                        /* most names are plain */
+            n++;                        /* fast: most names are ASCII */
         if (n) {
             mem_put(b, s.p + i, n);
             continue;
@@ -5215,14 +5220,15 @@ static void txt_put_name(struct buf *b, struct slice s, char tab)
     }
 }
 
-/* txt_put_name with a space for each tab. */
+/* Append s as txt_put_name does, with a space for each tab. */
 static void txt_put_clean(struct buf *b, struct slice s)
 {
     txt_put_name(b, s, ' ');
 }
 
 /* Append s as a grpc-message [GRPC]: printable ASCII except % unchanged, other
- * bytes as %XX; up to most bytes, cut between characters. */
+ * bytes as %XX, those that are not UTF-8 as U+FFFD.  Append at most most bytes,
+ * cut between characters. */
 static void txt_put_percent_encoded(struct buf *b, struct slice s, size_t most)
 {
     size_t begin = b->len;
@@ -5243,8 +5249,8 @@ static void txt_put_percent_encoded(struct buf *b, struct slice s, size_t most)
     }
 }
 
-/* Write the code point c as UTF-8; return its length. */
-static size_t txt_code(char text[4], uint32_t c)
+/* Write the code point c to text as UTF-8; return its length. */
+static size_t txt_encode(char text[4], uint32_t c)
 {
     assert(c <= 0x10ffff);
     size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -5263,8 +5269,8 @@ static int txt_hex(char c)
          : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Return the next byte of a percent-encoded text, and step over it; an invalid
- * escape is kept [GRPC]. */
+/* Cut the next byte from the percent-encoded *s, which is not empty, and return
+ * it decoded; an invalid escape is kept [GRPC]. */
 static char txt_percent_byte(struct slice *s)
 {
     int hi = *s->p == '%' && s->n > 2 ? txt_hex(s->p[1]) : -1;
@@ -5275,10 +5281,10 @@ static char txt_percent_byte(struct slice *s)
 }
 
 /* Append the grpc-message s decoded, as UTF-8: U+FFFD for NUL and for bytes
- * that are not UTF-8.  Up to most bytes, cut between characters. */
+ * that are not UTF-8.  Append at most most bytes, cut between characters. */
 static void txt_put_percent_decoded(struct buf *b, struct slice s, size_t most)
 {
-    char c[4];                          /* the next bytes: one character */
+    char c[4];                          /* decoded: at least one character */
     for (size_t have = 0; have || s.n; ) {
         while (have < sizeof c && s.n)
             c[have++] = txt_percent_byte(&s);
@@ -5295,7 +5301,7 @@ static void txt_put_percent_decoded(struct buf *b, struct slice s, size_t most)
 static const char txt_base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
                                  "qrstuvwxyz0123456789+/";
 
-/* Append s in base64 without padding, [GRPC]'s form of binary metadata. */
+/* Append s in base64 without padding, as [GRPC] sends binary metadata. */
 static void txt_put_base64(struct buf *b, struct slice s)
 {
     uint32_t v = 0;
@@ -5449,7 +5455,7 @@ static int txt_compare(struct slice a, struct slice b)
 }
 
 /* Return name without the directories of its package: "b.f" of
- * "github.com/a/b.f".  Slashes in its arguments are none. */
+ * "github.com/a/b.f".  Slashes in its arguments do not count. */
 static struct slice txt_short_name(struct slice name)
 {
     size_t begin = 0;
@@ -5459,19 +5465,20 @@ static struct slice txt_short_name(struct slice name)
     return txt_after(name, begin);
 }
 
-/* Append path without //, ./ and a/.., as Go's filepath.Clean, of pprof. */
+/* Append path without //, ./ and a/.., as pprof does by filepath.Clean of
+ * Go. */
 static void txt_put_path(struct buf *b, struct slice path)
 {
     const size_t begin = b->len;
     bool rooted = path.n && *path.p == '/';
     if (path.n && *path.p != '.' && path.p[path.n - 1] != '/' &&
         !memmem(path.p, path.n, "//", 2) && !memmem(path.p, path.n, "/.", 2)) {
-        mem_put(b, path.p, path.n);     /* most are clean */
+        mem_put(b, path.p, path.n);     /* fast: most paths are clean */
         return;
     }
     if (rooted)
         mem_put_byte(b, '/');
-    size_t keep = b->len;               /* .. removes nothing before it */
+    size_t keep = b->len;               /* .. removes nothing before here */
     for (size_t i = 0, n; i < path.n && !b->err; i += n + 1) {
         const char *p = path.p + i, *slash = memchr(p, '/', path.n - i);
         n = slash ? (size_t)(slash - p) : path.n - i;
@@ -5481,7 +5488,7 @@ static void txt_put_path(struct buf *b, struct slice path)
         if (up && b->len > keep) {
             while (b->len > keep && b->data[b->len - 1] != '/')
                 b->len--;
-            b->len -= b->len > keep;    /* its slash */
+            b->len -= b->len > keep;    /* the slash before it */
             continue;
         }
         if (b->len > begin + rooted)
@@ -5496,7 +5503,7 @@ static void txt_put_path(struct buf *b, struct slice path)
 /* Append the lines of the array a, each with a newline. */
 #define TXT_PUT_LINES(b, a) txt_put_lines(b, a, sizeof (a) / sizeof *(a))
 
-/* Do TXT_PUT_LINES: append n lines. */
+/* Append n lines, each with a newline. */
 static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -5505,8 +5512,8 @@ static void txt_put_lines(struct buf *b, const char *const *line, size_t n)
     }
 }
 
-/* Append s as XML text or attribute: a tab becomes a space, any other character
- * that is not printable becomes U+FFFD; XML forbids no other. */
+/* Append s, escaped, as XML text or attribute: a tab becomes a space, any other
+ * character that is not printable U+FFFD; XML permits all that remain. */
 static void txt_put_xml(struct buf *b, struct slice s)
 {
     static const char mark[] = "&<>\"",
@@ -5524,10 +5531,11 @@ static void txt_put_xml(struct buf *b, struct slice s)
     }
 }
 
-/* ---- names that fit ---- */
+/* ---- names and text cut to a width ---- */
 
 /* Return the width of the character at p, of n bytes left, in columns, and set
- * *bytes to its length.  Past U+3000, and where U+FFFD will stand, it is 2. */
+ * *bytes to its length.  The width is 2 from U+3000 on, and for U+FFFD, which
+ * replaces a character that is not printable. */
 static size_t txt_column(const char *p, size_t n, size_t *bytes)
 {
     bool fit;
@@ -5535,7 +5543,7 @@ static size_t txt_column(const char *p, size_t n, size_t *bytes)
     return (fit ? (uint8_t)*p >= 0xe3 : *p != '\t') ? 2 : 1;
 }
 
-/* Return the width of s in columns; more than most is most + 1 or + 2. */
+/* Return the width of s in columns; stop counting beyond most. */
 static size_t txt_columns(struct slice s, size_t most)
 {
     size_t n = 0;
@@ -5544,22 +5552,22 @@ static size_t txt_columns(struct slice s, size_t most)
     return n;
 }
 
-/* Return c's place in set, from 1 on, or 0. */
-static size_t txt_in(const char *set, char c)
+/* True if c, which may be NUL, is a character of set. */
+static bool txt_in(const char *set, char c)
 {
-    const char *p = c ? strchr(set, c) : NULL;
-    return p ? (size_t)(p - set) + 1 : 0;
+    return c && strchr(set, c);
 }
 
-/* True if the byte at s.p[i] closes a bracket; that of -> does not. */
+/* True if the byte at s.p[i] closes a bracket; the > of -> does not. */
 static bool txt_closes(struct slice s, size_t i)
 {
     return txt_in(")]}", s.p[i]) ||
            (s.p[i] == '>' && (i == 0 || s.p[i - 1] != '-'));
 }
 
-/* Return the length of s without const, or the arguments in brackets, at its
- * end; s.n if it has none, or consists of them. */
+/* Return the length of s without the const, or the arguments in brackets, at
+ * its end; s.n if it ends in neither, or if the brackets are part of the name,
+ * as in operator() and main.(*T). */
 static size_t txt_strip(struct slice s)
 {
     size_t i = s.n, depth = 0;
@@ -5581,7 +5589,8 @@ static size_t txt_strip(struct slice s)
            txt_ends((struct slice){ s.p, i }, "operator") ? s.n : i;
 }
 
-/* True if a C++ operator's name begins at s.p[i]: its brackets do not pair. */
+/* True if the name of a C++ operator begins at s.p[i]: the brackets of such a
+ * name, as in operator<, need not be pairs. */
 static bool txt_is_operator(struct slice s, size_t i)
 {
     struct slice rest = txt_after(s, i);
@@ -5590,8 +5599,8 @@ static bool txt_is_operator(struct slice s, size_t i)
            (i == 0 || (!isalnum((uint8_t)s.p[i - 1]) && s.p[i - 1] != '_'));
 }
 
-/* Return the end of s that is at most n columns wide: from where a package, a
- * type or a word begins, outside of brackets, if one does there. */
+/* Return the longest end of s, at most n columns wide, that starts with a
+ * package, a type or a word outside of brackets; else the longest of all. */
 static struct slice txt_end_of(struct slice s, size_t n)
 {
     static const char between[] = ".:/! ";
@@ -5614,7 +5623,7 @@ static struct slice txt_end_of(struct slice s, size_t n)
     return txt_after(s, at);
 }
 
-/* True if s is no more than a word in brackets, such as [unknown]. */
+/* True if s is just a word in brackets, such as [unknown]. */
 static bool txt_is_bracketed(struct slice s)
 {
     if (s.n < 3 || !txt_in("([<", s.p[0]) || !txt_in(")]>", s.p[s.n - 1]) ||
@@ -5626,8 +5635,8 @@ static bool txt_is_bracketed(struct slice s)
     return true;
 }
 
-/* Append s by put, such as txt_put_clean, in at most n columns, n > 1: whole,
- * or its start before "..". */
+/* Append s by put, such as txt_put_clean, in at most n columns, n > 1: all of
+ * s, or its start and "..". */
 static void txt_put_start(struct buf *b, struct slice s, size_t n,
                           void (*put)(struct buf *b, struct slice s))
 {
@@ -5643,9 +5652,9 @@ static void txt_put_start(struct buf *b, struct slice s, size_t n,
 }
 
 /* Append a function's name by put, such as txt_put_clean, in at most n columns:
- * whole, without directories, without arguments, or its end after "..".  A word
- * in brackets keeps its start.  Append nothing where only two characters would
- * be left.  The flame graph's script does the same: fit. */
+ * all of it, or without directories, or also without arguments, or ".." and its
+ * end.  A word in brackets keeps its start.  Append nothing if at most two
+ * columns of the name would fit.  The flame graph's script does so in fit(). */
 static void txt_put_fitting(struct buf *b, struct slice name, size_t n,
                             void (*put)(struct buf *b, struct slice s))
 {
@@ -5680,15 +5689,15 @@ static void txt_put_blanks(struct buf *b, size_t n)
         mem_put_byte(b, ' ');
 }
 
-/* Append t's bytes aligned right in width columns, and release t. */
+/* Append t, right-aligned in width bytes, and release it. */
 static void txt_put_right(struct buf *b, struct buf *t, size_t width)
 {
     txt_put_blanks(b, t->len < width ? width - t->len : 0);
     mem_put_buf(b, t);
 }
 
-/* Return the length of text's first word, or of what is quoted there, with an
- * option before it, if that fits into most: it can be copied as a whole. */
+/* Return the length of text's first word or, if it fits into most bytes, of the
+ * quoted text there and the option before it, to be copied as a whole. */
 static size_t txt_word(const char *text, size_t most)
 {
     size_t n = strcspn(text, " "), whole;
@@ -5702,8 +5711,8 @@ static size_t txt_word(const char *text, size_t most)
     return whole <= most ? whole : n;
 }
 
-/* Return how many bytes of text, at most most, are to stay on one line: up to
- * the next gap of three blanks, else its first word. */
+/* Return how many bytes of text must stay on one line: those before the next
+ * gap of three blanks if they fit into most bytes, else the first word. */
 static size_t txt_together(const char *text, size_t most)
 {
     const char *gap = strstr(text, "   ");
@@ -5711,8 +5720,9 @@ static size_t txt_together(const char *text, size_t most)
     return n <= most ? n : txt_word(text, most);
 }
 
-/* Append text, broken between words at width, if possible at gaps of three
- * blanks; later lines begin with indent blanks.  at is the current column. */
+/* Append text in lines of at most width columns, broken between words, if
+ * possible at gaps of three blanks; later lines begin with indent blanks.  at
+ * is the current column. */
 static void txt_put_wrapped(struct buf *b, const char *text, size_t at,
                             size_t indent, size_t width)
 {
@@ -8063,7 +8073,7 @@ static size_t js_next_char(struct slice *s, char text[4])
         v = 0x10000 + (v - 0xd800) * 1024 + (uint32_t)js_code_unit(*s) - 0xdc00;
         *s = txt_after(*s, 6);
     }
-    return txt_code(text, v);
+    return txt_encode(text, v);
 }
 
 /* Return what is between the quotes of the string value or key s; empty if s is
