@@ -5772,16 +5772,16 @@ static int64_t sys_now_ns(void)
     return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* A piece of work by two clocks.  The thread's CPU clock is a system call of
- * 0.2 to 0.6 us, longer when its code is not in the caches; the monotonic one
- * costs 20 ns and is read inside.  So as long as the thread keeps the CPU,
- * mono_ns is the smaller one. */
+/* The time of a piece of work, on two clocks.  To read the thread's CPU clock
+ * is a system call of 0.2 to 0.6 us, more when its code is not in the caches;
+ * the monotonic clock costs 20 ns and is read inside.  So mono_ns is less than
+ * cpu_ns unless the thread loses the CPU. */
 struct sys_lap {
-    int64_t cpu_ns;                     /* CPU time of the thread, around */
-    int64_t mono_ns;                    /* CLOCK_MONOTONIC, inside */
+    int64_t cpu_ns;                     /* CPU time of the thread; outside */
+    int64_t mono_ns;                    /* CLOCK_MONOTONIC; inside */
 };
 
-/* Return the readings at the start of a piece of work. */
+/* Return both clocks' readings at the start of a piece of work. */
 static struct sys_lap sys_lap_begin(void)
 {
     struct sys_lap from = { .cpu_ns = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) };
@@ -5789,7 +5789,7 @@ static struct sys_lap sys_lap_begin(void)
     return from;
 }
 
-/* Return what has passed on both clocks since from. */
+/* Return the time that has passed on both clocks since from. */
 static struct sys_lap sys_lap_end(struct sys_lap from)
 {
     int64_t mono_ns = sys_now_ns() - from.mono_ns;
@@ -5797,10 +5797,10 @@ static struct sys_lap sys_lap_end(struct sys_lap from)
         sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from.cpu_ns, mono_ns };
 }
 
-/* Return the CPU time in ns of work that took as long as took; empty is a lap
- * without work.  A run that lost the CPU, or waited, shows more monotonic than
- * CPU time: there the CPU clock decides, less its own cost.  Leaving such runs
- * out would favour short ones. */
+/* Return the CPU time in ns of the work in the lap took; empty is a lap without
+ * work.  A lap in which the thread lost the CPU or waited has more monotonic
+ * than CPU time: then use the CPU clock, less its own cost.  To leave out such
+ * laps would favour short ones. */
 static int64_t sys_lap_cpu_ns(struct sys_lap took, struct sys_lap empty)
 {
     int64_t ns = took.mono_ns <= took.cpu_ns ? took.mono_ns - empty.mono_ns
@@ -5815,8 +5815,8 @@ static int sys_by_time(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Return a lap without work, which is what reading the clocks costs: the median
- * of several on each clock, as an interrupt may fall into one. */
+/* Return a lap without work, which is the cost of reading the clocks: on each
+ * clock the median of several laps, as an interrupt may fall into one. */
 static struct sys_lap sys_lap_empty(void)
 {
     enum { LAPS = 31 };
@@ -5831,7 +5831,7 @@ static struct sys_lap sys_lap_empty(void)
     return (struct sys_lap){ cpu_ns[LAPS / 2], mono_ns[LAPS / 2] };
 }
 
-/* Append all bytes of fd, called name, to b; GP_ELIMIT for more than most. */
+/* Append all bytes of fd to b; GP_ELIMIT: over most.  Errors call fd name. */
 static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
                        struct gp_why *why)
 {
@@ -5843,7 +5843,7 @@ static int sys_read_fd(int fd, const char *name, size_t most, struct buf *b,
     for (;;) {
         uint8_t *p = mem_reserve(b, 65536);
         if (!p)
-            return txt_fail(why, GP_ENOMEM, "%s: no memory after %zu MiB read",
+            return txt_fail(why, GP_ENOMEM, "%s: out of memory after %zu MiB",
                             name, b->len >> 20);
         ssize_t n = read(fd, p, 65536);
         if (n < 0 && errno == EINTR)
@@ -5889,7 +5889,8 @@ static int sys_write_fd(int fd, const void *src, size_t n)
     return GP_OK;
 }
 
-/* Copy the directory of path, with its slash, or "", into dir[size]. */
+/* Copy the directory of path, with its slash, or "", into dir[size], if that
+ * has room for a name of 31 bytes after it. */
 static int sys_dirname(const char *path, char *dir, size_t size,
                        struct gp_why *why)
 {
@@ -5904,8 +5905,8 @@ static int sys_dirname(const char *path, char *dir, size_t size,
     return GP_OK;
 }
 
-/* Put where path leads into to[PATH_MAX]: the end of its symbolic links, where
- * there need not be a file. */
+/* Resolve the symbolic links of path into to[PATH_MAX]; the file that they lead
+ * to need not exist. */
 static int sys_follow(const char *path, char *to, struct gp_why *why)
 {
     char name[PATH_MAX], link[PATH_MAX];
@@ -5931,8 +5932,8 @@ static int sys_follow(const char *path, char *to, struct gp_why *why)
     return txt_fail(why, GP_EIO, "%s: %s", path, strerror(ELOOP));
 }
 
-/* Create a temporary file beside path, with its mode if it exists, and put its
- * name into tmp[size].  Return its descriptor or a negative gp_err. */
+/* Create a temporary file beside path, with path's mode if path exists, and put
+ * its name into tmp[size].  Return its descriptor or a negative gp_err. */
 static int sys_temp_beside(const char *path, char *tmp, size_t size,
                            struct gp_why *why)
 {
@@ -5941,7 +5942,7 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
     if (e)
         return e;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
-        return txt_fail(why, GP_EIO, "%s: is not a regular file", path);
+        return txt_fail(why, GP_EIO, "%s: not a regular file", path);
     if (st.st_mode && access(path, W_OK))
         return txt_fail(why, GP_EIO, "%s: %s", path, strerror(errno));
     size_t n = strlen(tmp);
@@ -5950,26 +5951,27 @@ static int sys_temp_beside(const char *path, char *tmp, size_t size,
         unique = mem_hash(&unique, sizeof unique);
         snprintf(tmp + n, size - n, ".grpcprof-%08x", (unsigned)unique);
         fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-                  st.st_mode ? 0600 : 0666);    /* never more than path's */
+                  st.st_mode ? 0600 : 0666);    /* 0600: until fchmod */
         if (fd < 0 && errno != EEXIST)
             break;
     }
     if (fd < 0)
-        return txt_fail(why, GP_EIO, "%s: cannot create a file beside it: %s",
-                        path, strerror(errno));
+        return txt_fail(why, GP_EIO, "%s: cannot create a temporary file "
+                        "beside it: %s", path, strerror(errno));
     if (st.st_mode)
-        (void)!fchmod(fd, st.st_mode & 0777);   /* data are not setuid */
+        (void)!fchmod(fd, st.st_mode & 0777);   /* drop setuid and setgid */
     return fd;
 }
 
-/* True if path is a device or a pipe, which is not replaced but written to. */
+/* True if path is a device or a pipe: it is written to, not replaced. */
 static bool sys_is_stream(const char *path)
 {
     struct stat st;
     return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-/* Open the device or pipe at path for writing; return it or a gp_err. */
+/* Open the device or pipe at path for writing; return its descriptor or a
+ * negative gp_err. */
 static int sys_open_stream(const char *path, struct gp_why *why)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
@@ -6005,8 +6007,8 @@ static int sys_write_check(const char *path, struct gp_why *why)
     return GP_OK;
 }
 
-/* Sync and close fd, the temporary file tmp, and rename it to target, which is
- * path in errors.  If ok is false or a step fails, remove it, report errno. */
+/* Sync and close fd, the temporary file tmp, and rename it to target; if ok is
+ * false or a step fails, remove it and report errno.  Errors name path. */
 static int sys_put_in_place(int fd, const char *tmp, const char *target,
                             const char *path, bool ok, struct gp_why *why)
 {
@@ -6030,11 +6032,12 @@ struct sys_out {                        /* a file that is written in pieces */
     const char *path;                   /* borrowed; NULL: not open */
     int fd;
     bool stream;                        /* a device or a pipe */
-    char tmp[PATH_MAX], target[PATH_MAX];   /* else: written; then replaced */
+    char tmp[PATH_MAX];                 /* not stream: the file written to */
+    char target[PATH_MAX];              /* not stream: the file it replaces */
 };
 
-/* Start to replace the file at path, or the target of that link: write a file
- * beside it.  Write to it if it is a device or a pipe. */
+/* Open o for writing: path itself if it is a device or a pipe, else a temporary
+ * file, which will replace the file at path or the target of the link there. */
 static int sys_out_open(struct sys_out *o, const char *path, struct gp_why *why)
 {
     o->stream = sys_is_stream(path);
@@ -6045,7 +6048,7 @@ static int sys_out_open(struct sys_out *o, const char *path, struct gp_why *why)
     return o->fd < 0 ? o->fd : GP_OK;
 }
 
-/* Put o's file in place of the old one; if ok is false, keep the old one and
+/* Close o and replace the old file by it; if ok is false, keep the old one and
  * report errno. */
 static int sys_out_close(struct sys_out *o, bool ok, struct gp_why *why)
 {
@@ -6060,7 +6063,7 @@ static int sys_out_close(struct sys_out *o, bool ok, struct gp_why *why)
     return txt_fail(why, GP_EIO, "%s: %s", path, strerror(ok ? errno : first));
 }
 
-/* Replace the file at path by n bytes, as sys_out_open says. */
+/* Write n bytes to path: replace a file, as sys_out_open does. */
 static int sys_write_file(const char *path, const void *src, size_t n,
                           struct gp_why *why)
 {
@@ -6071,8 +6074,8 @@ static int sys_write_file(const char *path, const void *src, size_t n,
 
 struct sys_locale { locale_t ours, was; };
 
-/* Make the calling thread write numbers as C does: the program that we are a
- * library of may have set another locale. */
+/* Make the calling thread write numbers as in the C locale: a program that uses
+ * this library may have set another one. */
 static struct sys_locale sys_locale_begin(void)
 {
     struct sys_locale l = { .ours = newlocale(LC_ALL_MASK, "C", (locale_t)0) };
@@ -6091,9 +6094,9 @@ static void sys_locale_end(struct sys_locale l)
 }
 
 /* Give the calling thread its own descriptor table, if the kernel permits: its
- * system calls then count no references, 1% of the cost of a gRPC call.  The
- * thread must close what it opens; descriptors that are open now stay open
- * until it ends, shortly after pthread_join. */
+ * system calls then need no reference to a file, which saves 1% of the cost of
+ * a gRPC call.  The thread must close what it opens.  Its copies of descriptors
+ * that are open now stay open until it ends, shortly after pthread_join. */
 static void sys_unshare_files(void)
 {
 #ifndef __SANITIZE_THREAD__             /* TSan assumes one table */
@@ -6101,8 +6104,8 @@ static void sys_unshare_files(void)
 #endif
 }
 
-/* The dispositions with which this process started, of signals that it then
- * ignores: a write past the end of a pipe or of what a file may have fails. */
+/* Signals that this process ignores, so that a write to a closed pipe or past
+ * the limit of a file's size fails instead; was: as the process started. */
 static struct {
     int signo;
     struct sigaction was;
@@ -6140,16 +6143,16 @@ static int sys_thread_start(pthread_t *t, const char *name, bool quiet,
     int e = pthread_create(t, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (e)
-        return txt_fail(why, GP_EIO, "no new thread (%s): %s", name,
+        return txt_fail(why, GP_EIO, "cannot start thread %s: %s", name,
                         strerror(e));
     pthread_setname_np(*t, name);
     return GP_OK;
 }
 
-/* Start argv[0], found in PATH, in its own process group, no signal blocked or
- * ignored, with the socket s as standard input and output, and as standard
- * error if errors is set, and file, unless -1, as descriptor 3.  Return its pid
- * or a gp_err. */
+/* Start argv[0], found in PATH, in its own process group, with no signal
+ * blocked or ignored.  The socket s is its standard input and output, and its
+ * standard error if errors is set; file, unless -1, is its descriptor 3.
+ * Return its pid or a negative gp_err. */
 static pid_t sys_spawn(char *const argv[], int s, int file, bool errors,
                        struct gp_why *why)
 {
@@ -6188,8 +6191,8 @@ static pid_t sys_spawn(char *const argv[], int s, int file, bool errors,
 }
 
 /* Send the n bytes at src through the socket s, shut down that direction, and
- * append the answer, up to most bytes, to out until the child closes its end.
- * GP_ELIMIT: more bytes, or deadline_ns has passed.  name is for errors. */
+ * append the answer to out until the child closes its end.  GP_ELIMIT: it is
+ * over most bytes, or deadline_ns has passed.  name is for errors. */
 static int sys_converse(int s, const char *name, const void *src, size_t n,
                         size_t most, int64_t deadline_ns, struct buf *out,
                         struct gp_why *why)
@@ -6208,7 +6211,7 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
             n -= (size_t)k;
         }
         if (sending && (n == 0 || (k < 0 && errno == EPIPE))) {
-            shutdown(s, SHUT_WR);       /* all sent, or it reads no more */
+            shutdown(s, SHUT_WR);       /* or the child reads no more */
             sending = false;
         }
         struct pollfd f = { .fd = s, .events = sending ? POLLIN | POLLOUT
@@ -6223,7 +6226,7 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
         k = recv(s, to, 65536, MSG_DONTWAIT);
         if (k < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (k <= 0)                     /* reset: it exited with input unread */
+        if (k <= 0)                     /* reset: exited with unread input */
             return k == 0 || errno == ECONNRESET ? GP_OK
                  : txt_fail(why, GP_EIO, "%s: %s", name, strerror(errno));
         out->len += (size_t)k;
@@ -6233,8 +6236,8 @@ static int sys_converse(int s, const char *name, const void *src, size_t n,
     }
 }
 
-/* Wait for the child pid to exit; kill its process group at deadline_ns.  GP_OK
- * for exit status 0, or if other code of this program has reaped it. */
+/* Wait for the child pid to exit; kill its process group at deadline_ns.
+ * GP_OK: its exit status is 0, or other code of this program has reaped it. */
 static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
                     struct gp_why *why)
 {
@@ -6261,10 +6264,10 @@ static int sys_reap(pid_t pid, const char *name, int64_t deadline_ns,
                              WEXITSTATUS(status)) : GP_OK;
 }
 
-/* Run argv[0], found in PATH, until it exits or deadline_ns: src's n bytes are
- * its standard input, file, unless -1, its descriptor 3; its output, at most
- * most bytes, is appended to out, with its errors if errors is set.  GP_OK: it
- * exited with status 0. */
+/* Run argv[0], found in PATH, until it exits or deadline_ns.  The n bytes at
+ * src are its standard input; file, unless -1, is its descriptor 3.  Append its
+ * output, at most most bytes, to out, with its standard error if errors is set.
+ * GP_OK: it exited with status 0. */
 static int sys_run(char *const argv[], int file, bool errors, const void *src,
                    size_t n, size_t most, int64_t deadline_ns, struct buf *out,
                    struct gp_why *why)
@@ -6292,8 +6295,8 @@ static int sys_run(char *const argv[], int file, bool errors, const void *src,
     return e ? e : ended;
 }
 
-/* Write the path in /proc of the file name of process pid, 0: of this process,
- * into to, and return it. */
+/* Write the path of the file name in /proc of process pid, 0 for this process,
+ * into to; return to. */
 static const char *sys_proc(char to[SYS_PROC_BYTES], pid_t pid,
                             const char *name)
 {
@@ -6307,11 +6310,12 @@ static const char *sys_proc(char to[SYS_PROC_BYTES], pid_t pid,
 
 struct sys_child {                      /* a program that waits to be started */
     pid_t pid;
-    int   go, answer;                   /* owned: pipes; answer: exec's errno */
+    int   go, answer;                   /* owned; pipes: a byte into go starts
+                                         * exec, whose errno answer returns */
 };
 
-/* Fork a child that will run argv with env and the signal mask, once released;
- * before this process has other threads. */
+/* Fork a child that will run argv with env and the signal mask once
+ * sys_child_release is called.  This process must have no other thread yet. */
 static int sys_child_fork(struct sys_child *c, char *const argv[],
                           char *const *env, const sigset_t *mask,
                           struct gp_why *why)
@@ -6336,7 +6340,7 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
             _exit(126);
         _exit(error == ENOENT ? 127 : 126);
     }
-    signal(SIGCHLD, SIG_DFL);           /* ignored, the status would be lost */
+    signal(SIGCHLD, SIG_DFL);           /* SIG_IGN would lose the status */
     close(go[0]);
     close(answer[1]);
     c->go = go[1];
@@ -6344,8 +6348,8 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
     return GP_OK;
 }
 
-/* Let the child run its program.  GP_EIO: it cannot be run, and *error has the
- * reason; the child has ended. */
+/* Let the child run its program.  GP_EIO: the program cannot be run, *error
+ * says why, as errno does, and the child has ended. */
 static int sys_child_release(struct sys_child *c, const char *name, int *error,
                              struct gp_why *why)
 {
@@ -6362,7 +6366,7 @@ static int sys_child_release(struct sys_child *c, const char *name, int *error,
     return txt_fail(why, GP_EIO, "%s: %s", name, strerror(*error));
 }
 
-/* Read one or two numbers from the file dir/name into v; false: none. */
+/* Read one or two numbers from the file dir/name into v; false: none there. */
 static bool sys_read_two(const char *dir, const char *name, double v[2])
 {
     char path[PATH_MAX];
@@ -6375,8 +6379,8 @@ static bool sys_read_two(const char *dir, const char *name, double v[2])
 }
 
 /* Return the smallest CPU quota, in CPUs, of the cgroup directory path and its
- * parents, or INFINITY.  Cut path step by step, down to top bytes.  cgroup v2
- * has "quota period" in one file, v1 a file for each. */
+ * parents, or INFINITY.  Cut one directory after another from path, down to top
+ * bytes.  cgroup v2 has "quota period" in one file, v1 a file for each. */
 static double sys_quota_of(char *path, size_t top)
 {
     double least = INFINITY;
@@ -6422,11 +6426,12 @@ static double sys_quota_cpus(void)
 }
 
 struct sys_sched {                      /* what the scheduler did for threads */
-    int64_t  cpu_ns, wait_ns;           /* they ran; were ready, had no CPU */
-    uint64_t timeslices;                /* times that a CPU was given to one */
+    int64_t  cpu_ns, wait_ns;           /* they ran; they waited for a CPU */
+    uint64_t timeslices;                /* times that one of them got a CPU */
 };
 
-/* Add the figures of path, a thread's schedstat in /proc, to *s. */
+/* Add the figures in path, a thread's schedstat in /proc, to *s; false if they
+ * cannot be read. */
 static bool sys_sched_add(const char *path, struct sys_sched *s)
 {
     FILE *f = fopen(path, "re");
@@ -6443,7 +6448,7 @@ static bool sys_sched_add(const char *path, struct sys_sched *s)
     return true;
 }
 
-/* Add the figures of pid's threads to *s, of the first SYS_TASKS_MOST. */
+/* Add the figures of pid's threads, at most SYS_TASKS_MOST, to *s. */
 static void sys_sched_process(pid_t pid, struct sys_sched *s)
 {
     char path[SYS_PROC_BYTES + 300];
@@ -6460,8 +6465,8 @@ static void sys_sched_process(pid_t pid, struct sys_sched *s)
         closedir(d);
 }
 
-/* Set *all_ns and *idle_ns to the time so far of the CPUs in set, summed, and
- * the part of it that they were idle, by /proc/stat. */
+/* Set *all_ns to the time since boot, summed over the CPUs in set, and *idle_ns
+ * to the part in which they were idle, as /proc/stat says; false: unknown. */
 static bool sys_cpu_idle(const cpu_set_t *set, int64_t *all_ns,
                          int64_t *idle_ns)
 {
@@ -6487,7 +6492,8 @@ static bool sys_cpu_idle(const cpu_set_t *set, int64_t *all_ns,
     return all > 0;
 }
 
-/* Return how many CPUs affinity and cgroup quota, rounded up, let us use. */
+/* Return how many CPUs the affinity mask and the cgroup quota, rounded up, let
+ * this process use. */
 static unsigned sys_cpus(void)
 {
     cpu_set_t set;
@@ -6496,7 +6502,7 @@ static unsigned sys_cpus(void)
     return (unsigned)fmin(n, ceil(sys_quota_cpus()));
 }
 
-/* Raise the limit of open descriptors to the hard limit and return it. */
+/* Raise the limit of open descriptors to the hard limit; return the limit. */
 static uint64_t sys_raise_file_limit(void)
 {
     struct rlimit r;
