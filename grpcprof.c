@@ -19962,7 +19962,7 @@ static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
  * runs    any thread; the profile has one user while it is renamed
  *
  * Invariant  only names change: samples, stacks and values stay.
- * Does not   name by category: that is CAT's.
+ * Does not   name frames by category: CAT does.
  */
 
 enum grain_by { GRAIN_FUNCTION, GRAIN_FILE, GRAIN_LINE, GRAIN_ADDRESS,
@@ -20061,7 +20061,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
     size_t n = 0, cap = 0, bytes = 0;
     int e = GP_OK;
     if (grain == GRAIN_FUNCTION || grain == GRAIN_CATEGORY)
-        return GP_OK;
+        return GP_OK;                   /* cat_aggregate does categories */
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
         if (l->nlines == 0)
@@ -20133,7 +20133,7 @@ static int grain_apply(struct pp *p, enum grain_by grain, struct gp_why *why)
  *   + readv splice                            more patterns of the line above
  *
  * Invariant  the same function of the same program gets the same category.
- * Does not   look at samples: ANL decides what category a stack has.
+ * Does not   classify samples: ANL decides what category a stack has.
  */
 
 /* ---- categories ---- */
@@ -20185,7 +20185,8 @@ enum cat_flag {
     CAT_PSEUDO     = 16,    /* not a function: time without a stack */
     CAT_IDLE       = 32,    /* not a function: nothing ran */
     CAT_LABEL      = 64,    /* not a function: a label of the samples */
-    CAT_IN_KERNEL  = 128,   /* a helper's caller counts only in the kernel */
+    CAT_IN_KERNEL  = 128,   /* in the kernel: for a helper, only callers there
+                             * count */
 };
 
 /* Names of flags in rules, by bit. */
@@ -20226,7 +20227,7 @@ struct cat_rules {
     size_t own;                         /* how many are the user's */
     struct arena text;                  /* owned: a copy of what was read */
     struct index by_prefix;             /* hash of language and of the pattern
-                                         * before its first `*` -> its row */
+                                         * before its first `*` -> rule's row */
     uint64_t lengths[CAT_LANGS][CAT_STARTS + 1];    /* by cat_start, bit n: a
                                          * prefix of n bytes occurs */
 };
@@ -21588,19 +21589,18 @@ static int cat_read_setting(struct cat_rule *to, struct slice word,
     return GP_OK;
 }
 
-/* Append a rule to r. */
+/* Append a rule to r.  name is the file's, for errors. */
 static int cat_rules_add(struct cat_rules *r, const struct cat_rule *rule,
                          const char *name, struct gp_why *why)
 {
-    struct cat_rule *row = r->n < CAT_MOST_RULES
-                         ? MEM_ADD(r->rule, r->n, r->cap) : NULL;
-    if (!row)
-        return txt_fail(why, GP_ELIMIT, "%s: more than %d rules, or out of "
-                        "memory", name, CAT_MOST_RULES);
-    *row = *rule;
-    if (!cat_rules_index(r, r->n - 1))
-        return GP_OK;
-    return txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
+    if (r->n == CAT_MOST_RULES)
+        return txt_fail(why, GP_ELIMIT, "%s: more than %d rules with the "
+                        "built-in ones", name, CAT_MOST_RULES);
+    struct cat_rule *row = MEM_ADD(r->rule, r->n, r->cap);
+    if (row)
+        *row = *rule;
+    return row && !cat_rules_index(r, r->n - 1) ? GP_OK
+         : txt_fail(why, GP_ENOMEM, "%s: out of memory", name);
 }
 
 /* Read a scope without its [, "lang=go module=x*]", into *scope. */
@@ -21915,7 +21915,7 @@ static bool cat_is_kernel(struct slice module)
 }
 
 /* Return the program's language as the node n implies it, or CAT_ANY. */
-static enum cat_lang cat_lang_told(const struct view *v,
+static enum cat_lang cat_lang_hint(const struct view *v,
                                    const struct view_node *n)
 {
     static const struct { const char *pattern; uint8_t lang; } table[] = {
@@ -22102,7 +22102,7 @@ static int cat_program_init(struct cat_program *g, const struct view *v,
                             const struct cat_rules *rules)
 {
     *g = (struct cat_program){ .view = v, .rules = rules, .main = MEM_NONE };
-    size_t told[CAT_LANGS] = {0};
+    size_t votes[CAT_LANGS] = {0};
     for (uint32_t i = 0; i < v->pp->nmappings; i++) {
         struct slice base = txt_base(v->pp->mapping[i].file);
         bool library = base.n == 0 || base.p[0] == '[' ||
@@ -22114,12 +22114,12 @@ static int cat_program_init(struct cat_program *g, const struct view *v,
                        cat_like("ld-musl*", base);
     }
     for (size_t i = 0; i < v->nnodes; i++)
-        told[cat_lang_told(v, &v->node[i])]++;
+        votes[cat_lang_hint(v, &v->node[i])]++;
     g->lang = CAT_NATIVE;
-    if (v->pp->legacy && told[CAT_JAVA])
+    if (v->pp->legacy && votes[CAT_JAVA])
         g->lang = CAT_JAVA;
     for (enum cat_lang l = CAT_GO; l < CAT_KERNEL; l++)
-        if (told[l] > (g->lang == CAT_NATIVE ? 0 : told[g->lang]))
+        if (votes[l] > (g->lang == CAT_NATIVE ? 0 : votes[g->lang]))
             g->lang = l;
     return cat_mark_kernel(g);
 }
@@ -26585,7 +26585,8 @@ static const char *const svg_style_dark[] = {
 
 /* The script.  It draws the frames for the window's width and adds zoom, search
  * and keys.  `frame` is the record of a path, `zoom` the frame that fills the
- * width; `down` is true while the root is at the top. */
+ * width; `down` is true while the root is at the top.  M and ROW must equal
+ * SVG_MARGIN and SVG_ROW. */
 static const char *const svg_script[] = {
     "(function () {",
     "'use strict';",
@@ -27762,13 +27763,15 @@ enum { DSC_NAMESAKES = 64 };
  * and the bytes of a name that are compared, with a NUL. */
 enum { DSC_COMPARED = 10000, DSC_NEAR = 8, DSC_WORD = 32 };
 
-/* Return the last field number of kind PB_BYTES in the message m, or empty. */
+/* Return the value of the last PB_BYTES field with this number in the message
+ * m, or empty. */
 static struct slice dsc_bytes(struct slice m, uint32_t number)
 {
     return pb_find_bytes(pb_of(m), number);
 }
 
-/* Return the last varint field number of the message m, or otherwise. */
+/* Return the value of the last varint field with this number in the message m,
+ * or otherwise. */
 static uint64_t dsc_varint(struct slice m, uint32_t number, uint64_t otherwise)
 {
     return pb_find_varint(pb_of(m), number, otherwise);
@@ -27935,7 +27938,7 @@ static const struct dsc_part *dsc_part(const struct dsc *d,
 
 /* Return the row of the file that defines the symbol name, which may be a
  * field, a value or a method, or MEM_NONE. */
-static uint32_t dsc_find_symbol(const struct dsc *d, struct slice name)
+static uint32_t dsc_file_of(const struct dsc *d, struct slice name)
 {
     const struct dsc_symbol *s = dsc_symbol(d, name);
     struct slice scope = dsc_scope(name), last = dsc_last(name);
@@ -28528,8 +28531,8 @@ static int dsc_no_service(const struct dsc *d, struct slice name,
             dsc_near_add(&near, d->symbol[i]->name);
     dsc_near_put(&near, &known);
     txt_fail(why, GP_EUSAGE, near.n ? "no service '%.*s' in the descriptors, "
-             "which have %s; name a method: --call SERVICE/METHOD"
-             : "no service '%.*s' in the descriptors, nor any other",
+             "which have %s; use --call SERVICE/METHOD"
+             : "no service '%.*s': the descriptors have no services",
              dsc_shown(name), name.p, mem_string(&known));
     mem_fini(&known);
     return GP_EUSAGE;
@@ -39878,7 +39881,7 @@ static void svc_reflection_answer(struct svc_reflection *r,
 {
     struct slice text = pb_slice(f);
     uint32_t i = f->number == 3 ? dsc_find_file(&r->dsc, text)
-               : f->number == 4 ? dsc_find_symbol(&r->dsc, text) : MEM_NONE;
+               : f->number == 4 ? dsc_file_of(&r->dsc, text) : MEM_NONE;
     const char *error = !f->number ? "the request is empty"
                       : f->number == 3 ? "no such file"
                       : f->number == 4 ? "no such symbol"

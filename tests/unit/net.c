@@ -2963,10 +2963,10 @@ static void test_dsc_names(void)
     CHECK(m && dsc_find_field(&d, m, txt_slice("[a.b.ext]"), 0, &f));
     CHECK(m && !dsc_find_field(&d, m, txt_slice("[a.b.other]"), 0, &f) &&
           !dsc_find_field(&d, m, txt_slice("[a.b.M]"), 0, &f));
-    CHECK(dsc_find_symbol(&d, txt_slice("a.X")) == 0 &&
-          dsc_find_symbol(&d, txt_slice("a.b.M.near")) == 1 &&
-          dsc_find_symbol(&d, txt_slice("a.b.M.FIVE")) == 1 &&
-          dsc_find_symbol(&d, txt_slice("a.b.M.none")) == MEM_NONE);
+    CHECK(dsc_file_of(&d, txt_slice("a.X")) == 0 &&
+          dsc_file_of(&d, txt_slice("a.b.M.near")) == 1 &&
+          dsc_file_of(&d, txt_slice("a.b.M.FIVE")) == 1 &&
+          dsc_file_of(&d, txt_slice("a.b.M.none")) == MEM_NONE);
     dsc_fini(&d);
     mem_fini(&set);
 }
