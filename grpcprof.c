@@ -8156,16 +8156,18 @@ static uint64_t js_get_uint(const struct js_value *v)
 
 enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_GROUP = 3,
                PB_GROUP_END = 4, PB_FIXED32 = 5 };
-enum { PB_GROUP_DEPTH = 100 };          /* as protobuf's parsers */
+enum { PB_GROUP_DEPTH = 100 };          /* nested groups, as in protobuf's
+                                         * parsers; more are GP_EFORMAT */
 
-struct pb_in {                          /* input not read yet */
+struct pb_in {                          /* the unread part of a message */
     const uint8_t *p, *end;             /* borrowed; p <= end */
 };
 
 struct pb_field {
-    uint32_t     number;                /* from 1; apart from type: one load of
-                                         * both would stall on two stores */
-    struct pb_in bytes;                 /* borrowed; of a PB_BYTES, PB_GROUP */
+    uint32_t     number;                /* from 1; not beside type: the compiler
+                                         * would load both at once, and stall
+                                         * until both stores are done */
+    struct pb_in bytes;                 /* borrowed; of PB_BYTES and PB_GROUP */
     uint64_t     value;                 /* of the other types */
     enum pb_type type;
 };
@@ -8207,8 +8209,8 @@ static inline unsigned pb_load_varint(const uint8_t *p, uint64_t *v)
     return (unsigned)__builtin_ctzll(last) / 8 + 1;
 }
 
-/* Read a varint into *v; GP_EFORMAT as in pb_get_long_varint, which reads those
- * near the end of the input and those longer than eight bytes. */
+/* Read a varint into *v; GP_EFORMAT as in pb_get_long_varint, which is called
+ * near the end of the input and for a varint of more than eight bytes. */
 static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
 {
     const uint8_t *p = in->p;
@@ -8226,7 +8228,7 @@ static inline int pb_get_varint(struct pb_in *in, uint64_t *v)
     return pb_get_long_varint(in, v);
 }
 
-/* Read n bytes as a little-endian number into *v. */
+/* Read n bytes as a little-endian number into *v.  GP_EFORMAT: truncated. */
 static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
 {
     assert(n <= 8);
@@ -8239,7 +8241,7 @@ static int pb_get_fixed(struct pb_in *in, size_t n, uint64_t *v)
     return GP_OK;
 }
 
-/* Read the next tag into f.  GP_EFORMAT: it is none. */
+/* Read the next tag into f.  GP_EFORMAT: not a valid tag. */
 static int pb_get_tag(struct pb_in *in, struct pb_field *f)
 {
     uint64_t tag;
@@ -8250,8 +8252,8 @@ static int pb_get_tag(struct pb_in *in, struct pb_field *f)
     return GP_OK;
 }
 
-/* Read the group whose start was read: its fields into f->bytes, and its end.
- * Groups in it are matched by their numbers; no recursion. */
+/* Read the rest of a group, whose start tag is in f: set f->bytes to its fields
+ * and skip its end tag.  Checks nested groups too, without recursion. */
 static int pb_get_group(struct pb_in *in, struct pb_field *f)
 {
     uint32_t open[PB_GROUP_DEPTH] = { f->number };
@@ -8310,8 +8312,9 @@ static int pb_get_any_field(struct pb_in *in, struct pb_field *f)
     return e ? e : 1;
 }
 
-/* Read the next field into *f: 1, 0 at the end, or GP_EFORMAT with in->p at or
- * after the fault.  Fast for a tag of one byte and a varint of up to eight. */
+/* Read the next field into *f.  Return 1; 0 at the end; GP_EFORMAT with in->p
+ * at or after the fault.  Fast for a tag of one byte, of type 0 or 2, and a
+ * varint of up to eight bytes. */
 static inline int pb_get_field(struct pb_in *in, struct pb_field *f)
 {
     const uint8_t *p = in->p;
@@ -8350,7 +8353,8 @@ static inline struct slice pb_slice(const struct pb_field *f)
                            (size_t)(f->bytes.end - f->bytes.p) };
 }
 
-/* Return the last varint of field number in the message in; v for none. */
+/* Return the value of message in's last varint field of that number; v if there
+ * is none. */
 static uint64_t pb_find_varint(struct pb_in in, uint32_t number, uint64_t v)
 {
     struct pb_field f;
@@ -8360,7 +8364,8 @@ static uint64_t pb_find_varint(struct pb_in in, uint32_t number, uint64_t v)
     return v;
 }
 
-/* Return the last PB_BYTES of field number in the message in; empty: none. */
+/* Return the bytes of message in's last PB_BYTES field of that number; empty if
+ * there is none. */
 static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
 {
     struct pb_field f;
@@ -8371,12 +8376,13 @@ static struct slice pb_find_bytes(struct pb_in in, uint32_t number)
     return v;
 }
 
-/* Cut the next integer from f, packed or not: 1, 0 at the end, GP_EFORMAT. */
+/* Take the next integer from f, a packed field or a single varint, into *v.
+ * Return 1, 0 at the end, or GP_EFORMAT. */
 static inline int pb_next_int(struct pb_field *f, uint64_t *v)
 {
     if (f->type == PB_VARINT) {
         *v = f->value;
-        f->type = PB_BYTES;
+        f->type = PB_BYTES;             /* empty: the next call returns 0 */
         return 1;
     }
     if (f->type != PB_BYTES)
@@ -8406,10 +8412,11 @@ static void pb_put_uint(struct buf *b, uint32_t number, uint64_t v)
     }
 }
 
-/* Append a field with the n bytes at p, even if n is 0. */
-static void pb_put_bytes(struct buf *b, uint32_t field, const void *p, size_t n)
+/* Append field number with the n bytes at p, even if n is 0. */
+static void pb_put_bytes(struct buf *b, uint32_t number, const void *p,
+                         size_t n)
 {
-    pb_put_varint(b, (uint64_t)field << 3 | PB_BYTES);
+    pb_put_varint(b, (uint64_t)number << 3 | PB_BYTES);
     pb_put_varint(b, n);
     mem_put(b, p, n);
 }
@@ -8425,8 +8432,8 @@ static void pb_put_message(struct buf *b, uint32_t number, struct buf *part)
 /* =================================== 13 GZ ===================================
  * for     compressing and inflating gzip files and zlib streams
  * uses    MEM
- * owns    the zlib streams while a call runs
- * spec    RFC 1952 (several members may follow each other)
+ * owns    struct gz_reader: the state of zlib between two pieces of a file
+ * spec    RFC 1950 zlib, RFC 1951 deflate, RFC 1952 gzip: one or more members
  * prefix  gz_
  * runs    any thread
  *
@@ -8440,8 +8447,8 @@ static bool gz_is(const uint8_t *p, size_t n)
     return n >= 2 && p[0] == 0x1f && p[1] == 0x8b;
 }
 
-/* Inflate the zlib stream (RFC 1950) in src onto out, up to most bytes;
- * errors as in gz_gzip_unpack. */
+/* Inflate the zlib stream in src and append it, up to most bytes, to out;
+ * errors as in gz_unpack. */
 static int gz_zlib_unpack(const uint8_t *src, size_t n, size_t most,
                           struct buf *out)
 {
@@ -8468,31 +8475,31 @@ static int gz_zlib_pack(const void *src, size_t n, struct buf *out)
     return GP_OK;
 }
 
-/* RFC 1952, RFC 1950, RFC 1951; the values are zlib's window bits. */
+/* The values are zlib's windowBits; GZ_RAW is deflate without a header. */
 enum gz_form { GZ_GZIP = 15 + 16, GZ_ZLIB = 15, GZ_RAW = -15 };
 
 struct gz_reader {                      /* inflates a file in pieces */
     z_stream z;
     uint64_t at, made;                  /* bytes read; bytes inflated */
-    uint64_t member;                    /* at's value where the member began */
+    uint64_t member;                    /* value of at where the member began */
     bool     end;                       /* at is the end of a member */
 };
 
-/* Initialise g, at the start of a file of that form; GP_ENOMEM. */
+/* Initialise g for a file of that form; GP_ENOMEM. */
 static int gz_reader_init(struct gz_reader *g, enum gz_form form)
 {
     *g = (struct gz_reader){0};
     return inflateInit2(&g->z, form) == Z_OK ? GP_OK : GP_ENOMEM;
 }
 
-/* Inflate the file's next n bytes, at p, onto out; if out is NULL only check
- * them.  GP_EFORMAT: damaged; GP_ELIMIT: more than most bytes in total.  After
- * an error only gz_reader_fini may follow. */
+/* Inflate the file's next n bytes, at p, and append them to out; if out is NULL
+ * only check them.  GP_EFORMAT: damaged; GP_ELIMIT: more than most bytes in
+ * total.  After an error call only gz_reader_fini. */
 static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
                          uint64_t most, struct buf *out)
 {
-    uint8_t nowhere[GZ_DISCARD_BYTES];
-    size_t room = sizeof nowhere;
+    uint8_t discard[GZ_DISCARD_BYTES];
+    size_t room = sizeof discard;
     bool full = false;                  /* zlib may have more output */
     while (n || full) {
         if (g->end && inflateReset(&g->z) != Z_OK)
@@ -8500,12 +8507,12 @@ static int gz_reader_put(struct gz_reader *g, const uint8_t *p, size_t n,
         if (g->end)
             g->member = g->at;
         size_t feed = n > INT_MAX ? INT_MAX : n;
-        if (out) {                      /* with room zlib copies no window */
+        if (out) {                      /* if all fits, zlib saves no window */
             room = out->cap - out->len;
             room = room < GZ_STEP_BYTES ? GZ_STEP_BYTES
                  : room > INT_MAX ? INT_MAX : room;
         }
-        g->z.next_out = out ? mem_reserve(out, room) : nowhere;
+        g->z.next_out = out ? mem_reserve(out, room) : discard;
         if (!g->z.next_out)
             return GP_ENOMEM;
         g->z.next_in = (Bytef *)(uintptr_t)p;
@@ -8538,8 +8545,9 @@ static int gz_reader_fini(struct gz_reader *g)
     return g->end ? GP_OK : GP_EFORMAT;
 }
 
-/* Inflate src, of that form, onto out.  GP_EFORMAT: damaged or truncated;
- * GP_ELIMIT: more than most bytes; *at is then the fault's offset in src. */
+/* Inflate src, of that form, and append it to out.  GP_EFORMAT: damaged or
+ * truncated; GP_ELIMIT: more than most bytes.  *at is then the fault's offset
+ * in src, or the start of its member if that gave no output, as junk does. */
 static int gz_unpack(enum gz_form form, const uint8_t *src, size_t n,
                      size_t most, struct buf *out, size_t *at)
 {
@@ -8549,25 +8557,26 @@ static int gz_unpack(enum gz_form form, const uint8_t *src, size_t n,
     if (e)
         return e;
     e = gz_reader_put(&g, src, n, most, out);
-    *at = e && !g.z.total_out ? g.member : g.at;    /* no output: its start */
+    *at = e && !g.z.total_out ? g.member : g.at;
     int cut = gz_reader_fini(&g);
     return e ? e : cut;
 }
 
-/* Inflate the gzip members in src onto out, as gz_unpack does. */
+/* Inflate the gzip members in src and append them to out, as gz_unpack does. */
 static int gz_gzip_unpack(const uint8_t *src, size_t n, size_t most,
                           struct buf *out, size_t *at)
 {
     return gz_unpack(GZ_GZIP, src, n, most, out, at);
 }
 
-/* Append n bytes of src to out as one gzip member, without name and time. */
+/* Append n bytes of src, GP_ELIMIT if over 2 GiB, to out as one gzip member
+ * without name and time. */
 static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
 {
     z_stream z = {0};
     if (n > UINT_MAX / 2)
         return GP_ELIMIT;
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8,
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZ_GZIP, 8,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return GP_ENOMEM;
     uLong bound = deflateBound(&z, (uLong)n);
@@ -8592,11 +8601,12 @@ static int gz_gzip_pack(const void *src, size_t n, struct buf *out)
  * runs    any thread; a histogram has one writer and is merged after the run
  *
  *   bucket k holds values below 2048 << k in steps of 1 << k; the lower half
- *   of every bucket but the first is the bucket below, so index =
+ *   of its range is covered by bucket k - 1, if k > 0; so index =
  *   k * 1024 + (value >> k)       e.g. 3000 -> k = 1, 1024 + 1500 = 2524
  *
- * Invariant  n is the sum of the counts; min, max and sum are exact; a value
- *            past the range is counted in the last count and in over.
+ * Invariant  n is the sum of the counts; min, max and sum are exact, unless
+ *            hdr_read_v2 computed them from the counts; a value above
+ *            HDR_MOST_NS is counted as HDR_MOST_NS, and in over.
  */
 
 enum { HDR_HALF = 1024, HDR_BUCKETS = 32,
@@ -8604,7 +8614,7 @@ enum { HDR_HALF = 1024, HDR_BUCKETS = 32,
 
 struct hdr {
     uint64_t *count;                    /* owned, HDR_COUNTS; NULL: empty */
-    uint64_t  n, over;                  /* values; those above HDR_MOST_NS */
+    uint64_t  n, over;                  /* all values; those > HDR_MOST_NS */
     int64_t   min, max;                 /* ns; 0 if there are no values */
     double    sum;                      /* ns */
 };
@@ -8644,9 +8654,9 @@ static int64_t hdr_value(uint32_t i)
 static inline void hdr_add(struct hdr *h, int64_t ns)
 {
     ns = ns < 0 ? 0 : ns;
-    int64_t in = ns > HDR_MOST_NS ? HDR_MOST_NS : ns;
-    h->count[hdr_index(in)]++;
-    h->over += in != ns;
+    int64_t counted = ns > HDR_MOST_NS ? HDR_MOST_NS : ns;
+    h->count[hdr_index(counted)]++;
+    h->over += counted != ns;
     h->min = h->n == 0 || ns < h->min ? ns : h->min;
     h->max = ns > h->max ? ns : h->max;
     h->sum += (double)ns;
@@ -8667,7 +8677,8 @@ static void hdr_merge(struct hdr *h, const struct hdr *from)
     h->over += from->over;
 }
 
-/* Return the percentile of percent, in ns [HDR]; 0 without values. */
+/* Return the percentile of percent in ns, as defined in [HDR]; 0 without
+ * values.  1e-9 keeps a rounding error from raising a whole rank by one. */
 static int64_t hdr_percentile(const struct hdr *h, double percent)
 {
     double rank = ceil(percent / 100 * (double)h->n - 1e-9);
@@ -8684,14 +8695,15 @@ static int64_t hdr_percentile(const struct hdr *h, double percent)
 
 /* ---- HdrHistogram's formats ----
  *
- *   V2       big-endian: 4 bytes each of 1c849313, bytes of counts, 0, 3
- *            digits; 8 bytes each of lowest, highest, ratio; then the counts up
- *            to the last that is not 0, in zigzag LEB128 of at most 9 bytes
- *            each; -n stands for n zeros
- *   packed   1c849314 and the bytes that follow, 4 bytes each; then V2 as a
- *            zlib stream; all of it in base64
+ *   V2       big-endian.  4 bytes each: 1c849313, the length of the counts in
+ *            bytes, 0, the significant digits (3).  8 bytes each: the lowest
+ *            value (1), the highest, a ratio (1.0).  Then the counts up to the
+ *            last that is not 0, each in zigzag LEB128 of at most 9 bytes; -n
+ *            stands for n zeros.
+ *   packed   4 bytes each: 1c849314, the number of bytes that follow.  Then V2
+ *            as a zlib stream.  All of it in base64.
  *
- *   e.g. one value 3:  1c849313 00000002 ... 05 02   (-3 zeros, then 1)
+ *   e.g. one value 3:  1c849313 00000002 ... 05 02   (-3: three zeros; then 1)
  */
 
 enum { HDR_V2 = 0x1c849313, HDR_V2_PACKED = 0x1c849314, HDR_V2_HEAD = 40,
@@ -8739,12 +8751,12 @@ static void hdr_put_v2(const struct hdr *h, struct buf *b)
     num_put_be(&v2, counts.len, 4);
     num_put_be(&v2, 0, 4);              /* normalizing index offset */
     num_put_be(&v2, 3, 4);              /* significant digits */
-    num_put_be(&v2, 1, 8);
+    num_put_be(&v2, 1, 8);              /* lowest and highest value */
     num_put_be(&v2, HDR_MOST_NS, 8);
     num_put_be(&v2, 0x3ff0000000000000, 8);     /* ratio 1.0 */
     mem_put(&v2, counts.data, counts.len);
     num_put_be(&zip, HDR_V2_PACKED, 4);
-    num_put_be(&zip, 0, 4);             /* set below */
+    num_put_be(&zip, 0, 4);             /* length, set below */
     int e = v2.err | counts.err | zip.err;
     if (e || gz_zlib_pack(v2.data, v2.len, &zip)) {
         b->err = GP_ENOMEM;
@@ -8788,8 +8800,9 @@ static int hdr_read_counts(struct hdr *h, const uint8_t *p, size_t n)
     return GP_OK;
 }
 
-/* Read text, packed V2 with our range and digits, into h, which is empty; min,
- * max and sum are computed from the counts.  GP_EFORMAT, GP_ENOMEM. */
+/* Read text, packed V2 with 3 digits and lowest value 1, into h, which is
+ * empty; min, max and sum are computed from the counts.  GP_EFORMAT, GP_ELIMIT
+ * or GP_ENOMEM. */
 static int hdr_read_v2(struct hdr *h, struct slice text)
 {
     struct buf zip = {0}, v2 = {0};
@@ -8861,19 +8874,19 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
  *   file offset = pc - mapping.start + mapping.offset
  *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
  *
- * A space is read while its process lives.  Files are opened later, and give
- * names only if they have the inode that was mapped:
+ * A space is read from /proc/PID/maps while its process lives.  Files are
+ * opened later, and give names only if they have the inode that was mapped.
  *
  *   7f1c-7f1d r-xp 00002000 fe:00 2470   /usr/lib/libm.so.6
  *   start-limit    offset   device inode   path
  *
  * Names come from .symtab, .dynsym and the separate debug file.  That is the
  * file of the same build id, /usr/lib/debug/.build-id/ab/cdef.debug, or the
- * file that .gnu_debuglink names, in the file's directory, in .debug there or
- * below /usr/lib/debug, if its CRC is the one given:
+ * file that .gnu_debuglink names, in the file's directory, in its subdirectory
+ * .debug or below /usr/lib/debug, if its CRC is the one in .gnu_debuglink:
  *
  *   .gnu_debuglink   61 2e 64 62 67 00  00 00   d2 02 96 49
- *                    "a.dbg" NUL        pad 4   CRC-32, in the file's order
+ *                    "a.dbg" NUL        pad 4   CRC-32, in file byte order
  *
  * Lines come from addr2line, because we do not read DWARF.  One process reads
  * all addresses of a file that has .debug_line and prints for each:
@@ -8885,14 +8898,15 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
  *   /src/a.c:230 (discriminator 2)
  *
  * Names of C++ and Rust are demangled by c++filt, one process for all of them:
- * a line for each, in order.  The hash of Rust's older form is no part of it:
+ * a line for each, in order.  The hash in Rust's older mangling is cut off:
  *
  *   _ZN1G8SayHelloEi                         G::SayHello(int)
  *   _ZN4core3fmt5write17h0123456789abcdefE   core::fmt::write
  *   _RNvCskwGfYPst2Cb_3foo3bar               foo::bar
  *
  * Code that a JIT made is in no file.  Its names are in a file that the program
- * writes, /tmp/perf-PID.map, where a later line replaces what it overlaps:
+ * writes, /tmp/perf-PID.map, where a later line overrides those that it
+ * overlaps:
  *
  *   3fc2a01123ce 32 JS:*total /app/cart.js:10:3
  *   start size      name, may contain blanks
@@ -8908,7 +8922,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
 struct elf_symbol {
     uint64_t start, limit;              /* symbol values, see above */
     uint64_t reach;                     /* largest limit of rows 0 to this */
-    const char *name;                   /* borrowed from the mapped file */
+    const char *name;                   /* borrowed from the file's image */
     uint8_t rank;                       /* lower is the better alias */
 };
 
@@ -8926,71 +8940,72 @@ struct elf_parts {                      /* what has been read of a file */
 };
 
 struct elf_image {                      /* a file's bytes */
-    const uint8_t *p;                   /* borrowed: all, as of the vDSO */
+    const uint8_t *p;                   /* borrowed: all bytes of the vDSO */
     size_t size;                        /* bytes; 0: no file */
-    int  fd;                            /* owned, if parts: the open file */
-    struct elf_parts *parts;            /* owned; NULL: p has all */
+    int  fd;                            /* owned: the open file, if parts */
+    struct elf_parts *parts;            /* owned; NULL: all bytes are at p */
 };
 
 enum elf_kind {                         /* what is mapped */
     ELF_MAP_FILE, ELF_MAP_VDSO,
-    ELF_MAP_MEMFD,                      /* a file without a name, or code made
-                                         * by a JIT */
+    ELF_MAP_MEMFD,                      /* a memfd: an ELF file, or code made by
+                                         * a JIT */
     ELF_MAP_ANON,                       /* code made by a JIT */
     ELF_MAP_OTHER,                      /* of the kernel, such as [vsyscall] */
 };
 
 struct elf_map {                        /* executable memory of a process */
     uint64_t start, limit, offset;      /* addresses; bytes into the file */
-    uint64_t device, inode;             /* elf_device; 0: no file */
+    uint64_t device, inode;             /* device: of elf_device; 0: no file */
     const char *path;                   /* owned by the space's arena */
     enum elf_kind kind;
 };
 
 struct elf_space {                      /* all zero: nothing is mapped */
-    struct elf_map *map;                /* owned; by start, not overlapping */
+    struct elf_map *map;                /* owned; sorted, not overlapping */
     size_t nmaps, map_cap;
     struct arena arena;                 /* owned: paths */
     pid_t pid;                          /* 0: this process */
-    pid_t inner_pid;                    /* in its own pid namespace */
-    uid_t uid;                          /* whose process it is */
+    pid_t inner_pid;                    /* its pid in its own pid namespace */
+    uid_t uid;                          /* owner of the process */
     uint64_t device, inode;             /* of its program; 0: not known */
-    bool other_root;                    /* its paths are not ours */
+    bool other_root;                    /* its root directory is not ours */
 };
 
 struct elf_file {
     const char *path;                   /* owned by elf's arena */
-    const struct elf_space *space;      /* borrowed; NULL: path is all */
-    const struct elf_map *map;          /* one of space's with this file */
+    const struct elf_space *space;      /* borrowed; NULL: only path is known */
+    const struct elf_map *map;          /* a mapping of the file in space */
     struct elf_image image, debug;      /* the file; its debug file */
-    struct buf answer;                  /* addr2line's output, cut up */
+    struct buf answer;                  /* addr2line's output, as strings */
     struct elf_load *load;              /* owned */
     struct elf_symbol *symbol;          /* owned; sorted by start */
     size_t nload, load_cap, nsymbols, symbol_cap;
     char build_id[2 * ELF_BUILD_ID_BYTES + 1];  /* hexadecimal, or "" */
-    bool tried;                         /* elf_load ran, successful or not */
+    bool tried;                         /* elf_load was called */
 };
 
 struct elf {
     struct arena arena;                 /* owned: paths */
     struct elf_file *file;              /* owned */
     struct elf_call *call;              /* owned: of all spots */
-    struct buf names;                   /* c++filt's output, cut up */
+    struct buf names;                   /* c++filt's output, as strings */
     size_t nfiles, file_cap, ncalls, call_cap;
 };
 
 struct elf_call {                       /* a function and a place in it */
     const char *name;                   /* borrowed from elf; NULL: not known */
-    const char *symbol;                 /* likewise, as the linker has it */
+    const char *symbol;                 /* likewise; not demangled */
     const char *file;                   /* likewise; NULL if line is 0 */
     int64_t line;                       /* 0: not known */
 };
 
-struct elf_spot {                       /* a place in a file, what is there */
+struct elf_spot {                       /* a place in a file and its names */
     uint32_t file;                      /* row of elf.file, or MEM_NONE */
     uint64_t offset;                    /* bytes into it */
     const char *name, *symbol;          /* of the function, as in elf_call */
-    uint64_t value;                     /* offset as a symbol value, if name */
+    uint64_t value;                     /* offset as a symbol value; valid if
+                                         * name is set */
     size_t   call, ncalls;              /* rows of elf.call, innermost first */
 };
 
@@ -8999,24 +9014,30 @@ static const char *elf_debug_root = "/usr/lib/debug";
 
 /* ---- spaces: the code mapped in a process ---- */
 
-/* Return the device with the numbers of a line of maps or of stat. */
+/* Return the number of a device, as in a line of maps or in a struct stat. */
 static uint64_t elf_device(unsigned maj, unsigned min)
 {
     return (uint64_t)maj << 32 | min;
 }
 
-/* True if a file that is mapped as inode of device is the one of st.  A file
- * system of its own device, which has no major number, such as btrfs and
- * overlay, maps and stats it under different ones. */
+/* True if devices a, of maps, and b, of stat, may be the same.  A file system
+ * without a block device, such as btrfs or overlay, has major number 0, and may
+ * give maps and stat different minor numbers for one file. */
+static bool elf_may_be_same_device(uint64_t a, uint64_t b)
+{
+    return a == b || !(a >> 32) || !(b >> 32);
+}
+
+/* True if st is of the file that is mapped as inode of device. */
 static bool elf_is_mapped(uint64_t device, uint64_t inode,
                           const struct stat *st)
 {
-    uint64_t other = elf_device(major(st->st_dev), minor(st->st_dev));
     return inode && inode == st->st_ino &&
-           (device == other || !(device >> 32) || !(other >> 32));
+           elf_may_be_same_device(device, elf_device(major(st->st_dev),
+                                                     minor(st->st_dev)));
 }
 
-/* Return what is mapped under path. */
+/* Return the kind of a mapping that has path in maps. */
 static enum elf_kind elf_kind_of(const char *path)
 {
     static const char *const anon[] = { "//anon", "/anon_hugepage", "/SYSV",
@@ -9067,7 +9088,8 @@ static int elf_read_map(struct elf_space *s, const char *line)
     return elf_space_add(s, &k);
 }
 
-/* Set how the process of s differs from us: its root and its pid. */
+/* Set what s has of its process besides the mappings: owner, pid in its own
+ * namespace, program, and whether its root is ours. */
 static void elf_space_place(struct elf_space *s)
 {
     static const char *const what[] = { "ns/mnt", "root/" };
@@ -9109,8 +9131,9 @@ static int elf_by_address(const void *a, const void *b)
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Add to s, which was read later than old, those parts of old's mappings that
- * s has not: samples of a library that is gone still need its names. */
+/* Add to s, which was read later than old, the parts of old's mappings that no
+ * mapping of s overlaps: samples of a library that was unmapped still need its
+ * names. */
 static int elf_space_keep(struct elf_space *s, const struct elf_space *old)
 {
     size_t now = s->nmaps, k = 0;
@@ -9162,8 +9185,8 @@ static int elf_space_copy(struct elf_space *to, const struct elf_space *s)
     return GP_OK;
 }
 
-/* Read what is mapped in process pid, 0: this one, into s.  If s is of that
- * process already, mappings that are gone stay, unless others took their
+/* Read the mappings of process pid, 0: this one, into s.  If s is of that
+ * process already, it keeps mappings that are gone, unless others took their
  * place.  A failure leaves s as it was; GP_EIO: the process has ended. */
 static int elf_space_read(struct elf_space *s, pid_t pid, struct gp_why *why)
 {
@@ -9223,14 +9246,14 @@ static bool elf_space_holds(const struct elf_space *s, uint64_t pc)
 static bool elf_is_program(const struct elf_space *s, const struct elf_map *k)
 {
     return s->inode && k->inode == s->inode &&
-           (k->device == s->device || !(k->device >> 32) ||
-            !(s->device >> 32));
+           elf_may_be_same_device(k->device, s->device);
 }
 
 /* ---- files ---- */
 
-/* Return the n bytes at offset of m, or NULL if m ends before them.  They are
- * read, not mapped: a mapped file that another process shortens is a SIGBUS. */
+/* Return the n bytes at offset of m, owned by m, or NULL if m ends before them
+ * or they cannot be read.  They are not mapped: if another process truncates
+ * the file, access to a mapping is a SIGBUS. */
 static const void *elf_bytes(const struct elf_image *m, uint64_t offset,
                              uint64_t n)
 {
@@ -9260,7 +9283,7 @@ static const void *elf_bytes(const struct elf_image *m, uint64_t offset,
     return data;
 }
 
-/* Return m's header, or NULL if m is not of 64 bits in our byte order. */
+/* Return m's header, or NULL if m is not ELF of 64 bits in our byte order. */
 static const Elf64_Ehdr *elf_header(const struct elf_image *m)
 {
     const Elf64_Ehdr *h = elf_bytes(m, 0, sizeof *h);
@@ -9305,8 +9328,8 @@ static void elf_close(struct elf_image *m)
     *m = (struct elf_image){0};
 }
 
-/* Open the file at path as the process of s sees it.  Once it has ended, or
- * if its root is ours, that is the file at path. */
+/* Open the file at path below the root of the process of s, or below ours if
+ * it has the same root, has ended or has no such file. */
 static struct elf_image elf_open_seen(const struct elf_space *s,
                                       const char *path)
 {
@@ -9319,16 +9342,17 @@ static struct elf_image elf_open_seen(const struct elf_space *s,
     return m.size ? m : elf_open(path);
 }
 
-/* Open the file at path, which may be a debug file of f. */
+/* Open the file at path, where f may have a debug file, as f's process sees
+ * it. */
 static struct elf_image elf_open_beside(const struct elf_file *f,
                                         const char *path)
 {
     return f->space ? elf_open_seen(f->space, path) : elf_open(path);
 }
 
-/* Open f as it was mapped: the program by /proc/PID/exe, which leads to it even
- * if it was deleted; a file at its path if that has not been replaced; else, if
- * we may, by /proc/PID/map_files.  An image of size 0: there is none. */
+/* Open the file that was mapped as f: the program by /proc/PID/exe, which works
+ * even if it was deleted; else by its path, if the file there was not replaced;
+ * else by /proc/PID/map_files, if permitted.  Size 0: none of these. */
 static struct elf_image elf_open_mapped(const struct elf_file *f)
 {
     const struct elf_space *s = f->space;
@@ -9351,7 +9375,7 @@ static struct elf_image elf_open_mapped(const struct elf_file *f)
     return m;
 }
 
-/* Return the vDSO: every process has the same one, so this process's. */
+/* Return this process's vDSO, which is the same in every process. */
 static struct elf_image elf_open_vdso(void)
 {
     const Elf64_Ehdr *h = (const void *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
@@ -9424,7 +9448,8 @@ static uint8_t elf_rank(uint8_t binding, const char *name)
                                   binding == STB_WEAK ? 1 : 2));
 }
 
-/* Append the functions of m's symbol table, section s, to f. */
+/* Append the functions of m's symbol table, section s, to f; their names are in
+ * the string table, section names. */
 static int elf_read_symbol_table(struct elf_file *f, const struct elf_image *m,
                                  const Elf64_Shdr *s, const Elf64_Shdr *names)
 {
@@ -9466,7 +9491,7 @@ static const Elf64_Shdr *elf_sections(const struct elf_image *m, uint16_t *n)
     return sh;
 }
 
-/* Return the head of m's section called name; NULL if none or empty. */
+/* Return the header of m's section called name; NULL if none or empty. */
 static const Elf64_Shdr *elf_find_section(const struct elf_image *m,
                                           const char *name)
 {
@@ -9485,7 +9510,8 @@ static const Elf64_Shdr *elf_find_section(const struct elf_image *m,
     return NULL;
 }
 
-/* Return m's small section called name, of *size bytes; NULL if none. */
+/* Return the *size bytes of m's section called name; NULL if there is none or
+ * if it has more than ELF_NOTE_BYTES. */
 static const uint8_t *elf_section(const struct elf_image *m, const char *name,
                                   uint64_t *size)
 {
@@ -9520,7 +9546,7 @@ static int elf_by_start(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Open the debug file named by f's build id, if the file has that build id. */
+/* Open the debug file whose path is f's build id, if it has that build id. */
 static struct elf_image elf_open_by_id(const struct elf_file *f)
 {
     char path[PATH_MAX], id[sizeof f->build_id] = "";
@@ -9554,7 +9580,8 @@ static uint32_t elf_crc(const struct elf_image *m)
     return (uint32_t)crc;
 }
 
-/* Open the first of .gnu_debuglink's three files whose CRC is the one given. */
+/* Open the debug file that f's .gnu_debuglink names: in the first of its three
+ * places where the file has the right CRC. */
 static struct elf_image elf_open_by_link(const struct elf_file *f)
 {
     char path[PATH_MAX];
@@ -9608,8 +9635,8 @@ static int elf_load(struct elf_file *f)
     return e;
 }
 
-/* Return the row of the file at path, mapped as map in space, both borrowed, or
- * both NULL, appended if new; MEM_NONE: no memory. */
+/* Return the row of the file at path, appended if new; MEM_NONE: no memory.  m
+ * borrows space and map, a mapping of the file there; both may be NULL. */
 static uint32_t elf_add_file(struct elf *m, const char *path,
                              const struct elf_space *space,
                              const struct elf_map *map)
@@ -9648,8 +9675,8 @@ static void elf_fini(struct elf *m)
     *m = (struct elf){0};
 }
 
-/* Set file[i] to the row of the file that mapping i of s is of, added to m if
- * new, and to MEM_NONE if it is of none.  m borrows s. */
+/* Set file[i] to the row of the file of mapping i of s, appended to m if new,
+ * or to MEM_NONE if that is no file.  m borrows s. */
 static int elf_add_space(struct elf *m, const struct elf_space *s,
                          uint32_t *file)
 {
@@ -9665,14 +9692,14 @@ static int elf_add_space(struct elf *m, const struct elf_space *s,
             continue;
         if (elf_load(f))
             return GP_ENOMEM;
-        if (!f->nload)                  /* code of a JIT, and no file */
+        if (!f->nload)                  /* code of a JIT, not an ELF file */
             file[i] = MEM_NONE;
     }
     return GP_OK;
 }
 
-/* Set *v to the symbol value of a file's offset; false if that is in no segment
- * of it.  The file's first use reads its tables. */
+/* Set *v to the symbol value of offset in a file; false if no segment holds it.
+ * The first use of a file reads its tables. */
 static bool elf_symbol_value(struct elf *m, uint32_t file, uint64_t offset,
                              uint64_t *v)
 {
@@ -9689,7 +9716,8 @@ static bool elf_symbol_value(struct elf *m, uint32_t file, uint64_t offset,
 }
 
 /* Return the name, borrowed from m, of the function at offset of a file, or
- * NULL. */
+ * NULL.  Of overlapping symbols take the one that starts last, of aliases the
+ * one of the best rank. */
 static const char *elf_find_name(struct elf *m, uint32_t file, uint64_t offset)
 {
     struct elf_file *f = &m->file[file];
@@ -9741,7 +9769,8 @@ static char *elf_next_line(struct buf *b, size_t *at)
     return (char *)p;
 }
 
-/* Append a call from addr2line's lines name and where, which it cuts up. */
+/* Append a call from two lines of addr2line: name, and where, "FILE:LINE",
+ * which is cut in two. */
 static int elf_add_call(struct elf *m, char *name, char *where)
 {
     struct elf_call *c = MEM_ADD(m->call, m->ncalls, m->call_cap);
@@ -9765,7 +9794,7 @@ static int elf_add_call(struct elf *m, char *name, char *where)
 }
 
 /* Read addr2line's answer for those of the n spots that are in file and have a
- * name, in order.  After a failure the caller drops all calls of these. */
+ * name, in order.  After a failure the caller drops the calls of all these. */
 static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
                            size_t n)
 {
@@ -9789,7 +9818,8 @@ static int elf_read_answer(struct elf *m, uint32_t file, struct elf_spot *spot,
     return !line && at == b->len ? GP_OK : GP_EFORMAT;
 }
 
-/* Find the calls at the n spots in file that have a name: run addr2line. */
+/* Run addr2line for the calls at those of the n spots that are in file and have
+ * a name. */
 static void elf_run_addr2line(struct elf *m, uint32_t file,
                               struct elf_spot *spot, size_t n,
                               int64_t deadline_ns)
@@ -9815,8 +9845,8 @@ static void elf_run_addr2line(struct elf *m, uint32_t file,
     mem_fini(&in);
 }
 
-/* True if name is one that c++filt reads as a whole, as the linker has it, or
- * with the version of a shared library, "_ZNSsC1Ev@@GLIBCXX_3.4". */
+/* True if all of name is a mangled name, which may have the symbol version of a
+ * shared library: "_ZNSsC1Ev@@GLIBCXX_3.4". */
 static bool elf_is_mangled(const char *name)
 {
     size_t n = 0;
@@ -9845,8 +9875,8 @@ static size_t elf_rust_hash(const char *name)
     return k;
 }
 
-/* Return the name to show for symbol, for which c++filt printed text, which it
- * shortens: symbol itself if text cannot be its name. */
+/* Return the name to show for symbol: text, which c++filt printed for it, after
+ * cutting off Rust's hash; symbol itself if text is empty or too long. */
 static const char *elf_demangled(const char *symbol, char *text)
 {
     size_t n = strlen(text), hash = elf_rust_hash(symbol);
@@ -9854,13 +9884,13 @@ static const char *elf_demangled(const char *symbol, char *text)
         return symbol;
     char *end = hash && n > hash ? text + n - hash : NULL;
     if (end && !strncmp(end, "::h", 3))
-        *end = 0;                       /* as long as in symbol: 17h, ::h */
+        *end = 0;                       /* "::h..." is as long as "17h..." */
     return text;
 }
 
 struct elf_names {                      /* mangled names, each once */
     struct index x;                     /* hash -> row of name */
-    const char **name, **text;          /* owned; texts borrowed */
+    const char **name, **text;          /* owned arrays of borrowed strings */
     struct buf in;                      /* c++filt's input: a name per line */
     size_t n, name_cap;
 };
@@ -9890,8 +9920,8 @@ static int elf_add_mangled(struct elf_names *t, const char *name)
     return t->in.err;
 }
 
-/* Run c++filt on t's names; its answer, out, outlives t's texts.  False: there
- * are no names, or it did not answer as it should. */
+/* Run c++filt on t's names and set t's texts, borrowed from its answer in out.
+ * False: there are no names, or it failed or did not print a line for each. */
 static bool elf_run_filter(struct elf_names *t, struct buf *out)
 {
     static const char *const words[] = { "c++filt", "-i", NULL };
@@ -9910,7 +9940,7 @@ static bool elf_run_filter(struct elf_names *t, struct buf *out)
     return n == t->n && at == out->len;
 }
 
-/* Return what to show for name, which may be NULL: itself if t has no text. */
+/* Return t's text for name, or name itself, which may be NULL, if none. */
 static const char *elf_find_text(const struct elf_names *t, const char *name)
 {
     uint32_t row = name ? elf_find_mangled(t, name) : MEM_NONE;
@@ -9943,9 +9973,9 @@ static void elf_demangle_all(struct elf *m, struct elf_spot *spot, size_t n)
     elf_names_fini(&t);
 }
 
-/* Find name and calls of the n spots, whose file and offset are set, once per
- * elf.  Those for which addr2line has no answer within ELF_LINES_NS in total
- * have no calls. */
+/* Set the names and calls of the n spots, whose file and offset are set; call
+ * it once for m.  Spots without an answer of addr2line within ELF_LINES_NS, for
+ * all files together, have no calls. */
 static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -9964,12 +9994,12 @@ static void elf_name_all(struct elf *m, struct elf_spot *spot, size_t n)
 
 struct elf_jit_spot {                   /* an address and its function */
     uint64_t pc;
-    uint32_t process, location;         /* rows of the caller's */
+    uint32_t process, location;         /* for the caller's use */
     struct slice name;                  /* borrowed from the map's image */
 };
 
-/* Move *s past a hexadecimal number and the blank after it; false: there is
- * none of 64 bits. */
+/* Take a hexadecimal number and the blank after it from the start of *s; false
+ * if there is none, or if it has more than 64 bits. */
 static bool elf_take_hex(struct slice *s, uint64_t *v)
 {
     size_t at = txt_starts(*s, "0x") ? 2 : 0, n = at;
@@ -9991,8 +10021,8 @@ static bool elf_is_name(struct slice s)
     return s.n && s.n < ELF_NAME_BYTES;
 }
 
-/* Return the first row from i without an entry yet; next[i] is i if row i has
- * none, or else a later row to try. */
+/* Return the first spot from i on that no line has covered yet.  next[i] is i
+ * for such a spot, else a later spot to try: union-find with path halving. */
 static uint32_t elf_jit_next(uint32_t *next, uint32_t i)
 {
     while (next[i] != i)
@@ -10024,8 +10054,8 @@ static void elf_jit_line(struct slice s, struct elf_jit_spot *spot, size_t n,
     }
 }
 
-/* Name the n spots, sorted by pc, by text, the lines of a map, last line first.
- * A last line without an end is not used: it may be half written. */
+/* Name the n spots, sorted by pc, by the lines of a map, the last line first.
+ * A last line without a newline is not used: it may be half written. */
 static int elf_jit_read(struct slice text, struct elf_jit_spot *spot, size_t n)
 {
     uint32_t *next = mem_zalloc((n + 1) * sizeof *next);
@@ -10045,8 +10075,8 @@ static int elf_jit_read(struct slice text, struct elf_jit_spot *spot, size_t n)
     return GP_OK;
 }
 
-/* Open the map of the JIT code of s: the one that it sees, or else ours, if it
- * belongs to its user or to us.  An image of size 0: there is none. */
+/* Open the map of the JIT code of s: the one in the process's own /tmp, or else
+ * in ours, if it belongs to the process's user or to us.  Size 0: none. */
 static struct elf_image elf_open_jit(const struct elf_space *s)
 {
     char path[SYS_PROC_BYTES], name[64];
@@ -10064,8 +10094,8 @@ static struct elf_image elf_open_jit(const struct elf_space *s)
 }
 
 /* Name the n spots, sorted by pc, of the process of s by the map of its JIT
- * code, *map, to be closed when the names are no longer used.  *found: there is
- * a map. */
+ * code.  The names are in *map, which the caller closes after their last use.
+ * Set *found if there is a map. */
 static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
                         size_t n, struct elf_image *map, bool *found)
 {
