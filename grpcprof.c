@@ -10111,7 +10111,8 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
  *         stack, a ring from which stacks are taken
  * uses    RING, UNW, EXEC, TXT, SYS
  * owns    the handler of SIGPROF, that of SIGTRAP if nobody else has one, the
- *         timers and the ring; for late signals all but the timers stay
+ *         timers and the ring; smp_stop keeps all but the timers, because a
+ *         signal may come late
  * spec    setitimer(2), timer_create(2), perf_event_open(2),
  *         signal-safety(7), backtrace(3)
  * prefix  smp_
@@ -10126,17 +10127,20 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
  *
  *   itimer  one timer for the process, on its CPU time; at kernel ticks
  *   thread  a timer for each thread, on its CPU time; at kernel ticks
- *   perf    a counter for each thread, on its CPU time; exact; SIGTRAP if known
+ *   perf    a counter for each thread, on its CPU time; exact; by SIGTRAP if
+ *           possible
  *   wall    a timer for each thread, on real time: sees waiting threads too
  *
- * Invariant  a signal of a timer takes a ticket or is counted in lost; tickets
- *            from tail to head, at most N, are the slots in use.
- * Does not   sample threads that block SIGPROF, nor leave a signal to the
- *            program that an exec in this process runs.
+ * Invariant  while sampling is on, a timer's signal takes a ticket or counts in
+ *            lost; the slots in use are those of the tickets from tail up to
+ *            head, which are at most as many as the ring has slots.
+ * Does not   sample threads that block SIGPROF, nor leave a signal pending for
+ *            the program that exec starts in this process.
  */
 
-/* The counter that perf prefers to CPU time: it needs no timer of the kernel,
- * which is stopped and started at each switch.  A test may name another one. */
+/* The counter that perf prefers to CPU time, whose counter uses a kernel timer
+ * that is stopped and started at each context switch.  A test may define
+ * another one. */
 #ifndef SMP_CYCLES
 #define SMP_CYCLES_TYPE PERF_TYPE_HARDWARE
 #define SMP_CYCLES PERF_COUNT_HW_CPU_CYCLES
@@ -10144,12 +10148,12 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
 
 static struct {
     struct ring ring;                   /* memory is never freed */
-    bool     no_stacks;                 /* backtrace() has no libgcc_s */
+    bool     no_stacks;                 /* backtrace() found no libgcc_s */
     bool     trap;                      /* perf signals by SIGTRAP */
-    double   cycles;                    /* of perf, by cycles: per ns; else 0 */
-    int      no_cycles;                 /* errno: why there is no counter */
+    double   cycles;                    /* per ns, if perf counts them; or 0 */
+    int      no_cycles;                 /* errno: why perf counts no cycles */
     atomic_bool on;                     /* the handler stores samples */
-    atomic_bool wall;                   /* and sets their slot's waiting */
+    atomic_bool wall;                   /* and sets the slot's waiting */
 } smp_one;
 
 static_assert(SMP_LABELS <= UINT16_MAX && RING_DEPTH <= UINT16_MAX,
@@ -10166,7 +10170,8 @@ static struct {
     uint16_t n;                         /* rows in use after row 0 */
 } smp_labels = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* Return the label text's id, appended if new; 0: table full, text too long. */
+/* Return the id of the label text, appended if new; 0: text is empty or too
+ * long, or the table is full. */
 static uint16_t smp_label_id(const char *text)
 {
     uint16_t id = 0;
@@ -10197,7 +10202,7 @@ static int64_t smp_time_sig(clockid_t id)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Return how often this thread has left its CPU, to sleep or for others. */
+/* Return this thread's context switches, voluntary or not. */
 static uint32_t smp_switches_sig(void)
 {
     struct rusage use = {0};
@@ -10242,7 +10247,7 @@ static void smp_unwind_sig(struct ring_slot *s, const ucontext_t *u)
 
 /* True if the signal interrupted a system call: pc is after its instruction and
  * the result is EINTR, or pc is on it because the kernel will restart it.  The
- * bytes may not be readable: pc may be at the end or beginning of its pages. */
+ * bytes may not be readable: pc may be at either end of its pages. */
 static bool smp_waiting_sig(const ucontext_t *u)
 {
     uint64_t pc = (uint64_t)(uintptr_t)smp_context_pc_sig(u);
@@ -10297,7 +10302,7 @@ static void smp_trap_sig(int signo, siginfo_t *info, void *context)
 }
 
 /* Pass every stored sample to fn, those of one thread in order of time, and
- * free its slot.  Return how many.  One thread at a time. */
+ * free its slot.  Return their number.  One thread at a time may call it. */
 static uint64_t smp_drain(void (*fn)(const struct ring_slot *, void *),
                           void *user)
 {
@@ -10310,7 +10315,7 @@ static uint64_t smp_drain(void (*fn)(const struct ring_slot *, void *),
     return smp_one.ring.tail - begin;
 }
 
-/* Return the kernel's ticks per second, at which it checks ITIMER_PROF. */
+/* Return the kernel's ticks per second.  It checks ITIMER_PROF at each tick. */
 static unsigned smp_tick_hz(void)
 {
     struct timespec t;
@@ -10319,10 +10324,10 @@ static unsigned smp_tick_hz(void)
 }
 
 struct smp_timer {                      /* a thread's timer or counter */
-    int     fd;                         /* owned: the counter, of perf */
-    timer_t id;                         /* owned: the timer, of the others */
-    double  cycles;                     /* the counter's period; 0: of time */
-    bool    armed;                      /* kept by the caller */
+    int     fd;                         /* owned: perf's counter */
+    timer_t id;                         /* owned: the timer of thread or wall */
+    double  cycles;                     /* period in cycles; 0: in ns */
+    bool    armed;                      /* set by the caller only */
 };
 
 /* Return the clock of thread tid's CPU time, as pthread_getcpuclockid does. */
@@ -10336,22 +10341,22 @@ struct smp_counter {                    /* an armed counter */
     int      fd;                        /* borrowed from its smp_timer */
 };
 
-/* What signals the threads of this process, and who may change it: an exec
- * disarms its own thread's counter and the process's timer, so nobody may arm
- * them until it has failed. */
+/* The armed timer and counters of this process, and their lock.  smp_exec holds
+ * it while it tries an exec, so that nobody arms what it has disarmed. */
 static struct {
-    _Atomic uint32_t holder;            /* thread that has entered; 0: none */
-    bool    leaving;                    /* the holder is in an exec */
-    pid_t   pid;                        /* that is sampled: no child of vfork */
-    bool    ignored;                    /* SIGPROF was, before smp_start */
-    bool    trap;                       /* counters have sent SIGTRAP */
+    _Atomic uint32_t holder;            /* tid that holds the lock; 0: none */
+    bool    in_exec;                    /* the holder is in smp_exec */
+    pid_t   pid;                        /* the sampled process, not a child of
+                                         * its fork or vfork */
+    bool    ignored;                    /* SIGPROF was SIG_IGN before us */
+    bool    trap;                       /* counters may have sent SIGTRAP */
     bool    itimer;                     /* the process's timer is armed */
-    size_t  ncounters;                  /* rows in use, with free ones */
+    size_t  ncounters;                  /* rows of counter, with free ones */
     struct smp_counter counter[SMP_MOST_COUNTERS];
 } smp_gate;
 
-/* Wait until no other thread is in the gate, and enter.  Return true if this
- * thread is in it already: a signal handler of the program execs. */
+/* Take the lock of smp_gate.  Return true if this thread holds it already: a
+ * signal handler of the program interrupted the holder and calls exec. */
 static bool smp_gate_enter(void)
 {
     uint32_t me = (uint32_t)syscall(SYS_gettid), nobody = 0;
@@ -10365,14 +10370,15 @@ static bool smp_gate_enter(void)
     return false;
 }
 
-/* Leave, with the result of smp_gate_enter. */
+/* Release the lock, unless this thread held it before smp_gate_enter, which
+ * returned inside. */
 static void smp_gate_leave(bool inside)
 {
     if (!inside)
         atomic_store(&smp_gate.holder, 0);
 }
 
-/* Take a row for the counter fd of thread tid; false if there is none. */
+/* Take a row for the counter fd of thread tid; false if all are in use. */
 static bool smp_counter_add(uint32_t tid, int fd)
 {
     size_t i = 0;
@@ -10404,8 +10410,8 @@ static void smp_counter_switch(unsigned long request)
             ioctl(smp_gate.counter[i].fd, request, 0);
 }
 
-/* Take the signals of ours that are pending: the thread blocks them, or one of
- * the process's timer was sent to another thread, which did not get to it. */
+/* Discard our pending signals: those that this thread blocks, and one of the
+ * process's timer that another thread was chosen for, but has not handled. */
 static void smp_drop_pending(void)
 {
     struct timespec none = {0};
@@ -10419,16 +10425,16 @@ static void smp_drop_pending(void)
 }
 
 /* Run another program in this process, with none of our signals pending or to
- * come and with the disposition of SIGPROF that it would have without us: the
- * kernel removes a thread's timers.  If that fails, go on as before. */
+ * come, and with SIGPROF ignored if it was before us.  Threads' timers are
+ * deleted by the kernel.  If exec fails, sample as before. */
 static int smp_exec(struct exec_call *c)
 {
     struct itimerval off = {0}, timer = {0};
     struct sigaction act, ignore = { .sa_handler = SIG_IGN };
     if (getpid() != smp_gate.pid)
         return exec_now(c);
-    bool inside = smp_gate_enter(), nested = smp_gate.leaving;
-    smp_gate.leaving = true;
+    bool inside = smp_gate_enter(), nested = smp_gate.in_exec;
+    smp_gate.in_exec = true;
     smp_counter_switch(PERF_EVENT_IOC_DISABLE);
     if (smp_gate.itimer)
         setitimer(ITIMER_PROF, &off, &timer);
@@ -10439,12 +10445,12 @@ static int smp_exec(struct exec_call *c)
     if (!nested) {
         if (smp_gate.ignored)
             sigaction(SIGPROF, &act, NULL);
-        timer.it_value = timer.it_interval;     /* what is left may be 0 us, and
-                                                 * the kernel adds a tick */
+        timer.it_value = timer.it_interval;     /* a rest of 0 us would
+                                                 * disarm the timer */
         if (smp_gate.itimer)
             setitimer(ITIMER_PROF, &timer, NULL);
         smp_counter_switch(PERF_EVENT_IOC_ENABLE);
-        smp_gate.leaving = false;
+        smp_gate.in_exec = false;
     }
     smp_gate_leave(inside);
     errno = error;
@@ -10510,8 +10516,8 @@ static void smp_timer_disarm(struct smp_timer *t)
     timer_delete(t->id);
 }
 
-/* Return the cycles per ns of CPU time that the CPU's counter counts of this
- * thread; 0 with errno if it has none for us, or counts no likely number. */
+/* Return the cycles per ns of CPU time that the CPU counts for this thread; 0
+ * with errno if it has no counter for us, or if the figure is implausible. */
 static double smp_count_cycles(void)
 {
     struct perf_event_attr a = {
@@ -10561,8 +10567,9 @@ static int smp_perf_open(uint32_t tid, unsigned hz, bool trap)
 }
 
 /* Install our handler of SIGTRAP, unless a debugger or another handler has the
- * signal; true if it is installed.  A sample costs 21 us; by SIGPROF, with an
- * interrupt of its own, 31 us.  Not under TSan, which takes it for a fault. */
+ * signal; true if it is installed.  A sample by SIGTRAP costs 21 us; one by
+ * SIGPROF, which needs another interrupt, 31 us.  Not under TSan, which takes
+ * SIGTRAP for a fault. */
 static bool smp_trap_init(void)
 {
 #ifndef __SANITIZE_THREAD__
@@ -10588,8 +10595,8 @@ static bool smp_trap_init(void)
 #endif
 }
 
-/* Enable the counter fd of thread tid, which sends SIGTRAP if trap, and is to
- * send SIGPROF otherwise.  False with errno if that failed. */
+/* Enable the counter fd of thread tid.  If trap, it was opened to send SIGTRAP;
+ * otherwise make it send SIGPROF.  False with errno if that failed. */
 static bool smp_perf_enable(int fd, uint32_t tid, bool trap)
 {
     struct f_owner_ex owner = { F_OWNER_TID, (pid_t)tid };
@@ -10629,8 +10636,9 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
     return armed ? GP_OK : GP_EIO;
 }
 
-/* perf: start the counter's period again, now of ns.  Cycles take as long as
- * was seen, as the CPU's frequency changes; up to 4 times more or less. */
+/* perf: start a new period, of ns.  In cycles it has the rate of the last one,
+ * which took was_ns, because the CPU's frequency changes; but at most 4 times
+ * more or less than smp_one.cycles. */
 static void smp_perf_vary(struct smp_timer *t, int64_t ns, int64_t was_ns)
 {
     uint64_t period = (uint64_t)ns;
@@ -10643,9 +10651,9 @@ static void smp_perf_vary(struct smp_timer *t, int64_t ns, int64_t was_ns)
     ioctl(t->fd, PERF_EVENT_IOC_PERIOD, &period);
 }
 
-/* Return a period of 3/4 to 5/4 of that of hz, on average that, by a number at
- * random: work that repeats itself in a period, or in a part or a few of them,
- * would be sampled at the same place for long [McCanne and Torek 1993]. */
+/* Return a random period in ns: 3/4 to 5/4 of hz's, which is the mean.  With a
+ * fixed one, work that repeats at a multiple or a fraction of it is sampled at
+ * the same place again and again [McCanne and Torek 1993]. */
 static int64_t smp_random_period(unsigned hz, uint32_t random)
 {
     int64_t period = 1000000000 / hz;
@@ -10656,12 +10664,13 @@ struct smp_engine {
     const char *name;
     bool ticks;                         /* driven by the kernel's tick */
     bool wall;                          /* of real time, not CPU time */
-    /* Arm the process's timer, at hz 0 disarm it; or arm a thread's. */
+    /* Arm the process's timer, or disarm it if hz is 0; NULL if each thread has
+     * a timer, which arm and disarm are for. */
     int (*set)(unsigned hz, struct gp_why *why);
     int (*arm)(struct smp_timer *t, uint32_t tid, unsigned hz);
     void (*disarm)(struct smp_timer *t);
-    /* Let a thread's timer fire every ns from now on; it has fired every was_ns
-     * so far.  Or NULL. */
+    /* Change the period of a thread's timer to ns; it was was_ns on average.
+     * NULL if the period is fixed. */
     void (*vary)(struct smp_timer *t, int64_t ns, int64_t was_ns);
 };
 
@@ -10674,7 +10683,8 @@ static const struct smp_engine smp_perf = {
 static const struct smp_engine smp_wall = {
     "wall", false, true, NULL, smp_wall_arm, smp_timer_disarm, NULL };
 
-/* Return the samples per second of its clock that engine delivers at hz. */
+/* Return the rate, per second of its clock, that engine delivers for hz: at
+ * most the tick rate for an engine of ticks. */
 static unsigned smp_expected_hz(const struct smp_engine *engine, unsigned hz)
 {
     unsigned tick = smp_tick_hz();
@@ -10721,7 +10731,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     smp_one.trap = engine == &smp_perf && smp_trap_init();
     smp_one.cycles = engine == &smp_perf ? smp_count_cycles() : 0;
     smp_one.no_cycles = errno;
-    if (smp_gate.pid != getpid())       /* the first start, or of a child */
+    if (smp_gate.pid != getpid())       /* the first start in this process */
         memset(&smp_gate, 0, sizeof smp_gate);
     smp_gate.pid = getpid();
     smp_gate.trap |= smp_one.trap;
@@ -10740,7 +10750,7 @@ static int smp_start(const struct smp_engine *engine, unsigned hz,
     return e;
 }
 
-/* Return the CPU time in ns that this thread takes for n empty steps. */
+/* Return the CPU time in ns that this thread takes for n empty loop steps. */
 static int64_t smp_spin(unsigned n)
 {
     int64_t from = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -10749,10 +10759,10 @@ static int64_t smp_spin(unsigned n)
     return sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from;
 }
 
-/* Return the time in ns by which a timer of the kernel is late to wake this
- * thread, to the CPU time of a sleep at most: an idle CPU may take longer to
- * wake up, but not from the thread's time.  The lower quartile is the same on a
- * busy machine.  Takes 3 ms. */
+/* Return by how many ns the kernel's timers wake this thread late: the lower
+ * quartile of some sleeps, which is the same on a busy machine.  It is limited
+ * to the CPU time of a sleep: an idle CPU may take longer to wake up, but that
+ * is no CPU time of the thread.  Takes 3 ms. */
 static double smp_late(void)
 {
     enum { ROUNDS = 32, SLEEP_NS = 50000 };
@@ -10774,15 +10784,15 @@ static double smp_late(void)
     return (double)(late[ROUNDS / 4] < used ? late[ROUNDS / 4] : used);
 }
 
-/* Return the samples stored since the process started. */
+/* Return the number of samples stored since the process started. */
 static uint64_t smp_taken(void)
 {
     const struct ring_shared *g = smp_one.ring.shared;
     return g ? atomic_load_explicit(&g->head, memory_order_relaxed) : 0;
 }
 
-/* Count CPU time instead of cycles, which sent no sample; false if they are not
- * counted. */
+/* Let perf count CPU time from now on, because counting cycles gave no sample;
+ * false if it did not count cycles. */
 static bool smp_drop_cycles(void)
 {
     bool counted = smp_one.cycles > 0;
@@ -10791,7 +10801,7 @@ static bool smp_drop_cycles(void)
     return counted;
 }
 
-/* Return NULL if perf's samples are of cycles, else why they are not. */
+/* Return NULL if perf counts cycles, else why it does not. */
 static const char *smp_why_no_cycles(void)
 {
     int e = smp_one.no_cycles;
@@ -10800,9 +10810,10 @@ static const char *smp_why_no_cycles(void)
            e == ENODATA ? "it does not count" : "this machine has none";
 }
 
-/* Return the CPU time in ns of a sample of engine, with timer and signal: the
- * median of some work with samples at the highest rate less that without.  NAN
- * for ticks, which are too rare.  Takes 30 ms; leaves samples in the ring. */
+/* Return the CPU time in ns that a sample by engine costs, with its timer and
+ * signal: the median time of a loop with samples at the highest rate, less that
+ * without.  NAN if not measurable, as for an engine of ticks, which are too
+ * rare.  Takes 30 ms; leaves samples in the ring. */
 static double smp_calibrate(const struct smp_engine *engine)
 {
     enum { ROUNDS = 15 };
@@ -10829,7 +10840,8 @@ static double smp_calibrate(const struct smp_engine *engine)
     return samples >= 1 && cost > 0 ? cost : NAN;
 }
 
-/* Stop engine, with its threads' timers disarmed; late signals are ignored. */
+/* Stop engine, after the caller has disarmed the threads' timers; signals that
+ * come late are ignored. */
 static void smp_stop(const struct smp_engine *engine)
 {
     if (engine->set)
@@ -10837,13 +10849,13 @@ static void smp_stop(const struct smp_engine *engine)
     atomic_store(&smp_one.on, false);
 }
 
-/* True if backtrace() found a stack at smp_start; it needs libgcc_s.so.1. */
+/* True if backtrace() works: smp_start tried it.  It needs libgcc_s.so.1. */
 static bool smp_has_stacks(void)
 {
     return !smp_one.no_stacks;
 }
 
-/* Return the samples lost because the ring was full. */
+/* Return the number of samples lost because the ring was full. */
 static uint64_t smp_lost(void)
 {
     const struct ring_shared *g = smp_one.ring.shared;
@@ -10863,20 +10875,20 @@ static uint64_t smp_lost(void)
  *            10 duration_nanos  11 period_type  12 period  13 comment*
  *            14 default_sample_type  50051 blocks
  *
- * blocks is ours, and unknown to pprof, which skips it: when the samples were
- * taken.  The time is cut into blocks of equal length; of each sample's count,
- * the blocks that have a part of it and how large that is:
+ * blocks is our own field, which pprof skips: when the samples were taken.  The
+ * time is divided into blocks of equal length, numbered from 0, and the count
+ * of each sample into parts, one for each block that has some of it:
  *
  *   Blocks   1 number of blocks   2 length_nanos of each
- *            3 rows*: for each sample, the number of its blocks
- *            4 step*: of each of these: its number less that of the one before
- *              (of a sample's first one: its number, from 0)
- *            5 count*: of each of these: samples, at least 1
+ *            3 rows*: for each sample, the number of its parts
+ *            4 step*: for each part, its block less that of the part before it;
+ *              for a sample's first part, its block
+ *            5 count*: for each part, its count, at least 1
  *
- *   08 03  10 80 94 eb dc 03  1a 02 02 01   3 blocks of 1 s; sample[0] has two,
- *   22 03 00 02 01  2a 03 05 01 04          0: 5 and 2: 1; sample[1] has 1: 4
+ *   08 03  10 80 94 eb dc 03  1a 02 02 01   3 blocks of 1 s; sample[0] has 5 in
+ *   22 03 00 02 01  2a 03 05 01 04          0 and 1 in 2; sample[1] has 4 in 1
  *
- * A profile is columns: sample i has the locations stack[stack_at[i]] up to
+ * A struct pp has columns: sample i has the locations stack[stack_at[i]] up to
  * but not including stack[stack_at[i + 1]], leaf first, the labels
  * label[label_row[k]] from k = label_at[i] up to label_at[i + 1], and for each
  * type t the value value[i * ntypes + t].  Reading replaces ids, which may come
@@ -10901,7 +10913,7 @@ struct pp_function {
     uint64_t id;
     struct slice name, system_name, file;
     int64_t start_line;                 /* 0: not known */
-    bool label;                         /* a frame made of a sample's label */
+    bool label;                         /* a frame made from a sample's label */
 };
 
 struct pp_line {
@@ -10922,7 +10934,7 @@ struct pp_label {
     int64_t num;                        /* in unit, which may be empty */
 };
 
-enum { PP_BLOCKS_FIELD = 50051 };       /* the port of gRPC's examples */
+enum { PP_BLOCKS_FIELD = 50051 };       /* ours; not in profile.proto */
 
 enum pp_repair {                        /* defects that reading repairs */
     PP_NO_STRING, PP_NO_FUNCTION, PP_NO_MAPPING, PP_NO_LOCATION, PP_ZERO_ID,
@@ -10933,10 +10945,10 @@ static const char *const pp_repair_text[PP_REPAIRS] = {
     [PP_NO_STRING]   = "missing string, read as empty",
     [PP_NO_FUNCTION] = "missing function of a line, left without a name",
     [PP_NO_MAPPING]  = "missing mapping of a location, left without one",
-    [PP_NO_LOCATION] = "location missing; the frame was dropped",
+    [PP_NO_LOCATION] = "missing location of a frame, which was dropped",
     [PP_ZERO_ID]     = "id 0, which nothing can refer to",
-    [PP_SAME_ID]     = "duplicate id, of which the first one counts",
-    [PP_BAD_BLOCKS]  = "invalid blocks of time, read without them",
+    [PP_SAME_ID]     = "duplicate id; references are to the first one",
+    [PP_BAD_BLOCKS]  = "invalid blocks of time, which were dropped",
 };
 
 struct pp_block {                       /* samples of a row in one block */
@@ -10947,11 +10959,11 @@ struct pp_blocks {                      /* when the samples were taken */
     size_t    n;                        /* blocks of time, in order, up to
                                          * PP_MOST_BLOCKS; 0: not known */
     int64_t   ns;                       /* length of each; > 0 */
-    uint32_t *at;                       /* owned, nsamples + 1: row i's are v
-                                         * from at[i] up to at[i + 1] */
-    struct pp_block *v;                 /* owned; of a row in order of block;
-                                         * n > 0; the sum is at most the row's
-                                         * samples */
+    uint32_t *at;                       /* owned, nsamples + 1: the parts of row
+                                         * i are v from at[i] up to at[i + 1] */
+    struct pp_block *v;                 /* owned; the parts of a row by block;
+                                         * each n > 0, the sum of a row's at
+                                         * most its samples */
 };
 
 struct pp {
@@ -10993,8 +11005,9 @@ struct pp {
     uint64_t repaired[PP_REPAIRS];      /* how often */
     bool legacy;                        /* read from the gperftools format */
     const char *format;                 /* of the file: static; NULL: pprof */
-    bool aggregated;                    /* name is a file, line or module;
-                                         * system_name is the function */
+    bool aggregated;                    /* a function's name is a file, line or
+                                         * module, its system_name the function
+                                         * itself */
 };
 
 /* Release p and leave it empty. */
@@ -11026,7 +11039,7 @@ static void pp_fini(struct pp *p)
 /* PP_ADD to one of p's tables, named as in PP_NEW(p, location). */
 #define PP_NEW(p, row) PP_ADD((p)->row, (p)->n##row##s, (p)->row##_cap)
 
-/* Append a sample type, before any sample. */
+/* Append a sample type, which is allowed before the first sample only. */
 static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
 {
     struct pp_type *t = PP_NEW(p, type);
@@ -11035,19 +11048,20 @@ static int pp_add_type(struct pp *p, struct slice type, struct slice unit)
     return t ? GP_OK : GP_ENOMEM;
 }
 
-/* Return the label that is k-th of all samples' labels. */
+/* Return the label in row k of p's label_row. */
 static inline const struct pp_label *pp_label(const struct pp *p, size_t k)
 {
     return &p->label[p->label_row[k]];
 }
 
-/* Append l to the labels of the sample that pp_end_sample will end.  A label of
- * the same key, text and number takes no more memory. */
+/* Append l to the labels of the sample that the next pp_end_sample ends.  It
+ * shares a row with an equal label whose strings are at the same addresses:
+ * their text is not read. */
 static int pp_add_label(struct pp *p, const struct pp_label *l)
 {
     static_assert(sizeof *l == 3 * sizeof l->key + sizeof l->num, "no padding");
-    uint64_t h = mem_hash(l, sizeof *l);        /* strings are the same text */
-    uint32_t at = 0, i;                         /* if they are at one place */
+    uint64_t h = mem_hash(l, sizeof *l);
+    uint32_t at = 0, i;
     if (p->nlabel_rows >= PP_MOST_ROWS)
         return GP_ELIMIT;
     if (!MEM_ROOM(p->label_row, p->label_row_cap, p->nlabel_rows + 1))
@@ -11067,7 +11081,7 @@ static int pp_add_label(struct pp *p, const struct pp_label *l)
 }
 
 /* End a sample: it has the stack, values and labels appended to p since the
- * sample before it.  GP_ELIMIT or GP_ENOMEM. */
+ * previous one.  GP_ELIMIT or GP_ENOMEM. */
 static int pp_end_sample(struct pp *p)
 {
     size_t rows = p->nsamples + 1;
@@ -11084,8 +11098,8 @@ static int pp_end_sample(struct pp *p)
     return GP_OK;
 }
 
-/* Append a sample: copies of n locations, leaf first, a value of each type, and
- * of nl labels, after those of pp_add_label. */
+/* Append a sample: copies of n locations, leaf first, of a value for each type
+ * and of nl labels, which follow those of pp_add_label. */
 static int pp_add_sample(struct pp *p, const uint32_t *stack, size_t n,
                          const int64_t *value, const struct pp_label *label,
                          size_t nl)
@@ -11138,18 +11152,24 @@ static struct slice pp_comment(const struct pp *p, const char *key)
     return (struct slice){0};
 }
 
-/* Return the row of p's type that counts samples, "samples" in "count", or
- * SIZE_MAX. */
-static size_t pp_samples_type(const struct pp *p)
+/* Return the row of p's type t, or SIZE_MAX. */
+static size_t pp_type_row(const struct pp *p, const struct pp_type *t)
 {
     for (size_t i = 0; i < p->ntypes; i++)
-        if (txt_equal(p->type[i].type, txt_slice("samples")) &&
-            txt_equal(p->type[i].unit, txt_slice("count")))
+        if (txt_equal(p->type[i].type, t->type) &&
+            txt_equal(p->type[i].unit, t->unit))
             return i;
     return SIZE_MAX;
 }
 
-/* Release p's blocks: it is not known when its samples were taken. */
+/* Return the row of p's type "samples" in "count", or SIZE_MAX. */
+static size_t pp_samples_type(const struct pp *p)
+{
+    const struct pp_type t = { txt_slice("samples"), txt_slice("count") };
+    return pp_type_row(p, &t);
+}
+
+/* Release p's blocks: when its samples were taken is not known then. */
 static void pp_drop_blocks(struct pp *p)
 {
     mem_free(p->blocks.at);
@@ -11168,8 +11188,8 @@ static int pp_by_block(const void *a, const void *b)
     return x->block < y->block ? -1 : x->block > y->block;
 }
 
-/* Order the n parts v of a row by block, add those of the same block, and move
- * them to out; return how many there are now. */
+/* Order the n parts v of a row by block, add up those of the same block, and
+ * move them to out, at v or before it.  Return their number. */
 static size_t pp_add_blocks(struct pp_block *v, size_t n, struct pp_block *out)
 {
     size_t to = 0;
@@ -11187,8 +11207,9 @@ static size_t pp_add_blocks(struct pp_block *v, size_t n, struct pp_block *out)
     return to;
 }
 
-/* Give p's samples, all of which are there, n blocks of ns each: the nw parts
- * at w, in any order, n > 0, of a row at most its samples.  GP_ENOMEM. */
+/* Set p's blocks, after its last sample: n of ns each, with the nw parts at w,
+ * in any order.  Each part has at least one sample, and those of a row together
+ * at most the row's.  GP_ENOMEM. */
 static int pp_set_blocks(struct pp *p, size_t n, int64_t ns,
                          const struct pp_when *w, size_t nw)
 {
@@ -11205,7 +11226,7 @@ static int pp_set_blocks(struct pp *p, size_t n, int64_t ns,
         b->at[w[i].row + 1]++;
     for (size_t i = 0; i < p->nsamples; i++)
         b->at[i + 1] += b->at[i];
-    for (size_t i = 0; i < nw; i++)     /* at[row] becomes its end */
+    for (size_t i = 0; i < nw; i++)     /* moves at[row] to the row's end */
         b->v[b->at[w[i].row]++] = (struct pp_block){ w[i].block, w[i].n };
     uint32_t from = 0, out = 0;
     for (size_t i = 0; i < p->nsamples; i++) {
@@ -11273,19 +11294,20 @@ struct pp_reader {
     struct slice *string;               /* owned: the string table */
     size_t nstrings, string_cap;
     struct pp_ids mapping, location, function;
-    struct pb_in span[PP_FIELDS];       /* by number: first field to last one */
-    size_t count[PP_FIELDS];            /* by number: how many there are */
+    /* By field number: from the first to the last field, and their number. */
+    struct pb_in span[PP_FIELDS];
+    size_t count[PP_FIELDS];
     struct pb_in blocks;                /* the last PP_BLOCKS_FIELD */
-    size_t nblocks;                     /* how many there are */
-    const uint8_t *freed;               /* NULL, or the samples up to here were
-                                         * read and their memory freed: */
-    size_t nfreed;                      /* so many, with nothing between them */
-    bool mixed;                         /* something is between samples */
+    size_t nblocks;                     /* number of these fields */
+    const uint8_t *freed;               /* end of the samples that were read and
+                                         * whose bytes were freed, or NULL */
+    size_t nfreed;                      /* number of these samples */
+    bool mixed;                         /* other fields are between samples */
     const uint8_t *at;                  /* the field being read, for errors */
     struct gp_why *why;
 };
 
-/* Read r->p->raw in another format; PP_NOT_FOREIGN if it is not in that. */
+/* Read r->p->raw if it is in another format, else return PP_NOT_FOREIGN. */
 typedef int pp_foreign_fn(struct pp_reader *r);
 
 enum { PP_NOT_FOREIGN = 1 };
@@ -11296,12 +11318,12 @@ enum pp_message {
 };
 
 enum pp_form {                          /* the member that holds a varint */
-    PP_CODE,                            /* none: code reads and writes it */
+    PP_CODE,                            /* none: a function handles the field */
     PP_NUMBER,                          /* uint64_t or int64_t */
     PP_ID,                              /* uint64_t; written as row + 1 */
     PP_FLAG,                            /* bool */
     PP_TEXT,                            /* slice, from the string table */
-    PP_TEXT_OR_NONE,                    /* slice; string 0 is none */
+    PP_TEXT_OR_NONE,                    /* slice; string 0 leaves p NULL */
     PP_MAPPING_ID, PP_FUNCTION_ID,      /* uint32_t index; in the file an id */
 };
 
@@ -11380,8 +11402,8 @@ static const struct pp_field {
 #undef AT
 };
 
-/* Append the name of the field that byte at is in to path, a string in size
- * bytes: ", sample[17].label[0].key", or ", field 99" for an unknown number. */
+/* Append the name of the field that holds byte at to path, a string in a buffer
+ * of size bytes: ", sample[17].label[0].key", or ", field 99" if unknown. */
 static void pp_put_path(const struct pp_reader *r, const uint8_t *at,
                         char *path, size_t size)
 {
@@ -11403,7 +11425,7 @@ static void pp_put_path(const struct pp_reader *r, const uint8_t *at,
         size_t row = known ? count[f.number]++ : 0;
         if (e > 0 && at >= in.p)
             continue;
-        if (!f.number || at == p->raw.data)     /* it has no name */
+        if (!f.number || at == p->raw.data)     /* no tag, or no profile */
             return;
         int k = !known ? snprintf(path + n, size - n, "%sfield %u", mark,
                                   f.number)
@@ -11445,7 +11467,7 @@ static int pp_fail_full(struct pp_reader *r)
     return GP_ELIMIT;
 }
 
-/* Append the id of the next row; ids out of order make t sparse. */
+/* Append the next row's id to t, which is sparse if that is not row + 1. */
 static int pp_ids_add(struct pp_reader *r, struct pp_ids *t, uint64_t id)
 {
     if (!MEM_ROOM(t->id, t->cap, t->n + 1))
@@ -11463,7 +11485,7 @@ static uint32_t pp_ids_find(const struct pp_ids *t, uint64_t id)
     uint64_t h = mem_hash(&id, sizeof id);
     for (uint32_t at = 0, i; (i = mem_index_next(&t->x, h, &at)) != MEM_NONE;)
         if (t->id[i] == id)
-            return id ? i : MEM_NONE;
+            return i;
     return MEM_NONE;
 }
 
@@ -11496,8 +11518,8 @@ static struct slice pp_string(struct pp_reader *r, uint64_t i)
     return (struct slice){ "", 0 };
 }
 
-/* Call fn with each field of the message in and with to, until it fails.  If to
- * is NULL, fn gets the rest of the message instead. */
+/* Call fn with each field of the message in, and with to, until it fails.  If
+ * to is NULL, fn gets the address of in's unread part instead. */
 static int pp_walk(struct pp_reader *r, struct pb_in in,
                    int (*fn)(struct pp_reader *, struct pb_field *, void *),
                    void *to)
@@ -11581,20 +11603,21 @@ static int pp_read_message(struct pp_reader *r, struct pb_in in,
     return e < 0 ? pp_fail(r, PP_DAMAGED) : GP_OK;
 }
 
-/* Append the locations in f to the stacks, which have room; 0 or an error. */
+/* Append the locations in f to p's stacks, which have room.  Return 0 or an
+ * error. */
 static int pp_read_stack(struct pp_reader *r, struct pb_field *f)
 {
     const struct pp_ids *t = &r->location;
-    uint64_t rows = t->sparse ? 0 : t->n, v, none = 0;
+    uint64_t rows = t->sparse ? 0 : t->n, v, missing = 0;
     uint32_t *out = r->p->stack + r->p->nstack;
     int e;
     while ((e = pb_next_int(f, &v)) > 0) {
         *out = v - 1 < rows ? (uint32_t)(v - 1) : pp_ids_find(t, v);
-        none += *out == MEM_NONE;
+        missing += *out == MEM_NONE;
         out += *out != MEM_NONE;
     }
     r->p->nstack = (size_t)(out - r->p->stack);
-    r->p->repaired[PP_NO_LOCATION] += none;
+    r->p->repaired[PP_NO_LOCATION] += missing;
     return e;
 }
 
@@ -11604,15 +11627,15 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
     size_t *nvalues = to, at = p->nsamples * p->ntypes;
-    size_t own = p->nstack - (p->nsamples ? p->stack_at[p->nsamples] : 0);
+    size_t depth = p->nstack - (p->nsamples ? p->stack_at[p->nsamples] : 0);
     uint64_t v;
     int e = 0;
-    size_t most = f->type != PB_BYTES ? 1   /* of numbers in the field */
+    size_t most = f->type != PB_BYTES ? 1   /* numbers that f can hold */
                   : (size_t)(f->bytes.end - f->bytes.p);
     if (f->number != 3 && most == 0)
         return GP_OK;
     if (f->number == 1) {
-        if (own + most > PP_MOST_ROWS ||
+        if (depth + most > PP_MOST_ROWS ||
             !MEM_ROOM(p->stack, p->stack_cap, p->nstack + most))
             return pp_fail_full(r);
         e = pp_read_stack(r, f);
@@ -11635,7 +11658,7 @@ static int pp_read_sample(struct pp_reader *r, struct pb_field *f, void *to)
 }
 
 /* First pass: find and count the profile's fields, and read the strings, to
- * which others refer.  to is the rest of the message. */
+ * which others refer.  to is the unread part of the profile. */
 static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
 {
     const struct pb_in *in = to;
@@ -11663,7 +11686,8 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
-/* Second pass, for each number, *to: all but strings, locations, samples. */
+/* Second pass, once for each field number, *to, but those of strings, locations
+ * and samples: read the fields of that number. */
 static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
@@ -11720,8 +11744,8 @@ static int pp_pass_locations(struct pp_reader *r, struct pb_field *f, void *to)
     return e ? e : pp_ids_add(r, &r->location, l->id);
 }
 
-/* Free the memory of the samples that end at end, if that is much: they are
- * read, nothing points into them, and most of a large file are samples. */
+/* Free the bytes of the samples up to end, once there are PP_FREED_BYTES: they
+ * are read, nothing points into them, and most of a large file are samples. */
 static void pp_free_samples(struct pp_reader *r, const uint8_t *end)
 {
     const uint8_t *begin = r->freed ? r->freed : r->span[2].p;
@@ -11732,8 +11756,8 @@ static void pp_free_samples(struct pp_reader *r, const uint8_t *end)
     r->nfreed = r->p->nsamples;
 }
 
-/* Fourth pass: read samples, which refer to locations.  to is the rest of the
- * profile. */
+/* Fourth pass: read samples, which refer to locations.  to is the unread part
+ * of the profile. */
 static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
 {
     const struct pb_in *in = to;
@@ -11759,11 +11783,11 @@ static int pp_pass_samples(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
-struct pp_columns {                     /* of Blocks, not read yet */
+struct pp_columns {                     /* the unread parts of Blocks' fields */
     struct pb_in rows, step, count;
 };
 
-/* Read the blocks of row i, which has samples, into b; false: invalid. */
+/* Read the parts of row i, whose count is samples, into b; false: invalid. */
 static bool pp_read_row_blocks(struct pp_columns *c, struct pp_blocks *b,
                                size_t i, int64_t samples)
 {
@@ -11798,7 +11822,7 @@ static int pp_read_blocks(struct pp_reader *r)
                             .count = pb_of(pb_find_bytes(r->blocks, 5)) };
     uint64_t n = pb_find_varint(r->blocks, 1, 0);
     uint64_t ns = pb_find_varint(r->blocks, 2, 0);
-    size_t most = (size_t)(c.step.end - c.step.p);  /* of parts, in all */
+    size_t most = (size_t)(c.step.end - c.step.p);  /* parts: a byte or more */
     if (!r->nblocks)
         return GP_OK;
     if (r->nblocks > 1 || type == SIZE_MAX || !n || n > PP_MOST_BLOCKS ||
@@ -11883,8 +11907,9 @@ static int pp_read_raw(struct pp_reader *r)
     return GP_OK;
 }
 
-/* Inflate in onto out, which is empty, and is first allocated for the size in
- * in's last bytes (RFC 1952 2.3.1: ISIZE) if that size is possible. */
+/* Inflate in into out, which is empty.  First allocate out for the size that is
+ * in in's last bytes (RFC 1952 2.3.1: ISIZE), if that is possible: deflate
+ * shrinks data to 1/1032 at most. */
 static int pp_inflate(const struct buf *in, size_t most, struct buf *out,
                       size_t *at)
 {
@@ -11918,7 +11943,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
         in = (struct buf){0};
     }
     size_t packed = in.len;
-    mem_fini(&in);                      /* it may be large */
+    mem_fini(&in);                      /* now, because it may be large */
     if (e == GP_ELIMIT)
         txt_fail(why, e, "%s: inflates to more than the limit, %zu MiB", name,
                  most >> 20);
@@ -11944,7 +11969,7 @@ static int pp_read(struct pp *p, struct buf *file, const char *name,
 struct pp_writer {
     const struct pp *p;                 /* borrowed */
     struct buf out, part, sub;          /* owned: the profile; a message in it;
-                                         * what a field of that holds */
+                                         * a message or array in that */
     struct slice *string;               /* owned: the string table so far */
     size_t nstrings, string_cap;
     struct index x;                     /* text -> row of string */
@@ -11969,7 +11994,8 @@ static uint64_t pp_intern(struct pp_writer *w, struct slice s)
     return w->nstrings - 1;
 }
 
-/* Append field number of message m to out, from the struct from, row row. */
+/* Append field number of message m to out, from the struct at from, row row of
+ * its table. */
 static void pp_write_field(struct pp_writer *w, struct buf *out,
                            enum pp_message m, uint32_t number,
                            const void *from, size_t row)
@@ -11992,7 +12018,7 @@ static void pp_write_field(struct pp_writer *w, struct buf *out,
         v = pp_intern(w, *(const struct slice *)at);
         break;
     case PP_MAPPING_ID:
-    case PP_FUNCTION_ID:
+    case PP_FUNCTION_ID:                /* MEM_NONE + 1 is 0, no field */
         v = (uint64_t)(*(const uint32_t *)at + 1);
         break;
     case PP_CODE:
@@ -12034,8 +12060,8 @@ static void pp_write_sample(struct pp_writer *w, size_t i)
     pb_put_message(&w->out, 2, &w->part);
 }
 
-/* Append when the samples were taken, 2^shift blocks as one; false if that is
- * not known, or if too few blocks would be left. */
+/* Append Blocks, with each 2^shift blocks as one; false if p has none, or if
+ * fewer than PP_LEAST_BLOCKS would be left. */
 static bool pp_write_blocks(struct pp_writer *w, unsigned shift)
 {
     const struct pp_blocks *b = &w->p->blocks;
@@ -12072,7 +12098,7 @@ static bool pp_write_blocks(struct pp_writer *w, unsigned shift)
 static int pp_pack(struct pp_writer *w, unsigned shift, struct buf *out,
                    bool *large)
 {
-    enum { EMPTY_BYTES = 20 };          /* of nothing, gzip'd */
+    enum { EMPTY_BYTES = 20 };          /* size of an empty gzip member */
     size_t bare = w->out.len, begin = out->len;
     struct buf alone = {0};
     bool timed = pp_write_blocks(w, shift);
@@ -12090,8 +12116,8 @@ static int pp_pack(struct pp_writer *w, unsigned shift, struct buf *out,
 }
 
 /* Append p to out as a gzip'd pprof profile with ids 1..N in order and the
- * strings and blocks last; it has fewer and longer blocks than p where these
- * are large beside the rest.  After GP_ENOMEM, or GP_ELIMIT past 2 GiB, out is
+ * strings and blocks last.  It has fewer and longer blocks than p if p's were
+ * large beside the rest.  After GP_ENOMEM, or GP_ELIMIT past 2 GiB, out is
  * unchanged. */
 static int pp_write(const struct pp *p, struct buf *out)
 {
@@ -12134,18 +12160,8 @@ static int pp_write(const struct pp *p, struct buf *out)
     return e;
 }
 
-/* Return the row of p's type t, or SIZE_MAX. */
-static size_t pp_type_row(const struct pp *p, const struct pp_type *t)
-{
-    for (size_t i = 0; i < p->ntypes; i++)
-        if (txt_equal(p->type[i].type, t->type) &&
-            txt_equal(p->type[i].unit, t->unit))
-            return i;
-    return SIZE_MAX;
-}
-
-/* Return the row of p's type that counts the samples of its type, or SIZE_MAX:
- * samples of pprof and pprof-rs, sample and cpu-samples of Datadog. */
+/* Return the row of the sample type that counts the samples of type, or
+ * SIZE_MAX: "samples" in pprof and pprof-rs, the others in Datadog's. */
 static size_t pp_count_type(const struct pp *p, size_t type)
 {
     static const struct { const char *count, *of; } names[] = {
@@ -12203,8 +12219,9 @@ static void pp_put_type(struct buf *b, const struct pp_type *t)
     txt_put_clean(b, t->unit);
 }
 
-/* Set *row to base's type that is compared with now's type; GP_EFORMAT if the
- * profiles measure different things.  name is base's. */
+/* Set *row to base's type that is the same as now's type; GP_EFORMAT if it has
+ * none, or if the profiles measure different things.  name is base's, for
+ * errors. */
 static int pp_find_base_type(const struct pp *now, size_t type,
                              const struct pp *base, const char *name,
                              size_t *row, struct gp_why *why)
@@ -12235,7 +12252,8 @@ static int pp_find_base_type(const struct pp *now, size_t type,
     return e;
 }
 
-/* Add to p a location in a new function f; return its row, or MEM_NONE. */
+/* Append a function, a copy of f, to p, and a location in it; return the
+ * location's row, or MEM_NONE. */
 static uint32_t pp_add_frame(struct pp *p, const struct pp_function *f)
 {
     struct pp_function *to = PP_NEW(p, function);
