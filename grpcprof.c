@@ -12311,17 +12311,18 @@ static void pp_clone_names_fini(struct pp *p)
  * prefix  legacy_
  * runs    any thread
  *
- * The file starts with words of 4 or 8 bytes, in either byte order.  Five are
- * the head: 0, 3, 0 or for Java 1, the period in us, 0.  A stack is its count,
- * its depth and its addresses, leaf first; all but the leaf are return
- * addresses, which follow the call.  The words 0 1 0 end the stacks.  The rest
- * is text: /proc/self/maps, or for Java lines "0xADDRESS NAME (FILE:LINE)".
+ * The file starts with words of 4 or 8 bytes, in either byte order.  The first
+ * five are the head: 0, 3, 0 (1 for Java), the period in us, 0.  A stack is its
+ * number of samples, its depth and its addresses, leaf first.  All addresses
+ * but the leaf's are return addresses, which follow the call.  The words 0 1 0
+ * end the stacks.  The rest is text: /proc/self/maps, or for Java lines
+ * "0xADDRESS NAME (FILE:LINE)".
  */
 
 struct legacy_words {                   /* words not read yet */
     const uint8_t *p, *end;             /* borrowed; p <= end */
     size_t size;                        /* bytes of a word: 4 or 8 */
-    bool   big;                         /* the first byte is the highest */
+    bool   big;                         /* big-endian */
 };
 
 /* Set *v to the next word; false at the end. */
@@ -12336,7 +12337,8 @@ static bool legacy_word(struct legacy_words *w, uint64_t *v)
     return true;
 }
 
-/* True if data starts with this head; sets w to the rest, period and *java. */
+/* True if data starts with the head of this format; sets *w to the words after
+ * the head, *period_us and *java. */
 static bool legacy_is(struct slice data, struct legacy_words *w,
                       uint64_t *period_us, bool *java)
 {
@@ -12385,8 +12387,8 @@ static uint32_t legacy_add_location(struct pp *p, struct index *x,
     return (uint32_t)p->nlocations - 1;
 }
 
-/* Read the stacks of w.  A call is found one byte before its return address;
- * Java has no return addresses. */
+/* Add the stacks in w as samples of r's profile, whose locations x indexes.  A
+ * return address less 1 is inside the call; Java has no return addresses. */
 static int legacy_read_stacks(struct pp_reader *r, struct legacy_words *w,
                               bool java, struct index *x)
 {
@@ -12404,7 +12406,7 @@ static int legacy_read_stacks(struct pp_reader *r, struct legacy_words *w,
             return pp_fail(r, "a stack has too many frames");
         for (size_t i = 0; i < n && legacy_word(w, &address); i++) {
             if (count == 0 && n == 1 && address == 0)
-                return GP_OK;
+                return GP_OK;           /* the end mark */
             stack[i] = legacy_add_location(p, x, address - (i > 0 && !java));
             if (stack[i] == MEM_NONE)
                 return pp_fail_full(r);
@@ -12418,8 +12420,9 @@ static int legacy_read_stacks(struct pp_reader *r, struct legacy_words *w,
     }
 }
 
-/* Drop the second frame of each sample in which it is location l; if l is
- * MEM_NONE, in which it is the leaf's own address, read as a return address. */
+/* Drop the second frame of each sample in which that frame is location l.  If l
+ * is MEM_NONE, drop the second frame where it repeats the leaf: its address was
+ * read as a return address, so it is the leaf's less 1. */
 static void legacy_drop_second(struct pp *p, uint32_t l)
 {
     uint32_t to = 0, from = 0;
@@ -12437,8 +12440,9 @@ static void legacy_drop_second(struct pp *p, uint32_t l)
     p->nstack = to;
 }
 
-/* Drop the second frame if it is the same in 31 of 32 samples: it is the signal
- * handler's.  A Boyer-Moore majority vote finds it.  True if it was dropped. */
+/* Drop the second frame if it is the same in at least 31 of 32 samples: it is
+ * the signal handler's.  A Boyer-Moore majority vote finds it.  True if it was
+ * dropped. */
 static bool legacy_drop_handler(struct pp *p)
 {
     uint32_t best = MEM_NONE;
@@ -12459,26 +12463,21 @@ static bool legacy_drop_handler(struct pp *p)
     return true;
 }
 
-/* Move the start of s by n bytes. */
-static void legacy_skip(struct slice *s, size_t n)
-{
-    *s = txt_after(*s, n);
-}
-
-/* Cut a hexadecimal number of up to 16 digits from s into *v; false: none. */
+/* Cut a hexadecimal number off the front of *s into *v; false if there is none
+ * of up to 16 digits. */
 static bool legacy_hex(struct slice *s, uint64_t *v)
 {
     size_t n = 0;
     if (txt_starts(*s, "0x"))
-        legacy_skip(s, 2);
+        *s = txt_after(*s, 2);
     for (*v = 0; n < s->n && txt_hex(s->p[n]) >= 0; n++)
         *v = *v << 4 | (uint64_t)txt_hex(s->p[n]);
-    legacy_skip(s, n);
+    *s = txt_after(*s, n);
     return n > 0 && n <= 16;
 }
 
-/* Read a line of /proc/self/maps, or "START-END [PERM] FILE [(@OFFSET)]
- * [BUILD]", into *m; false if it is neither, or not a mapping of code. */
+/* Parse a line of /proc/self/maps, or "START-END [PERM] FILE [(@OFFSET)]
+ * [BUILD_ID]", into *m; false if it is neither, or not a mapping of code. */
 static bool legacy_map_line(struct slice line, struct pp_mapping *m)
 {
     *m = (struct pp_mapping){0};
@@ -12486,11 +12485,11 @@ static bool legacy_map_line(struct slice line, struct pp_mapping *m)
     if (!legacy_hex(&line, &m->start))
         return false;
     while (line.n && (*line.p == '-' || isspace((unsigned char)*line.p)))
-        legacy_skip(&line, 1);
+        line = txt_after(line, 1);
     if (!legacy_hex(&line, &m->limit) || m->limit < m->start)
         return false;
     if (txt_starts(line, ":"))
-        legacy_skip(&line, 1);
+        line = txt_after(line, 1);
     struct slice rest = line, perm = txt_next_word(&rest);
     bool has_perm = perm.n > 0;
     for (size_t i = 0; i < perm.n; i++)
@@ -12512,7 +12511,7 @@ static bool legacy_map_line(struct slice line, struct pp_mapping *m)
     rest = line;
     word = txt_next_word(&rest);
     if (txt_starts(word, "(@")) {
-        legacy_skip(&word, 2);
+        word = txt_after(word, 2);
         (void)legacy_hex(&word, &m->offset);
         line = rest;
     }
@@ -12520,7 +12519,7 @@ static bool legacy_map_line(struct slice line, struct pp_mapping *m)
     return true;
 }
 
-/* True if a and b can be two parts of one mapping. */
+/* True if b can be the part of a's mapping that follows a. */
 static bool legacy_maps_join(const struct pp_mapping *a,
                              const struct pp_mapping *b)
 {
@@ -12531,7 +12530,7 @@ static bool legacy_maps_join(const struct pp_mapping *a,
             a->offset + (a->limit - a->start) == b->offset);
 }
 
-struct legacy_attributes {              /* of lines like "build=/opt" */
+struct legacy_attributes {              /* from lines like "build=/opt" */
     struct slice name[8], value[8];     /* borrowed */
     size_t n;
 };
@@ -12549,8 +12548,9 @@ static void legacy_add_attribute(struct legacy_attributes *a, struct slice line)
     a->n += a->name[a->n].n > 0;
 }
 
-/* Replace references like "$build" in *file by the values in a, in p's arena;
- * stop after PATH_MAX bytes.  GP_ENOMEM. */
+/* Replace references like "$build" in *file by the values in a, up to PATH_MAX
+ * bytes or the value that exceeds them; p's arena owns the result.
+ * GP_ENOMEM. */
 static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
                          struct slice *file)
 {
@@ -12576,7 +12576,8 @@ static int legacy_expand(struct pp *p, const struct legacy_attributes *a,
     return copy ? GP_OK : GP_ENOMEM;
 }
 
-/* Read the mappings in text, join parts of one, put the program's first. */
+/* Add the mappings in text to p: join the parts of one mapping, put the
+ * program's first, and correct the first one as pprof does. */
 static int legacy_read_maps(struct pp *p, struct slice text)
 {
     struct legacy_attributes attributes = {0};
@@ -12612,17 +12613,18 @@ static int legacy_read_maps(struct pp *p, struct slice text)
     }
     struct pp_mapping *m = p->mapping;
     if (p->nmappings > 1 && txt_starts(m->file, "/anon_hugepage") &&
-        m->limit == m[1].start)
+        m->limit == m[1].start)         /* the program's code, remapped */
         memmove(m, m + 1, --p->nmappings * sizeof *m);
     if (p->nmappings && m->start - m->offset == 0x400000) {
+        /* Where x86-64 programs are linked: extend it to the file's start. */
         m->start = 0x400000;
         m->offset = 0;
     }
     return GP_OK;
 }
 
-/* Set each location's mapping; locations in none share one that covers all
- * addresses.  GP_ENOMEM; GP_ELIMIT: it would take too long. */
+/* Set each location's mapping; locations in no mapping share an added one that
+ * covers all addresses.  GP_ENOMEM; GP_ELIMIT: it would take too long. */
 static int legacy_find_mappings(struct pp *p)
 {
     uint32_t none = MEM_NONE;
@@ -12635,6 +12637,7 @@ static int legacy_find_mappings(struct pp *p)
         for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++)
             if (p->mapping[k].start <= a && a < p->mapping[k].limit)
                 l->mapping = (uint32_t)k;
+        /* As in pprof: the mapping of a file's first part may be missing. */
         for (size_t k = 0; a && k < n && l->mapping == MEM_NONE; k++) {
             struct pp_mapping *m = &p->mapping[k];
             if (!m->offset || m->start - m->offset > a || a >= m->start)
@@ -12659,7 +12662,8 @@ static int legacy_find_mappings(struct pp *p)
     return GP_OK;
 }
 
-/* Read a Java "NAME (FILE:LINE)", "NAME (LIBRARY)" or "NAME" into *f, *line. */
+/* Parse the Java agent's "NAME (FILE:LINE)", "NAME (LIBRARY)" or "NAME" into *f
+ * and *line. */
 static void legacy_java_name(struct slice s, struct pp_function *f,
                              int64_t *line)
 {
@@ -12685,7 +12689,8 @@ static void legacy_java_name(struct slice s, struct pp_function *f,
     f->system_name = f->name;
 }
 
-/* Read the Java agent's names of addresses into locations of p. */
+/* Read the Java agent's names of addresses from text into the locations of p,
+ * which x indexes. */
 static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
 {
     struct index names = {0};
@@ -12726,7 +12731,7 @@ static int legacy_read_java(struct pp *p, struct slice text, struct index *x)
     return e;
 }
 
-/* Sort the locations by their first use in a sample, and drop unused ones. */
+/* Sort p's locations by their first use in a sample, and drop unused ones. */
 static int legacy_number_locations(struct pp *p)
 {
     uint32_t *to = mem_zalloc(p->nlocations * sizeof *to), n = 0;
@@ -12753,7 +12758,8 @@ static int legacy_number_locations(struct pp *p)
     return e;
 }
 
-/* Give p, whose locations x indexes, Java's names of addresses in text. */
+/* Name p's locations, which x indexes, by the Java agent's text.  A named one
+ * gets no mapping; afterwards none has an address, as in pprof. */
 static int legacy_finish_java(struct pp *p, struct slice text, struct index *x)
 {
     int e = legacy_read_java(p, text, x);
@@ -12767,7 +12773,8 @@ static int legacy_finish_java(struct pp *p, struct slice text, struct index *x)
     return e;
 }
 
-/* Fill r's profile from the words w after the head. */
+/* Fill r's profile from w, the words after the head, and the text that follows
+ * the stacks. */
 static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
                        uint64_t period_us, bool java)
 {
@@ -12787,8 +12794,8 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     if (!e && java) {
         e = legacy_finish_java(p, text, &x);
     } else if (!e) {
-        if (legacy_drop_handler(p))     /* of two frames at most */
-            (void)legacy_drop_handler(p);
+        if (legacy_drop_handler(p))
+            (void)legacy_drop_handler(p);       /* it can have two frames */
         e = legacy_read_maps(p, text);
         e = e ? e : legacy_number_locations(p);
         e = e ? e : legacy_find_mappings(p);
@@ -12804,7 +12811,8 @@ static int legacy_fill(struct pp_reader *r, struct legacy_words *w,
     return e;
 }
 
-/* Read r's profile if it is in this format; else return PP_NOT_FOREIGN. */
+/* Read r's profile if it is in gperftools' format; else return
+ * PP_NOT_FOREIGN. */
 static int legacy_read(struct pp_reader *r)
 {
     struct legacy_words w;
@@ -12833,8 +12841,8 @@ static int legacy_read(struct pp_reader *r)
  *   heap profile: 1: 96 [2: 192] @ heap/1024 pprof's text of Go and gperftools
  *   1: 96 [2: 192] @ 0x4a10 0x4b20
  *
- * Folded stacks and perf script are read line by line: the memory that they
- * take grows with the different stacks, not with the text.
+ * Folded stacks and perf script are read line by line: the memory used grows
+ * with the number of different stacks, not with the length of the text.
  *
  * Invariant  each frame is one location with at most one line.
  * Does not   read binary formats: import_name_format names those and the
@@ -12843,25 +12851,28 @@ static int legacy_read(struct pp_reader *r)
 
 struct import {
     struct pp_reader *r;                /* borrowed */
-    struct pp *p;                       /* borrowed: what is made */
+    struct pp *p;                       /* borrowed: the profile being made */
     struct index functions, mappings, locations;    /* owned: by hash */
     struct index texts, rows;           /* owned: by hash */
-    struct slice *text;                 /* owned: of labels; in p's arena */
-    uint64_t *kind;                     /* owned, by row: event and period; rows
-                                         * are merged only if it is equal */
+    struct slice *text;                 /* owned: of import_intern; the bytes
+                                         * are in p's arena */
+    uint64_t *kind;                     /* owned, by row of p's samples: event
+                                         * and period, equal for all samples
+                                         * that a row sums */
     uint32_t *stack;                    /* owned: locations of a sample */
     size_t ntexts, text_cap, kind_cap, n, cap;      /* n, cap: of stack */
-    size_t inlined;                     /* frames last read of perf script that
-                                         * are inlined, and their address */
+    size_t inlined;                     /* last frames of stack, if perf script
+                                         * marks them (inlined); their pc */
     uint64_t inlined_at;
-    struct slice rest;                  /* of the text */
+    struct slice rest;                  /* the text that was not read yet */
     size_t line;                        /* number of the line read last */
-    int fd;                             /* borrowed: what follows, or -1 */
-    bool copies;                        /* the text is not kept */
+    int fd;                             /* borrowed: more text; -1: no more */
+    bool copies;                        /* names are copied, as the text is not
+                                         * kept */
     int err;                            /* first failure, sticky */
 };
 
-struct import_frame {                   /* empty or 0: not known */
+struct import_frame {                   /* members empty or 0: not known */
     struct slice name, module, file;
     int64_t line;
     uint64_t address;
@@ -12882,7 +12893,7 @@ static int import_fail_limit(struct import *x, size_t most, const char *what)
                              x->r->name, most, what);
 }
 
-/* Read more text after the unread rest.  A step is as long as the rest, so that
+/* Read more text after the unread rest: at least as much as the rest, so that
  * the time for a long line grows with its length, not with its square. */
 static void import_refill(struct import *x)
 {
@@ -12930,8 +12941,9 @@ static bool import_line(struct import *x, struct slice *s)
     return true;
 }
 
-/* Cut a whole number, decimal or, after 0x or if hex, hexadecimal, off *s into
- * *v; false: there is none, or it exceeds 64 bits. */
+/* Cut a whole number off the front of *s into *v.  It is hexadecimal after 0x
+ * or if hex is set, else decimal.  False: there is none, or it exceeds 64
+ * bits. */
 static bool import_number(struct slice *s, bool hex, uint64_t *v)
 {
     size_t i = 0;
@@ -12982,7 +12994,7 @@ static struct slice import_keep(struct import *x, struct slice s)
     return (struct slice){ copy, copy ? s.n : 0 };
 }
 
-/* Return a copy of s that outlives the text, one for all equal ones. */
+/* Return a copy of s in the profile's arena; equal texts share one copy. */
 static struct slice import_intern(struct import *x, struct slice s)
 {
     uint64_t h = mem_hash(s.p, s.n);
@@ -13003,8 +13015,9 @@ static struct slice import_intern(struct import *x, struct slice s)
     return *to = (struct slice){ copy, copy ? s.n : 0 };
 }
 
-/* Return the row of the mapping of file; MEM_NONE if file is empty.  If placed,
- * addresses are offsets into the file; else its place in memory is unknown. */
+/* Return the row of the mapping of file, added if new; MEM_NONE if file is
+ * empty.  If placed is set, the mapping's addresses are offsets into the file;
+ * else it is not known where the file was in memory. */
 static uint32_t import_mapping(struct import *x, struct slice file, bool placed)
 {
     struct pp *p = x->p;
@@ -13029,7 +13042,7 @@ static uint32_t import_mapping(struct import *x, struct slice file, bool placed)
     return i;
 }
 
-/* Return the row of the function called name in file. */
+/* Return the row of the function called name in file, added if new. */
 static uint32_t import_function(struct import *x, struct slice name,
                                 struct slice file)
 {
@@ -13131,7 +13144,7 @@ static void import_sample(struct import *x, const int64_t *value,
     x->n = 0;
 }
 
-/* True if row i has the stack, the kind and these labels. */
+/* True if row i of the samples has x's stack, this kind and these labels. */
 static bool import_is_row(const struct import *x, uint32_t i, uint64_t kind,
                           const struct pp_label *label, size_t nl)
 {
@@ -13149,8 +13162,9 @@ static bool import_is_row(const struct import *x, uint32_t i, uint64_t kind,
                             x->n * sizeof *x->stack);
 }
 
-/* Add the stack to the row of the same stack, kind and labels, or as a new row,
- * and empty it.  Strings of labels come from import_intern. */
+/* Add the stack as a sample, and empty it.  A row with the same stack, kind and
+ * labels gets the values; else a row is added.  Strings of labels must come
+ * from import_intern: they are compared by their address. */
 static void import_sample_once(struct import *x, uint64_t kind,
                                const int64_t *value,
                                const struct pp_label *label, size_t nl)
@@ -13183,7 +13197,8 @@ static void import_sample_once(struct import *x, uint64_t kind,
         x->kind[row] = kind;
 }
 
-/* Return the label of a thread called name; *n is 0 if it has no name. */
+/* Return a label with the name of a thread; set *n to the number of labels: 0
+ * if name is empty, else 1. */
 static struct pp_label import_thread(struct slice name, size_t *n)
 {
     *n = name.n > 0;
@@ -13207,8 +13222,8 @@ static void import_period(struct import *x, const char *type, const char *unit,
 
 /* ---- folded stacks ---- */
 
-/* Cut the count, "7" or "7.5", off the end of a folded line; false: none.
- * py-spy writes a count alone for samples without a frame. */
+/* Cut the count, "7" or "7.5", off the end of a folded line; false if there is
+ * none.  py-spy writes a count alone for samples without a frame. */
 static bool import_count(struct slice *s, double *count)
 {
     size_t i = s->n;
@@ -13226,7 +13241,8 @@ static bool import_count(struct slice *s, double *count)
     return true;
 }
 
-/* Cut "_[k]" and the like off the end of *s: the kernel's, or compiled code. */
+/* Cut a mark such as "_[k]" off the end of *s.  k is the kernel, which becomes
+ * f's module; j, i, 0 and 1 say how a JIT compiled the code. */
 static void import_cut_mark(struct slice *s, struct import_frame *f)
 {
     const char *m = s->n > 4 ? s->p + s->n - 4 : "    ";
@@ -13237,8 +13253,8 @@ static void import_cut_mark(struct slice *s, struct import_frame *f)
         f->module = txt_slice("[kernel.kallsyms]");
 }
 
-/* Split a place, "app.py:12" or "/lib/libc.so.6", into file, line or module of
- * f.  Return false if in is no place. */
+/* Set f's file and line, or its module, from a place such as "app.py:12" or
+ * "/lib/libc.so.6"; false if in is not a place. */
 static bool import_place(struct slice in, struct import_frame *f)
 {
     const char *colon = in.n ? memrchr(in.p, ':', in.n) : NULL;
@@ -13257,8 +13273,8 @@ static bool import_place(struct slice in, struct import_frame *f)
     return true;
 }
 
-/* Divide a frame such as "work (app.py:12)", "libc.so.6`read", "read_[k]",
- * "/srv/web+0x55d0" or "[libc.so.6]". */
+/* Parse a frame of a folded stack, such as "work (app.py:12)", "read_[k]",
+ * "libc.so.6`read", "/srv/web+0x55d0" or "[libc.so.6]". */
 static struct import_frame import_split(struct slice s)
 {
     struct import_frame f = {0};
@@ -13306,8 +13322,9 @@ static bool import_is_text(struct slice s)
 
 enum import_folded { IMPORT_NOT_FOLDED, IMPORT_COUNTED, IMPORT_UNCOUNTED };
 
-/* Return whether text is folded stacks: all of its first lines, but for one
- * heading, end in a count, or none does and all have two frames. */
+/* Return whether text is folded stacks: apart from one heading, blank lines and
+ * comments, either all of its first lines end in a count and at least one has
+ * two frames, or none ends in a count and all have two or more frames. */
 static enum import_folded import_folded_kind(struct slice text)
 {
     size_t frames = 0, counts = 0, lines = 0, headings = 0;
@@ -13333,8 +13350,8 @@ static enum import_folded import_folded_kind(struct slice text)
          : !counts && lines > 1 ? IMPORT_UNCOUNTED : IMPORT_NOT_FOLDED;
 }
 
-/* Cut the frame of a thread, as async-profiler writes it, off the front of *s:
- * "[main tid=12];"; return the thread's name. */
+/* Cut the frame that names a thread, as async-profiler writes it, off the front
+ * of *s: "[main tid=12];".  Return the name; empty: there is no such frame. */
 static struct slice import_thread_frame(struct slice *s)
 {
     const char *end = memchr(s->p, ';', s->n);
@@ -13346,10 +13363,11 @@ static struct slice import_thread_frame(struct slice *s)
     return (struct slice){ f.p + 1, (size_t)(tid - f.p) - 1 };
 }
 
-/* Give folded stacks whose numbers are weights, such as nanoseconds or cycles,
- * the types samples and cpu.  If all are multiples of a large number, as in
- * what report -f folded and inferno-collapse-perf write, that is one sample's
- * weight; otherwise the number of samples is not known, and a row is one. */
+/* If the numbers of the folded stacks are weights, such as nanoseconds or
+ * cycles, make the profile's types samples and cpu.  If all are multiples of a
+ * large number, as report -f folded and inferno-collapse-perf write them, that
+ * is one sample's weight; otherwise the number of samples is not known, and
+ * each stack counts as one. */
 static void import_folded_weights(struct import *x)
 {
     struct pp *p = x->p;
@@ -13383,7 +13401,7 @@ static void import_folded_weights(struct import *x)
     p->value_cap = 2 * p->nsamples;
 }
 
-/* Read folded stacks. */
+/* Read folded stacks; counted: each line ends in a count. */
 static void import_folded(struct import *x, bool counted)
 {
     struct slice s;
@@ -13399,7 +13417,7 @@ static void import_folded(struct import *x, bool counted)
         if (counted && !import_count(&s, &count)) {
             if (!any && !memchr(s.p, ';', s.n))
                 continue;               /* a heading */
-            import_fail(x, "expected frames with ; between, a blank, a count");
+            import_fail(x, "expected frames separated by ; and then a count");
             return;
         }
         any = true;
@@ -13424,24 +13442,25 @@ static void import_folded(struct import *x, bool counted)
 
 enum { IMPORT_EVENTS = PP_MOST_TYPES - 1 };
 
-struct import_head {                    /* of a sample of perf script */
-    struct slice comm, event, rest;     /* rest: behind the event */
+struct import_head {                    /* first line of perf script's sample */
+    struct slice comm, event, rest;     /* rest: after the event */
     uint64_t pid, tid;                  /* UINT64_MAX: not shown */
     uint64_t period;                    /* 1 if it is not shown */
-    int64_t  ns;                        /* its time; -1: not shown */
+    int64_t  ns;                        /* time of the sample; -1: not shown */
     bool has_period;
-    bool is_record;                     /* of a mapping or the like */
+    bool is_record;                     /* not a sample: a line such as
+                                         * PERF_RECORD_MMAP */
 };
 
-struct import_perf {
+struct import_perf {                    /* the samples read so far */
     struct slice name[IMPORT_EVENTS];   /* of events */
-    bool period[IMPORT_EVENTS];         /* periods are shown */
+    bool period[IMPORT_EVENTS];         /* the event's periods are shown */
     size_t n;                           /* events */
     int64_t first_ns, last_ns;          /* -1: not known */
-    uint64_t clock_period;              /* 0: differs, or not known */
+    uint64_t clock_period;              /* of all samples; 0: it differs */
 };
 
-/* Read "12.345678:" into ns; false: it is no time. */
+/* Parse "12.345678:" into *ns; false: it is not a time. */
 static bool import_time(struct slice s, int64_t *ns)
 {
     uint64_t whole, part = 0, scale = 1000000000;
@@ -13457,8 +13476,8 @@ static bool import_time(struct slice s, int64_t *ns)
     return txt_equal(s, txt_slice(":"));
 }
 
-/* Read what follows the thread's id: "[cpu] flags time: period event: ...", any
- * of which may be missing; false: it is something else. */
+/* Parse into e what follows the thread's id: "[cpu] flags time: period event:
+ * ...", any of which may be missing; false: s is something else. */
 static bool import_head_rest(struct slice s, struct import_head *e)
 {
     struct slice left = s, word = txt_next_word(&left), n;
@@ -13492,8 +13511,8 @@ static bool import_head_rest(struct slice s, struct import_head *e)
     return word.n > 0;
 }
 
-/* Read the head of a sample, "comm pid/tid [cpu] time: period event:", of which
- * comm and an id are required; false: s is not a head. */
+/* Parse the head of a sample, "comm pid/tid [cpu] time: period event:", into e;
+ * comm and an id are required.  False: s is not a head. */
 static bool import_head(struct slice s, struct import_head *e)
 {
     s = txt_trim_start(s);
@@ -13522,9 +13541,9 @@ static bool import_head(struct slice s, struct import_head *e)
     return false;
 }
 
-/* Read a frame of perf script, "address symbol+0x10 (module)".  In a chain the
- * addresses in files are offsets into them, all but the leaf's return there. */
-static bool import_perf_frame(struct slice s, bool chain, bool returns,
+/* Parse a frame of perf script, "address symbol+0x10 (module)".  In a chain, an
+ * address in a file is an offset into the file. */
+static bool import_perf_frame(struct slice s, bool chain,
                               struct import_frame *f)
 {
     *f = (struct import_frame){0};
@@ -13553,12 +13572,11 @@ static bool import_perf_frame(struct slice s, bool chain, bool returns,
         txt_equal(f->module, txt_slice("inlined")))
         f->module = (struct slice){0};
     f->placed = chain && txt_starts(f->module, "/");
-    f->address -= returns && f->address > 0;
     return true;
 }
 
-/* True if text is what perf script prints: a head, and a frame in it or in the
- * next line. */
+/* True if text is output of perf script: the head of a sample, with a frame in
+ * the same line or the next one. */
 static bool import_is_perf(struct slice text)
 {
     struct import_head e;
@@ -13572,16 +13590,17 @@ static bool import_is_perf(struct slice text)
             return false;
         if (e.is_record)
             continue;
-        if (import_perf_frame(e.rest, false, false, &f))
+        if (import_perf_frame(e.rest, false, &f))
             return true;
         struct slice next = txt_next_line(&text);
         return next.n && isspace((unsigned char)*next.p) &&
-               import_perf_frame(next, true, false, &f);
+               import_perf_frame(next, true, &f);
     }
     return false;
 }
 
-/* Return the place of the event of e, added if new; SIZE_MAX: no room. */
+/* Return the index of e's event in p, added if new, and note e's period;
+ * SIZE_MAX: too many events. */
 static size_t import_event(struct import *x, struct import_perf *p,
                            const struct import_head *e)
 {
@@ -13608,8 +13627,9 @@ static bool import_is_clock(struct slice name)
     return name.n && memmem(name.p, name.n, "-clock", 6);
 }
 
-/* Give the profile the types of the events: samples, and a column for each
- * event with periods.  Rows have the event in their kind. */
+/* Set the profile's sample types: samples, and one for each event, unless there
+ * is a single event whose periods are not shown.  A row's kind has its event;
+ * of its two values so far, the second is the sum of periods. */
 static void import_perf_types(struct import *x, const struct import_perf *k)
 {
     struct pp *p = x->p;
@@ -13674,7 +13694,7 @@ static void import_perf_sample(struct import *x, struct import_perf *k,
                        (int64_t[]){ 1, (int64_t)period }, label, nl);
 }
 
-/* Give the last frame of the stack the place in s, "app.c:12", which perf
+/* Give the frame read last the file and line in s, "app.c:12", which perf
  * script prints for the field srcline; false: s is not such a line. */
 static bool import_srcline(struct import *x, struct slice s)
 {
@@ -13696,8 +13716,9 @@ static bool import_srcline(struct import *x, struct slice s)
     return true;
 }
 
-/* Give the inlined frames read last the module of the function that they are
- * in: of the next frame, if that has their address, else of the one before. */
+/* Set the module of the inlined frames read last to that of the function that
+ * contains them: of f, the next frame, if its address is theirs, else of the
+ * frame before them. */
 static void import_place_inlined(struct import *x, const struct import_frame *f,
                                  uint64_t address)
 {
@@ -13718,12 +13739,13 @@ static void import_place_inlined(struct import *x, const struct import_frame *f,
     }
 }
 
-/* Read a line within a sample; false: it is neither a frame nor its place. */
+/* Read a line within a sample, a frame or its file and line; false: it is
+ * neither.  *user is set once a frame in a file, so in user space, was read. */
 static bool import_perf_line(struct import *x, struct slice s, bool *user)
 {
     struct import_frame f;
     bool returns = x->n > 0, inlined = txt_ends(s, " (inlined)");
-    if (!import_perf_frame(s, true, false, &f))
+    if (!import_perf_frame(s, true, &f))
         return import_srcline(x, s);
     uint64_t address = f.address;
     if (x->inlined && (!inlined || address != x->inlined_at)) {
@@ -13731,7 +13753,7 @@ static bool import_perf_line(struct import *x, struct slice s, bool *user)
         x->inlined = 0;
     }
     if (f.placed && !*user)
-        returns = false;                /* where the kernel interrupted it */
+        returns = false;                /* its pc when the kernel was entered */
     *user |= f.placed;
     f.address -= returns && f.address;
     import_push(x, &f);
@@ -13761,8 +13783,8 @@ static void import_program_first(struct pp *p)
     }
 }
 
-/* Read what perf script prints; the event's unit is ns of CPU if it is a clock,
- * else a count. */
+/* Read output of perf script.  The unit of an event is nanoseconds of CPU time
+ * if it is a clock with periods, else a count. */
 static void import_perf(struct import *x)
 {
     struct import_perf k = { .first_ns = -1, .last_ns = -1 };
@@ -13795,7 +13817,7 @@ static void import_perf(struct import *x)
             continue;
         open = true;
         user = false;
-        if (import_perf_frame(e.rest, false, false, &f)) {
+        if (import_perf_frame(e.rest, false, &f)) {     /* no call chain */
             import_push(x, &f);
             import_perf_sample(x, &k, &e, event);
             open = false;
