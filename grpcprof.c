@@ -13835,16 +13835,18 @@ static void import_perf(struct import *x)
 
 enum { IMPORT_HEAP = 4 };               /* values of a heap record */
 
-struct import_text {                    /* how to read records */
-    size_t values;                      /* before the @ */
-    bool heap;                          /* "n: n [n: n]" */
-    double rate;                        /* mean bytes between samples; 0: all */
+struct import_text {                    /* how to read a text's records */
+    size_t values;                      /* how many stand before the @ */
+    bool heap;                          /* they are "n: n [n: n]" */
+    double rate;                        /* mean bytes between samples; 0: each
+                                         * allocation is recorded */
     int64_t period;                     /* contentions per sample */
     double ghz;                         /* cycles per ns; 0: not known */
 };
 
-/* Scale count objects of size bytes by the chance that one of their mean size
- * is sampled at rate, as pprof and jeprof do. */
+/* Estimate what was allocated from *count sampled objects of *size bytes in
+ * all, as pprof and jeprof do: divide both by the probability that an object of
+ * the mean size is sampled at rate. */
 static void import_unsample(double rate, int64_t *count, int64_t *size)
 {
     if (!*count || !*size)
@@ -13856,8 +13858,8 @@ static void import_unsample(double rate, int64_t *count, int64_t *size)
     *size = import_whole((double)*size * scale);
 }
 
-/* Read the values of a record and move *s behind its @.  The first two of a
- * heap, what is in use, may be negative. */
+/* Cut the values of a record, up to and with its @, off the front of *s; false:
+ * it has another form.  A heap's first two, what is in use, may be negative. */
 static bool import_values(struct slice *s, const struct import_text *t,
                           int64_t *value)
 {
@@ -13878,8 +13880,8 @@ static bool import_values(struct slice *s, const struct import_text *t,
     return import_skip(s, "@");
 }
 
-/* Push the addresses in s; each is where a call returns to, but the leaf's if
- * leaf is true. */
+/* Push the addresses in s: return addresses, except the first one if leaf is
+ * true. */
 static void import_addresses(struct import *x, struct slice s, bool leaf)
 {
     for (struct slice word; (word = txt_next_word(&s)).n; leaf = false) {
@@ -13891,8 +13893,8 @@ static void import_addresses(struct import *x, struct slice s, bool leaf)
     }
 }
 
-/* Read the frame in a line of Go's, "#\t0x4a10\tmain.f+0x10\t\t/x/main.go:12";
- * false: it is none. */
+/* Parse a frame that Go writes as a comment,
+ * "#\t0x4a10\tmain.f+0x10\t\t/x/main.go:12"; false: s is not one. */
 static bool import_go_frame(struct slice s, struct import_frame *f)
 {
     *f = (struct import_frame){0};
@@ -13916,8 +13918,8 @@ static bool import_go_frame(struct slice s, struct import_frame *f)
     return f->name.n > 0;
 }
 
-/* Turn the values of a record into those of the profile's types; set *bytes to
- * the size of one object. */
+/* Turn the values v of a record into those of the profile's types, in to; set
+ * *bytes to a heap's mean size of an object. */
 static void import_convert(const struct import_text *t, int64_t *v, int64_t *to,
                            size_t types, int64_t *bytes)
 {
@@ -13937,8 +13939,8 @@ static void import_convert(const struct import_text *t, int64_t *v, int64_t *to,
     }
 }
 
-/* Add a record with these values and the stack or, if it is empty, the
- * addresses. */
+/* Add a record with these values as a sample.  Its stack is x's or, if that is
+ * empty, the addresses. */
 static void import_record(struct import *x, const struct import_text *t,
                           int64_t *value, struct slice addresses)
 {
@@ -13961,8 +13963,8 @@ static bool import_is_maps(struct slice s)
                    memmem(s.p, s.n, "--- Memory map: ---", 19));
 }
 
-/* Read records up to the end, a line of dashes or the list of mapped files:
- * values, @ and addresses; Go names the frames in comments below. */
+/* Read records up to the end, a line of dashes or the list of mapped files.  A
+ * record is values, @ and addresses; Go names its frames in comments below. */
 static void import_records(struct import *x, const struct import_text *t)
 {
     int64_t value[IMPORT_HEAP] = {0};
@@ -13996,8 +13998,8 @@ static void import_records(struct import *x, const struct import_text *t)
     }
 }
 
-/* Set drop_frames and keep_frames so that the frames of allocators, and of Go's
- * profiling, are dropped at the leaf. */
+/* Set drop_frames and keep_frames so that frames of allocators and of Go's
+ * runtime are dropped at the leaf. */
 static void import_drop_allocators(struct import *x)
 {
     x->p->drop_frames = txt_slice(
@@ -14045,6 +14047,7 @@ static void import_heap(struct import *x)
     if (!slash || !import_number(&s, false, &rate) || rate > INT64_MAX)
         rate = 0;
     if (!other && !txt_equal(kind, txt_slice("heapprofile"))) {
+        /* A "heap" has twice the mean bytes between samples in its head. */
         period = (int64_t)(txt_equal(kind, txt_slice("heap")) ? rate / 2
                                                               : rate);
         t.rate = (double)period;
@@ -14058,8 +14061,9 @@ static void import_heap(struct import *x)
     import_records(x, &t);
 }
 
-/* Read jemalloc's heap_v2: "heap_v2/RATE", a record of all, and for each stack
- * "@ addresses" followed by its records, of which t* is the sum. */
+/* Read jemalloc's heap_v2: "heap_v2/RATE", the record of all stacks, and for
+ * each stack "@ addresses" and its records.  One record is that of each thread;
+ * "t*:" begins the sum of them. */
 static void import_jemalloc(struct import *x)
 {
     struct import_text t = { .values = IMPORT_HEAP, .heap = true };
@@ -14084,7 +14088,7 @@ static void import_jemalloc(struct import *x)
         }
         if (!import_skip(&s, "t*:"))
             continue;                   /* of one thread */
-        struct buf b = {0};             /* as a record of another format */
+        struct buf b = {0};             /* with an @, for import_values */
         mem_put(&b, s.p, s.n);
         txt_puts(&b, " @");
         s = mem_slice(&b);
@@ -14108,7 +14112,8 @@ static void import_jemalloc(struct import *x)
     import_drop_allocators(x);
 }
 
-/* Read Go's text of goroutines, threads and the like: "n @ addresses". */
+/* Read Go's text of goroutines, threads and the like: "TYPE profile: total n",
+ * then records "n @ addresses". */
 static void import_census(struct import *x)
 {
     struct import_text t = { .values = 1 };
@@ -14121,7 +14126,8 @@ static void import_census(struct import *x)
     import_records(x, &t);
 }
 
-/* Read the attribute in s, "name = number"; false: s is not an attribute. */
+/* Parse the attribute in s, "name = number", into *name and *v, which is 0 if
+ * there is no number; false: s is not an attribute. */
 static bool import_attribute(struct slice s, struct slice *name, uint64_t *v)
 {
     const char *is = s.n ? memchr(s.p, '=', s.n) : NULL;
@@ -14138,7 +14144,7 @@ static bool import_attribute(struct slice s, struct slice *name, uint64_t *v)
     return true;
 }
 
-/* Read the text of a mutex or block profile: --- and its name, settings, and
+/* Read the text of a mutex or block profile: --- and its name, attributes, then
  * records of cycles and contentions. */
 static void import_contention(struct import *x)
 {
@@ -14172,7 +14178,8 @@ static void import_contention(struct import *x)
     import_records(x, &t);
 }
 
-/* Read a line of a thread's stack, "0x4a10 0x4b20" or "PC: 0x4a10: name". */
+/* Push the frames in a line of a thread's stack: "0x4a10 0x4b20" or "PC:
+ * 0x4a10: name". */
 static void import_thread_line(struct import *x, struct slice s)
 {
     struct import_frame f = {0};
@@ -14191,7 +14198,8 @@ static void import_thread_line(struct import *x, struct slice s)
     }
 }
 
-/* Read gperftools' threadz: for each thread its name and its stack. */
+/* Read gperftools' threadz: for each thread its name and its stack, or that it
+ * is the same as the previous thread's. */
 static void import_threads(struct import *x)
 {
     struct slice s, rest = x->rest;
@@ -14222,12 +14230,13 @@ static void import_threads(struct import *x)
         else
             import_thread_line(x, s);
     }
-    x->rest = rest;                     /* the list of files is in it */
+    x->rest = rest;                     /* import_read finds the list of mapped
+                                         * files in it */
     legacy_drop_second(x->p, MEM_NONE);
 }
 
-/* Read the Java agent's heapz and contentionz: attributes, records of a value,
- * a count and addresses, and the names of these. */
+/* Read the Java agent's heapz or contentionz: attributes, then records of a
+ * value, a count and addresses, then the names of the addresses. */
 static void import_java(struct import *x)
 {
     struct import_text t = { .values = 2 };
@@ -14287,8 +14296,8 @@ static void import_java(struct import *x)
 
 /* ---- JSON ---- */
 
-/* Return the text of object v's member name, unescaped in the profile's arena;
- * empty if it has none. */
+/* Return the string that is object v's member name, unescaped, in the profile's
+ * arena; empty if there is no such string. */
 static struct slice import_string(struct import *x, const struct js_value *v,
                                   const char *name)
 {
@@ -14312,16 +14321,17 @@ static bool import_next(struct js_members *m, struct js_value *v)
 }
 
 struct import_node {                    /* of a tree of calls */
-    uint64_t id;                        /* in the file; 0: none */
+    uint64_t id;                        /* in a .cpuprofile, else 0 */
     uint32_t location, parent;          /* rows; parent MEM_NONE: a root */
     int64_t count, value;               /* of samples whose leaf it is */
-    bool idle;                          /* it used no CPU time */
+    bool idle;                          /* V8's (idle): it used no CPU time */
 };
 
 struct import_tree {
     struct import_node *node;           /* owned */
     size_t n, cap;
-    struct index x;                     /* owned: by id, or by place */
+    struct index x;                     /* owned: by id, or for speedscope by
+                                         * parent and location */
 };
 
 /* Release t. */
@@ -14353,7 +14363,8 @@ static uint32_t import_find_node(const struct import_tree *t, uint64_t id)
     return i;
 }
 
-/* Read the node v of a .cpuprofile; of equal ids the first counts. */
+/* Append node v of a .cpuprofile to t; an id stands for the first node that has
+ * it. */
 static void import_read_node(struct import *x, struct import_tree *t,
                              const struct js_value *v)
 {
@@ -14383,12 +14394,14 @@ static void import_read_node(struct import *x, struct import_tree *t,
                                (uint32_t)t->n - 1);
 }
 
-struct import_v8 {                      /* members of a .cpuprofile */
+struct import_v8 {                      /* members of a .cpuprofile; delta i is
+                                         * the us from sample i - 1 to i */
     struct js_value nodes, samples, deltas, start, end;
 };
 
 /* Add the samples of the .cpuprofile v to the nodes: a sample lasts up to the
- * next one.  Without samples, divide the time by the nodes' counts. */
+ * next one.  If v has no samples, share its time among the nodes in proportion
+ * to their hit counts. */
 static void import_add_ticks(struct import_tree *t, const struct import_v8 *v)
 {
     struct js_members s = js_members(&v->samples), k = js_members(&v->deltas);
@@ -14420,7 +14433,8 @@ static void import_add_ticks(struct import_tree *t, const struct import_v8 *v)
                                           import_whole((all - now) * 1000));
 }
 
-/* Set the parents of t's nodes, which are the elements of nodes. */
+/* Set the parents of t's nodes, which were read from nodes; a node keeps the
+ * first parent found. */
 static void import_link_nodes(struct import_tree *t,
                               const struct js_value *nodes)
 {
@@ -14488,15 +14502,16 @@ static const struct {
 };
 
 struct import_scope {                   /* a speedscope file */
-    uint32_t *frame;                    /* owned: locations */
+    uint32_t *frame;                    /* owned: locations, by frame number */
     size_t n, cap;
-    size_t column[IMPORT_UNITS];        /* of values; 0: in none */
-    size_t at;                          /* column of the profile being read */
-    double factor;                      /* a value's in that */
-    struct slice name;                  /* of the profile */
+    size_t column[IMPORT_UNITS];        /* by unit: row of pp.type; 0: none */
+    /* The profile being read: */
+    size_t at;                          /* row of pp.type for its values */
+    double factor;                      /* of its values to that type's unit */
+    struct slice name;                  /* a thread's, in most files */
 };
 
-/* Set f's factor to that of profile v's unit, and return the kind of unit. */
+/* Set f's factor for profile v's unit, and return the kind of unit. */
 static enum import_unit import_unit(struct import *x, struct import_scope *f,
                                     const struct js_value *v)
 {
@@ -14520,7 +14535,8 @@ static bool import_scope_frame(const struct import_scope *f,
     return good;
 }
 
-/* Add count samples of value in f's column to *to. */
+/* Fill to, a value for each sample type: count samples, and value in f's
+ * column. */
 static void import_scope_value(const struct import_scope *f, int64_t count,
                                double value, int64_t *to)
 {
@@ -14556,7 +14572,7 @@ static bool import_sampled(struct import *x, const struct import_scope *f,
     return true;
 }
 
-/* Return the node of t that frame opens below parent, added if new. */
+/* Return the node of t for a call of frame by parent, added if new. */
 static uint32_t import_open_node(struct import *x, struct import_tree *t,
                                  uint32_t parent, uint32_t frame)
 {
@@ -14576,9 +14592,9 @@ static uint32_t import_open_node(struct import *x, struct import_tree *t,
     return i;
 }
 
-/* Read an evented profile of a speedscope file: frames open and close.  Its
- * stacks are a tree, so that an event takes the same time at any depth.  False:
- * a frame is not listed or not open, or the time goes back. */
+/* Read an evented profile of a speedscope file, in which frames open and close.
+ * Its stacks are kept as a tree, so that an event takes the same time at any
+ * depth.  False: a frame is not listed or not open, or the time goes back. */
 static bool import_evented(struct import *x, const struct import_scope *f,
                            const struct js_value *v)
 {
@@ -14626,8 +14642,8 @@ static bool import_evented(struct import *x, const struct import_scope *f,
     return good;
 }
 
-/* Add the sample types of the speedscope file's profiles: samples, and a column
- * for each unit. */
+/* Add the sample types of the speedscope file's profiles: samples, and one for
+ * each unit. */
 static void import_scope_types(struct import *x, struct import_scope *f,
                                const struct js_value *profiles)
 {
@@ -14649,7 +14665,8 @@ static void import_scope_types(struct import *x, struct import_scope *f,
         x->p->default_type = x->p->type[1].type;
 }
 
-/* Read a speedscope file of these frames and profiles, which are threads. */
+/* Read a speedscope file of these frames and profiles; a profile's name becomes
+ * the label thread. */
 static void import_speedscope(struct import *x, const struct js_value *frames,
                               const struct js_value *profiles)
 {
@@ -14723,8 +14740,8 @@ static int import_json(struct import *x)
 
 /* ---- recognising the format ---- */
 
-/* Formats that are recognised by the bytes at a place, and what to do with such
- * a file. */
+/* Formats that are not read, recognised by the bytes at an offset; what such a
+ * file is, for the error, and what to do with it. */
 static const struct {
     size_t at;
     const char *begin, *is;
@@ -14745,22 +14762,23 @@ static const struct {
     { 0, "\x28\xb5\x2f\xfd", "compressed by zstd. Unpack it: zstd -d FILE" },
     { 0, "\xfd" "7zXZ", "compressed by xz. Unpack it: xz -dk FILE" },
     { 0, "BZh", "compressed by bzip2. Unpack it: bzip2 -dk FILE" },
-    { 0, "PK\x03\x04", "a zip archive. Unpack it first; a .trace of "
-                       "Instruments goes through: xctrace export" },
+    { 0, "PK\x03\x04", "a zip archive. Unpack it first; to convert a .trace "
+                       "of Instruments, use xctrace export" },
     { 257, "ustar", "a tar archive. Unpack it first: tar xf FILE" },
     { 0, "bplist00", "a part of an Instruments .trace. Convert that: xctrace "
                      "export --input FILE.trace --xpath '//table[@schema="
                      "\"time-profile\"]' | inferno-collapse-xctrace" },
-    { 0, "# callgrind format", "counts of callgrind. Look at them in "
+    { 0, "# callgrind format", "counts of callgrind. View them in "
                                "kcachegrind" },
     { 0, "v8-version,", "a log of V8. Use node --cpu-prof instead of --prof" },
-    { 0, "<?xml", "XML. For a flame graph, take the folded stacks that it was "
-                  "drawn from; of py-spy: record --format raw" },
-    { 0, "<svg", "a picture. Take the folded stacks that it was drawn from" },
+    { 0, "<?xml", "XML. Instead of a flame graph, use the folded stacks that "
+                  "it was drawn from; py-spy: record --format raw" },
+    { 0, "<svg", "a picture. Use the folded stacks that it was drawn from" },
     { 0, "gmon", "counts of gprof, which have no stacks" },
 };
 
-/* JSON that is recognised by a text near its start, and what to do with it. */
+/* JSON that is not read, recognised by a text near its start; what it is, for
+ * the error, and what to do with it. */
 static const struct {
     const char *has, *is;
 } import_other_json[] = {
@@ -14770,13 +14788,13 @@ static const struct {
                       "allocations with node --heap-prof" },
     { "\"latencyDistribution\"", "a result of ghz, not a profile" },
     { "\"root_group\"", "a summary of k6, not a profile" },
-    { "\"selfSize\"", "a heap profile of V8. Look at it in Chrome's developer "
+    { "\"selfSize\"", "a heap profile of V8. View it in Chrome's developer "
                       "tools" },
     { "\"preprocessedProfileVersion\"", "a profile of Firefox or samply" },
-    { "\"dhatFileVersion\"", "a profile of DHAT. Look at it in dh_view.html" },
+    { "\"dhatFileVersion\"", "a profile of DHAT. View it in dh_view.html" },
 };
 
-/* Return what JSON s is, as import_other_json says it; NULL if not known. */
+/* Return what the JSON in s is, from import_other_json; NULL if not known. */
 static const char *import_name_json(struct slice s)
 {
     size_t n = sizeof import_other_json / sizeof *import_other_json;
@@ -14791,7 +14809,7 @@ static const char *import_name_json(struct slice s)
     return NULL;
 }
 
-/* True if s begins as a page does, in any case. */
+/* True if s begins like an HTML page, in upper or lower case. */
 static bool import_is_html(struct slice s)
 {
     static const char *const begin[] = { "<!doctype", "<html", "<head", "<body",
@@ -14803,8 +14821,8 @@ static bool import_is_html(struct slice s)
     return false;
 }
 
-/* Report what x's file is, if it is no profile but something known or text;
- * else return PP_NOT_FOREIGN. */
+/* Report what x's file is, if it is in a known format that is not read, JSON or
+ * text; else return PP_NOT_FOREIGN. */
 static int import_name_format(struct import *x, bool json)
 {
     struct slice s = x->rest, line;
@@ -14839,7 +14857,7 @@ static void import_init(struct import *x, struct pp_reader *r)
 }
 
 /* Release x; drop the text unless the profile borrows from it.  Return e, after
- * reporting it if that was not done. */
+ * reporting it if nobody has. */
 static int import_fini(struct import *x, int e)
 {
     mem_index_fini(&x->functions);
@@ -14865,8 +14883,8 @@ static bool import_is_census(struct slice text)
     return type.n && txt_starts(s, " profile: total ");
 }
 
-/* Return the function that reads the text s of pprof's or jemalloc's, or NULL.
- * Java's has an attribute of the format. */
+/* Return the function that reads s if it is text of pprof's or jemalloc's, else
+ * NULL.  The Java agent's contentionz has the attribute "format = java". */
 static void (*import_find_text(struct slice s))(struct import *)
 {
     static const struct {
@@ -14878,7 +14896,7 @@ static void (*import_find_text(struct slice s))(struct import *)
         { "--- contention", import_contention },
         { "--- threadz ", import_threads }, { "--- Thread ", import_threads },
     };
-    struct slice begin = { s.p, s.n > 512 ? 512 : s.n };
+    struct slice begin = { s.p, s.n > 512 ? 512 : s.n };    /* attributes */
     if (txt_starts(s, "--- contentionz ") &&
         memmem(begin.p, begin.n, "= java", 6))
         return import_java;
@@ -14898,7 +14916,7 @@ static int import_read(struct pp_reader *r)
     if (e != PP_NOT_FOREIGN)
         return e;
     import_init(&x, r);
-    while (*(s = txt_trim_start(x.rest), s.n ? s.p : "") == '#')
+    while (txt_starts(s = txt_trim_start(x.rest), "#"))
         (void)import_line(&x, &s);
     void (*text)(struct import *) = import_find_text(s);
     enum import_folded folded = text ? IMPORT_NOT_FOLDED
@@ -14907,7 +14925,7 @@ static int import_read(struct pp_reader *r)
     if (text) {
         x.rest = s;
         x.p->format = "pprof-text";
-        text(&x);
+        text(&x);                       /* then find the list of files */
         while (!x.err && x.rest.n && import_line(&x, &s) && !import_is_maps(s))
             ;
         if (!x.err && ((x.err = legacy_read_maps(r->p, x.rest)) ||
@@ -14930,8 +14948,8 @@ static int import_read(struct pp_reader *r)
     return import_fini(&x, x.err);
 }
 
-/* True if text, the first bytes of a file, is of a format that import_stream
- * reads. */
+/* True if text, the first bytes of a file, is in a format that import_stream
+ * reads.  A last line without an end is not looked at. */
 static bool import_streams(struct slice text)
 {
     const char *end = text.n ? memrchr(text.p, '\n', text.n) : NULL;
