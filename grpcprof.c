@@ -17297,31 +17297,35 @@ static void rec_window_close(struct rec_mark *from)
 
 struct build_process {
     const struct elf_space *space;      /* borrowed */
-    uint32_t *file;                     /* owned; by mapping: row of elf.file,
-                                         * or MEM_NONE */
-    uint32_t *mapping;                  /* owned; likewise: row of p */
+    uint32_t *file;                     /* owned; by row of space->map: row of
+                                         * elf.file, or MEM_NONE: not a file */
+    uint32_t *mapping;                  /* owned; likewise: the row of p's
+                                         * mappings used last, or MEM_NONE */
 };
 
-struct build_place {                    /* what a location stands for */
-    uint32_t file;                      /* row of elf.file: code of any process;
-                                         * MEM_NONE: see process */
-    uint32_t process;                   /* row: code of this one, in no file;
-                                         * both MEM_NONE: a rec_pseudo */
-    uint64_t at;                        /* offset into file, pc or rec_pseudo */
+/* What a location stands for: an offset into a file, which is the same code in
+ * every process; a pc of one process in no file; or a rec_pseudo. */
+struct build_place {
+    uint32_t file;                      /* row of elf.file, or MEM_NONE */
+    uint32_t process;                   /* row of delta.process if in no file;
+                                         * else MEM_NONE */
+    uint64_t at;                        /* the offset, pc or rec_pseudo */
 };
 
 struct build {
     struct pp  *p;                      /* borrowed: being filled */
     struct rec_delta delta;
-    struct elf_space own;               /* of this process */
-    struct elf  elf;                    /* of all processes */
-    struct build_process *process;      /* owned; by process of delta */
+    struct elf_space own;               /* the mappings of this process */
+    struct elf  elf;                    /* the files of all processes */
+    struct build_process *process;      /* owned; by row of delta.process */
     size_t nprocesses;
-    struct index location, function;    /* place, name and file -> row of p */
+    struct index location;              /* build_place -> row of p */
+    struct index function;              /* name, file, line -> row of p */
     struct build_place *place;          /* owned; by location of p */
-    uint32_t   *mapped;                 /* owned; by mapping of p: its file */
+    uint32_t   *mapped;                 /* owned; by mapping of p: its row of
+                                         * elf.file */
     size_t nplaces, place_cap, nmapped, mapped_cap;
-    struct elf_spot *spot;              /* owned: by location of p */
+    struct elf_spot *spot;              /* owned; by location of p */
     const char *jit_hint;               /* how to get names of JIT code, or
                                          * NULL */
 };
@@ -17334,8 +17338,9 @@ static struct slice build_text(struct build *b, struct slice s, int *err)
     return (struct slice){ copy, copy ? s.n : 0 };
 }
 
-struct build_name {                     /* of a function; borrowed */
-    struct slice name, symbol, file;    /* symbol: as it was found */
+struct build_name {                     /* a function; text is borrowed */
+    struct slice name, symbol, file;    /* symbol: the name before demangling or
+                                         * other changes */
     int64_t start_line;                 /* of the function; 0: not known */
 };
 
@@ -17348,7 +17353,7 @@ static struct build_name build_text_name(const char *name, const char *symbol,
                                 .file = txt_slice(file ? file : "") };
 }
 
-/* Return the row of f, new or not; MEM_NONE if out of memory. */
+/* Return the row of function f, added if new; MEM_NONE if out of memory. */
 static uint32_t build_function(struct build *b, const struct build_name *f)
 {
     uint64_t key[3] = { mem_hash(f->name.p, f->name.n),
@@ -17375,7 +17380,8 @@ static uint32_t build_function(struct build *b, const struct build_name *f)
     return err ? MEM_NONE : (uint32_t)p->nfunctions - 1;
 }
 
-/* Append function f at line to l, the last location with lines. */
+/* Append function f at line to l, which must be new or the last location that
+ * got a line. */
 static int build_line(struct build *b, struct pp_location *l,
                       const struct build_name *f, int64_t line)
 {
@@ -17391,8 +17397,8 @@ static int build_line(struct build *b, struct pp_location *l,
     return n->function == MEM_NONE ? GP_ENOMEM : GP_OK;
 }
 
-/* Append a mapping for row k of process w's; return its row or MEM_NONE.  Its
- * path is the one that the file had, should it have been deleted since. */
+/* Append mapping k of process w to the profile; return its row, or MEM_NONE if
+ * out of memory.  Its path is without the kernel's " (deleted)". */
 static uint32_t build_mapping(struct build *b, const struct build_process *w,
                               size_t k)
 {
@@ -17416,7 +17422,7 @@ static uint32_t build_mapping(struct build *b, const struct build_process *w,
     return (uint32_t)p->nmappings - 1;
 }
 
-/* True if row i of p's mappings has the offset of file. */
+/* True if row i of p's mappings is of file and contains offset. */
 static bool build_is_mapped(const struct build *b, uint32_t i, uint32_t file,
                             uint64_t offset)
 {
@@ -17425,8 +17431,9 @@ static bool build_is_mapped(const struct build *b, uint32_t i, uint32_t file,
            offset - m->offset < m->limit - m->start;
 }
 
-/* Return the row of the first mapping of p that has the offset of a file, or
- * else of a new one for row k of process w's; MEM_NONE if out of memory. */
+/* Return a row of p's mappings that contains offset of the file that is mapped
+ * as k in process w; append mapping k if there is none.  MEM_NONE if out of
+ * memory. */
 static uint32_t build_find_mapping(struct build *b,
                                    const struct build_process *w, size_t k,
                                    uint64_t offset)
@@ -17440,8 +17447,8 @@ static uint32_t build_find_mapping(struct build *b,
     return *last = build_mapping(b, w, k);
 }
 
-/* Return where pc of a process is; set *map to the row of its mapping there, or
- * to SIZE_MAX. */
+/* Return the place of pc in a process; set *map to the row of the process's
+ * mapping if the place is in a file, else to SIZE_MAX. */
 static struct build_place build_find_place(const struct build *b, uint64_t pc,
                                            uint32_t process, size_t *map)
 {
@@ -17458,8 +17465,8 @@ static struct build_place build_find_place(const struct build *b, uint64_t pc,
                                  pc - m->start + m->offset };
 }
 
-/* Set l's mapping and address, or its name if it is not code: build_names sets
- * the others. */
+/* Set l's mapping and address, or its name if it is a rec_pseudo; build_names
+ * and build_jit name the others. */
 static int build_frame(struct build *b, struct pp_location *l,
                        const struct build_place *at, uint32_t process,
                        size_t map)
@@ -17481,9 +17488,9 @@ static int build_frame(struct build *b, struct pp_location *l,
     return GP_OK;
 }
 
-/* Return the row of the location of pc in a process, new or not; MEM_NONE if
- * out of memory.  The same code of several processes is one location, at its
- * address in the first of them. */
+/* Return the row of the location of pc in a process, added if new; MEM_NONE if
+ * out of memory.  Code of a file that several processes run is one location, at
+ * its address in the first of them. */
 static uint32_t build_location(struct build *b, uint64_t pc, uint32_t process)
 {
     struct pp *p = b->p;
@@ -17533,7 +17540,8 @@ static int build_sample(struct build *b, const struct rec_row *r)
     return pp_add_sample(b->p, stack, r->depth, value, label, n);
 }
 
-/* Append all rows of b->delta, and the samples lost between the marks. */
+/* Append all rows of b->delta as samples, and one for the samples lost between
+ * the marks. */
 static int build_samples(struct build *b, const struct rec_mark *from,
                          const struct rec_mark *to)
 {
@@ -17548,8 +17556,9 @@ static int build_samples(struct build *b, const struct rec_mark *from,
                           : pp_add_sample(b->p, &at, 1, value, NULL, 0);
 }
 
-/* Give the profile, whose samples are those of b->delta in order, blocks of
- * equal time: as few of the recorder's for each as make BUILD_MOST_BLOCKS. */
+/* Set the profile's blocks of time: divide the window into at most
+ * BUILD_MOST_BLOCKS of equal length, and sum in each the recorder's blocks
+ * whose middle is in it.  Row i of b->delta must be sample i of the profile. */
 static int build_blocks(struct build *b, int64_t window_ns)
 {
     struct rec_delta *d = &b->delta;
@@ -17572,7 +17581,7 @@ static int build_blocks(struct build *b, int64_t window_ns)
            : pp_set_blocks(b->p, n, window_ns / (int64_t)n, d->when, d->nwhen);
 }
 
-/* Append the functions and lines of location i, which is code. */
+/* Append the functions and lines of location i, as b->spot[i] has them. */
 static int build_name(struct build *b, size_t i)
 {
     struct pp_location *l = &b->p->location[i];
@@ -17581,7 +17590,7 @@ static int build_name(struct build *b, size_t i)
                          : &b->p->mapping[l->mapping];
     const struct elf_call *c = s->ncalls ? &b->elf.call[s->call] : NULL;
     const char *own = c ? c[s->ncalls - 1].symbol : NULL;
-    bool placed = c != NULL;            /* all calls have file and line */
+    bool placed = c != NULL;            /* all calls have a line and name */
     int e = GP_OK;
     for (size_t k = 0; !e && k < s->ncalls; k++) {      /* innermost first */
         /* addr2line may print an alias for the outermost call and for inlined
@@ -17608,8 +17617,8 @@ static int build_name(struct build *b, size_t i)
     return e;
 }
 
-/* Append the functions and lines of all locations.  A mapping's flag says that
- * all its locations have something. */
+/* Append the functions and lines of all locations in files.  A flag of a
+ * mapping, such as has_functions, stays true if all its locations have them. */
 static int build_names(struct build *b)
 {
     struct pp *p = b->p;
@@ -17638,20 +17647,16 @@ static int build_names(struct build *b)
 static int64_t build_cut_number(struct slice *s)
 {
     const char *colon = s->n ? memrchr(s->p, ':', s->n) : NULL;
-    char text[16];
+    size_t at = colon ? (size_t)(colon - s->p) : 0;
     uint64_t v;
-    size_t at = colon ? (size_t)(colon - s->p) : 0, n = s->n - at - 1;
-    if (!at || !n || n >= sizeof text)
-        return 0;
-    memcpy(text, colon + 1, n);
-    text[n] = 0;
-    if (txt_number(text, 1, INT32_MAX, &v))
+    if (!at || txt_slice_number(txt_after(*s, at + 1), 1, INT32_MAX, &v))
         return 0;
     s->n = at;
     return (int64_t)v;
 }
 
-/* Divide V8's name after its kind, "*total /app/cart.js:10:3": * is a tier. */
+/* Parse what follows the kind in V8's name of a function, such as "*total
+ * /app/cart.js:10:3", into f.  The first character may mark the compiler. */
 static void build_js_name(struct slice s, struct build_name *f)
 {
     if (s.n && strchr("*~^+", *s.p))
@@ -17706,9 +17711,9 @@ static struct slice build_java_name(struct slice s, char *text)
     return (struct slice){ text, class + method };
 }
 
-/* Return the function that the name s of JIT code stands for; text is of at
- * least s.n bytes.  Names of other forms stay as they are: report reads .NET's,
- * "void [Shop] Shop.Cart::Total()[Tier0]". */
+/* Return the function that the name s of JIT code stands for; text has at least
+ * s.n bytes, and is borrowed.  A name in another form is not changed: report
+ * parses .NET's, "void [Shop] Shop.Cart::Total()[Tier0]". */
 static struct build_name build_jit_name(struct slice s, char *text)
 {
     static const char *const js[] = { "LazyCompile:", "Function:", "JS:",
@@ -17731,7 +17736,8 @@ static struct build_name build_jit_name(struct slice s, char *text)
     return f;
 }
 
-/* Return how to get names of Python functions from version "12.so" of 3. */
+/* Return how to get names of functions from Python 3; version starts with its
+ * minor version, as in "12.so". */
 static const char *build_python_hint(const char *version)
 {
     unsigned long minor = strtoul(version, NULL, 10);
@@ -17742,8 +17748,8 @@ static const char *build_python_hint(const char *version)
            "-X perf";
 }
 
-/* Return how to get names of JIT code from the program that maps s, by the
- * runtime that it maps, or NULL. */
+/* Return how to get names of JIT code from the runtime that is mapped in s;
+ * NULL if it is not a known one. */
 static const char *build_find_hint(const struct elf_space *s)
 {
     static const char node[] = "no names; to get them, start node with "
@@ -17772,8 +17778,8 @@ static const char *build_find_hint(const struct elf_space *s)
     return NULL;
 }
 
-/* Return how to get names of functions that the program that maps s interprets
- * without code of their own, or NULL. */
+/* Return how to get names of Python's functions if Python is mapped in s: it
+ * interprets them, so that they have no code of their own.  Else NULL. */
 static const char *build_interpreter_hint(const struct elf_space *s)
 {
     for (size_t i = 0; i < s->nmaps; i++) {
@@ -17793,30 +17799,31 @@ static int build_by_pc(const void *a, const void *b)
     return x->pc < y->pc ? -1 : x->pc > y->pc;
 }
 
-/* Append the functions of the n spots of one process, sorted by pc. */
+/* Append the functions of the n spots of one process, sorted by pc, from its
+ * /tmp/perf-PID.map.  If it has JIT code and no map, set b->jit_hint. */
 static int build_jit_lines(struct build *b, struct elf_jit_spot *spot, size_t n)
 {
     const struct elf_space *s = b->process[spot->process].space;
     struct elf_image map = {0};
     char text[ELF_NAME_BYTES];
-    bool found, made = false;
+    bool found, jit = false;            /* the map; code made by a JIT */
     int e = elf_name_jit(s, spot, n, &map, &found);
     for (size_t i = 0; i < n && !e; i++) {
         const struct elf_map *k = elf_space_find(s, spot[i].pc);
-        made |= k && (k->kind == ELF_MAP_ANON || k->kind == ELF_MAP_MEMFD);
+        jit |= k && (k->kind == ELF_MAP_ANON || k->kind == ELF_MAP_MEMFD);
         if (!spot[i].name.n)
             continue;
         struct build_name f = build_jit_name(spot[i].name, text);
         e = build_line(b, &b->p->location[spot[i].location], &f, f.start_line);
     }
-    if (made && !found && !b->jit_hint)
+    if (jit && !found && !b->jit_hint)
         b->jit_hint = build_find_hint(s);
     elf_close(&map);
     return e;
 }
 
-/* Append the functions of all locations that are in no file: code of a JIT, if
- * their process has left its names. */
+/* Append the functions of all locations in no file, which are JIT code, from
+ * the maps that their processes wrote. */
 static int build_jit(struct build *b)
 {
     size_t n = 0;
@@ -17846,11 +17853,12 @@ static int build_jit(struct build *b)
 /* Return the time from a to b in ns. */
 static double build_between(const struct timeval *a, const struct timeval *b)
 {
-    struct timeval d = { b->tv_sec - a->tv_sec, b->tv_usec - a->tv_usec };
-    return (double)d.tv_sec * 1e9 + (double)d.tv_usec * 1e3;
+    return (double)(b->tv_sec - a->tv_sec) * 1e9 +
+           (double)(b->tv_usec - a->tv_usec) * 1e3;
 }
 
-/* Set CPU time, coverage, samples and rate of the window in f. */
+/* Set in f the window's CPU time, coverage, number of samples and sampling
+ * rate. */
 static void build_measure(const struct build *b, const struct rec_mark *from,
                           const struct rec_mark *to, struct fig *f)
 {
@@ -17869,7 +17877,7 @@ static void build_measure(const struct build *b, const struct rec_mark *from,
     f->hz_delivered = clock_ns > 0 ? f->samples / clock_ns * 1e9 : 0;
 }
 
-/* Set the calls in the window in f, by method and in total. */
+/* Set in f the calls that ended in the window, by method and in total. */
 static int build_calls(const struct rec_mark *from, const struct rec_mark *to,
                        struct fig *f)
 {
@@ -17894,7 +17902,7 @@ static int build_calls(const struct rec_mark *from, const struct rec_mark *to,
     return GP_OK;
 }
 
-/* Append the figures of the window, and source's notes, as comments. */
+/* Append the figures of the window and source's notes as comments. */
 static int build_comments(struct build *b, const struct rec_mark *from,
                           const struct rec_mark *to,
                           const struct rec_source *source)
@@ -17937,7 +17945,8 @@ static int build_comments(struct build *b, const struct rec_mark *from,
     return e;
 }
 
-/* Add the files mapped in the processes to b->elf.  GP_ENOMEM. */
+/* Fill b->process, and add the files mapped in these processes to b->elf.
+ * GP_ENOMEM. */
 static int build_spaces(struct build *b)
 {
     static const struct rec_process_name own;
@@ -17972,8 +17981,8 @@ static size_t build_find_program(const struct build_process *w)
     return SIZE_MAX;
 }
 
-/* Make p's first mapping one of the program, as [PP] has it: of the process
- * that used most time, as others may have only started it.  GP_ENOMEM. */
+/* Make the program's mapping p's first, as [PP] requires: that of the process
+ * that used most time, as others may only have started it.  GP_ENOMEM. */
 static int build_program(struct build *b)
 {
     struct build_process *w = NULL;
@@ -18043,8 +18052,9 @@ static void build_fini(struct build *b)
     elf_space_fini(&b->own);
 }
 
-/* Make *p the profile of the time between two marks.  The caller is a user and
- * owns p, empty after a failure.  Reading lines takes up to ELF_LINES_NS. */
+/* Make *p the profile of the time between two marks.  The caller is a user of
+ * the recorder and owns p, which is empty after a failure.  Reading lines takes
+ * up to ELF_LINES_NS. */
 static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
                          const struct rec_source *source, struct pp *p,
                          struct gp_why *why)
@@ -18060,7 +18070,8 @@ static int build_profile(const struct rec_mark *from, const struct rec_mark *to,
     return e;
 }
 
-/* Make *p, as build_profile, the profile until now; the window stays open. */
+/* Make *p the profile from a mark until now, as build_profile; the window stays
+ * open. */
 static int build_profile_now(const struct rec_mark *from,
                              const struct rec_source *source, struct pp *p,
                              struct gp_why *why)
