@@ -18090,42 +18090,47 @@ static int build_profile_now(const struct rec_mark *from,
  *         sample counts, sort orders; call trees; call edges; pprof's units
  * uses    MEM, NUM, TXT, PP, FIG
  * owns    struct view, view_tree, view_edges; names stay the profile's
- * spec    [PP]; pprof's rules for recursion, inlined lines and default type
+ * spec    [PP]; pprof's rules for recursion, inlined lines and edges
  * prefix  view_
  * runs    any thread; a view has one user at a time, its profile may have many
  *
- * A location has a frame for each of its lines, innermost first, or one frame
- * if it has no line.  Equal frames share a node.  Frames of location l are
+ * A row is a Sample of the profile: a stack, labels and the values of one or
+ * more samples.  A location has a frame for each of its lines, innermost first,
+ * or one frame if it has no line.  Frames of one function share a node; enum
+ * view_names says which functions are one.  Frames of location l are
  * frame[frame_at[l]] up to frame[frame_at[l + 1]]:
  *
  *   location 7: line 0 add (inlined), line 1 main   frames  3 1
  *   node 1 main, node 3 add
  *
- * Invariant  a node's cum counts each sample at most once, even in recursion;
+ * Invariant  a node's cum counts each row at most once, even in recursion;
  *            net is the sum of all nodes' flat and of no_stack.
  * Does not   allocate per sample; interpret names.
  */
 
 enum view_names {
-    VIEW_APART,         /* a node is a name in a module, and in a file if other
-                         * files have the name too; or module+0xoffset */
-    VIEW_MERGED,        /* as VIEW_APART, but a node is a name in any module and
-                         * file */
-    VIEW_PPROF,         /* as in pprof's tables: a node is a name or [module] */
+    VIEW_APART,         /* a node is a name in a module, and in a source file if
+                         * several have that name; without a name, it is
+                         * module+0xoffset */
+    VIEW_MERGED,        /* as VIEW_APART, but equal names are one node, whatever
+                         * their module and file */
+    VIEW_PPROF,         /* as in pprof's tables: a node is a name or, without a
+                         * name, [module] */
 };
 
-/* Sums by block of time, for intervals: neighbouring samples are alike, as a
- * program has phases, so that blocks and not samples are what is independent.
- * Values of a row are divided by its samples in each block. */
+/* Sums by block of time, for confidence intervals.  A program has phases, so
+ * that neighbouring samples are correlated: blocks are taken as independent,
+ * not samples.  A row's value is divided among the blocks in proportion to the
+ * row's samples in each. */
 struct view_times {
-    struct arena *arena;                /* borrowed: of the series */
-    size_t n, each;                     /* blocks here; blocks of pp in one */
+    struct arena *arena;                /* borrowed: holds the series */
+    size_t n, each;                     /* blocks here; blocks of pp in each */
     int64_t ns;                         /* length of a block here */
     size_t room;                        /* series that may still be made */
-    bool full;                          /* too many sums, a difference or no
-                                         * memory: no series is complete */
-    double dependence;                  /* set by STAT: of the blocks on each
-                                         * other; 1: phases are too long */
+    bool full;                          /* no series is complete: too many, a
+                                         * value below 0, or out of memory */
+    double dependence;                  /* set by STAT: of neighbouring blocks;
+                                         * above 1: phases are too long */
     double effect;                      /* set by STAT: mean design effect */
 };
 
@@ -18139,23 +18144,24 @@ struct view_sum {
     int64_t samples;
     int64_t exact;                      /* part from a clock, not sampled */
     double  squares;                    /* sum of squared sample weights */
-    double  row_squares;                /* total only: squares of rows, if the
-                                         * recorder noted more; else 0 */
+    double  row_squares;                /* total only: squares from the rows, if
+                                         * the recorder's replaced them; or 0 */
     struct view_series *series;         /* value by block of time; borrowed from
                                          * an arena; NULL: not known */
 };
 
-struct view_function {                  /* what is known of a function */
+struct view_function {                  /* a function, while frames are read */
     bool shares;                        /* a function of another file has its
                                          * name */
-    uint32_t module, node;              /* the last node made of it; or node is
-                                         * MEM_NONE */
+    uint32_t module, node;              /* its last node, or MEM_NONE; and the
+                                         * module of that node */
 };
 
 struct view_node {
     struct slice name;                  /* borrowed from view or profile */
-    uint32_t function;                  /* row of pp.function: first so named,
-                                         * with a file if any; or MEM_NONE */
+    uint32_t function;                  /* row of pp.function: its first with a
+                                         * file, else its first; MEM_NONE: the
+                                         * name is an address */
     uint32_t module;                    /* row of pp.mapping, or MEM_NONE */
     struct slice file;                  /* end of its file's path, if functions
                                          * of other files have its name */
@@ -18172,12 +18178,12 @@ struct view {
     struct arena arena;                 /* owned: names made here */
     struct view_node *node;             /* owned */
     size_t nnodes, node_cap;
-    uint32_t *frame;                    /* owned: nodes */
+    uint32_t *frame;                    /* owned: rows of node */
     uint32_t *frame_at;                 /* owned: nlocations + 1 */
-    uint32_t *module;                   /* owned: file's first, by mapping */
+    uint32_t *module;                   /* owned, by row of pp.mapping: the
+                                         * first mapping of the same file */
     struct index by_name;               /* hash of name, module, file -> node */
-    struct view_function *function;     /* owned, by row of pp.function, while
-                                         * frames are read */
+    struct view_function *function;     /* owned, by row of pp.function */
     struct view_times *times;           /* in arena; NULL: no blocks */
     struct view_sum total;              /* of absolute values, as in pprof */
     int64_t net;                        /* of values with their signs */
@@ -18186,18 +18192,18 @@ struct view {
     size_t  negative;                   /* rows below 0, as in a difference */
 };
 
-/* Return the period of p; 0 if it has none or one below VIEW_LEAST_PERIOD_NS.
- * No profiler samples so often; some write 1 if they do not know it. */
+/* Return the period of p; 0 if it has none or one below VIEW_LEAST_PERIOD_NS:
+ * no profiler samples so often, but some write 1 if they do not know it. */
 static int64_t view_period(const struct pp *p)
 {
     int64_t unit = txt_equal(p->period_type.unit, txt_slice("nanoseconds")) ? 1
         : txt_equal(p->period_type.unit, txt_slice("microseconds")) ? 1000
-        : VIEW_LEAST_PERIOD_NS;         /* no time, or a longer one */
+        : VIEW_LEAST_PERIOD_NS;         /* not a time, or in longer units */
     return num_mul_sat(p->period, unit) < VIEW_LEAST_PERIOD_NS ? 0 : p->period;
 }
 
-/* Return how many samples row i of weight w stands for: its samples/count if
- * the profile has that type, else w in periods, else 1. */
+/* Return how many samples are summed in row i, of weight w: its samples/count
+ * if the profile has that type, else w divided by the period, else 1. */
 static int64_t view_count(const struct view *v, size_t i, int64_t w)
 {
     const struct pp *p = v->pp;
@@ -18209,7 +18215,7 @@ static int64_t view_count(const struct view *v, size_t i, int64_t w)
     return 1;
 }
 
-/* Add weight w of count samples to s; with count 0 it was read from a clock. */
+/* Add weight w of count samples to s; count 0: w was read from a clock. */
 static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
 {
     s->value = num_add_sat(s->value, w);
@@ -18220,8 +18226,8 @@ static inline void view_sum_add(struct view_sum *s, int64_t w, int64_t count)
         s->exact = num_add_sat(s->exact, w);
 }
 
-/* Return times for sums of p by block; NULL if p has no blocks, or without
- * memory: intervals then know the sampling error alone. */
+/* Return a view_times for the blocks of p; NULL if p has none or if out of
+ * memory: intervals then include only the sampling error. */
 static struct view_times *view_times(struct arena *arena, const struct pp *p)
 {
     size_t n = p->blocks.n, each = (n + VIEW_BLOCKS - 1) / VIEW_BLOCKS;
@@ -18236,7 +18242,7 @@ static struct view_times *view_times(struct arena *arena, const struct pp *p)
     return t;
 }
 
-/* Return an empty series of t; NULL if there is no more room. */
+/* Return a new series of t, all 0; NULL if there is no more room. */
 static struct view_series *view_series(struct view_times *t)
 {
     size_t bytes = sizeof(struct view_series) + t->n * sizeof(float);
@@ -18266,7 +18272,7 @@ static void view_sum_time(struct view_times *t, const struct pp *p,
             (float)(mean * (double)b->v[k].n);
 }
 
-/* Return the sums of s by block; NULL: it has none. */
+/* Return the sums of s by block; NULL if it has none or incomplete ones. */
 static const float *view_by_block(const struct view_sum *s)
 {
     return s->series && !s->series->times->full ? s->series->sum : NULL;
@@ -18279,7 +18285,7 @@ static double view_effective(const struct view_sum *s)
     return s->squares > 0 ? sampled * sampled / s->squares : 0;
 }
 
-/* Return the squares of s as computed from the rows of the profile. */
+/* Return the squares of s as summed over the rows of the profile. */
 static double view_row_squares(const struct view_sum *s)
 {
     return s->row_squares > 0 ? s->row_squares : s->squares;
@@ -18337,9 +18343,9 @@ static uint32_t view_intern_address(struct view *v, const struct pp_location *l)
     return name->p ? i : MEM_NONE;
 }
 
-/* Return name without what not every build or profiler writes of the same
- * function: the hash that Rust's legacy names end in, ::h and 16 hex digits;
- * .abi0, which Go's symbol tables have behind functions in assembly. */
+/* Return name without suffixes that builds or profilers of the same function
+ * differ in: the hash at the end of Rust's legacy names, ::h and 16 hex digits;
+ * .abi0, which Go's symbol tables append to functions in assembly. */
 static struct slice view_bare_name(struct slice name)
 {
     if (txt_ends(name, ".abi0"))
@@ -18352,7 +18358,8 @@ static struct slice view_bare_name(struct slice name)
     return (struct slice){ name.p, name.n - 19 };
 }
 
-/* Return the node of l's line, NULL if none; MEM_NONE if out of memory. */
+/* Return the node of line, one of l's, or of l itself if line is NULL; MEM_NONE
+ * if out of memory. */
 static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
                                  const struct pp_line *line)
 {
@@ -18386,8 +18393,8 @@ static uint32_t view_intern_line(struct view *v, const struct pp_location *l,
     return i;
 }
 
-/* Fill v->function: mark the functions whose name a function of another file
- * has. */
+/* Fill v->function: set shares of the functions whose name a function of
+ * another file has too. */
 static int view_init_functions(struct view *v)
 {
     const struct pp *p = v->pp;
@@ -18460,7 +18467,8 @@ static int view_init_modules(struct view *v)
     return e;
 }
 
-/* Fill v->frame, v->frame_at and v->node. */
+/* Fill v->frame, v->frame_at and v->node.  GP_ELIMIT: the stacks have too many
+ * frames. */
 static int view_init_frames(struct view *v)
 {
     const struct pp *p = v->pp;
@@ -18581,7 +18589,7 @@ static void view_add_sample(struct view *v, size_t i,
     }
 }
 
-/* Assert what the banner says of the sums, unless one is saturated. */
+/* Assert the banner's invariant, unless a sum is saturated. */
 static void view_check_sums(const struct view *v)
 {
     int64_t flat = v->no_stack;
@@ -18593,7 +18601,8 @@ static void view_check_sums(const struct view *v)
     assert(full || flat == v->net);
 }
 
-/* Add all rows to nodes; in VIEW_PPROF, cum's samples and squares stay 0. */
+/* Add all rows to v's nodes and totals; in VIEW_PPROF, cum's samples and
+ * squares stay 0. */
 static int view_add_samples(struct view *v)
 {
     bool lean = v->names == VIEW_PPROF;
@@ -18635,8 +18644,8 @@ static void view_fini(struct view *v)
     *v = (struct view){0};
 }
 
-/* Set total's squares to what our recorder noted, if more: a row, the sum of a
- * stack's samples, hides how much their weights differ. */
+/* Set total's squares to the recorder's figure if that is larger: a row is the
+ * sum of a stack's samples, which hides how much their weights differ. */
 static void view_note_squares(const struct view *v, struct view_sum *total)
 {
     double squares = fig_weight_squares(v->pp);
@@ -18646,8 +18655,8 @@ static void view_note_squares(const struct view *v, struct view_sum *total)
     }
 }
 
-/* Return the total that a view of this sample type of p would have; its series
- * is in arena, or left out if that is NULL. */
+/* Return the total that a view of this sample type of p would have.  Its series
+ * is in arena; NULL: it has none. */
 static struct view_sum view_total(const struct pp *p, size_t type,
                                   struct arena *arena)
 {
@@ -18664,7 +18673,8 @@ static struct view_sum view_total(const struct pp *p, size_t type,
     return total;
 }
 
-/* Make v the view of p's type, p outliving it.  On failure v is all zero. */
+/* Make v the view of this sample type of p, which must outlive v.  On failure v
+ * is all zero. */
 static int view_init(struct view *v, const struct pp *p, size_t type,
                      enum view_names names, struct gp_why *why)
 {
@@ -18684,7 +18694,7 @@ static int view_init(struct view *v, const struct pp *p, size_t type,
     return e;
 }
 
-/* Replace each node i of v's frames by node to[i]: its samples are that one's.
+/* Replace node i by node to[i] in all of v's frames, and sum the rows again.
  * GP_ENOMEM. */
 static int view_join(struct view *v, const uint32_t *to)
 {
@@ -18704,11 +18714,6 @@ static int view_join(struct view *v, const uint32_t *to)
 
 enum view_by { VIEW_BY_FLAT, VIEW_BY_CUM };
 
-struct view_node_sort {                 /* qsort_r's argument */
-    const struct view_node *node;       /* borrowed */
-    enum view_by by;
-};
-
 struct view_sorted {                    /* an entry of a sort by value */
     int64_t value;                      /* absolute; first, for the cache */
     uint32_t node;
@@ -18721,29 +18726,30 @@ static int view_larger_first(int64_t v, int64_t w)
     return (x < y) - (x > y);
 }
 
-/* Compare two nodes as pprof does: the larger absolute value first, then by
- * name; the older node first among equals, so that the order is total. */
-static int view_compare_nodes(const void *a, const void *b, void *sort)
+/* Compare two entries as pprof does: the larger absolute value first, then by
+ * name; the older node first among equals, so that the order is total.  nodes
+ * are the view's. */
+static int view_compare_nodes(const void *a, const void *b, void *nodes)
 {
-    const struct view_node_sort *s = sort;
+    const struct view_node *node = nodes;
     const struct view_sorted *v = a, *w = b;
     if (v->value != w->value)
         return v->value < w->value ? 1 : -1;
-    const struct view_node *x = &s->node[v->node], *y = &s->node[w->node];
+    const struct view_node *x = &node[v->node], *y = &node[w->node];
     int r = txt_compare(x->name, y->name);
     r = r ? r : view_larger_first(x->cum.value, y->cum.value);
     r = r ? r : view_larger_first(x->flat.value, y->flat.value);
     return r ? r : (v->node > w->node) - (v->node < w->node);
 }
 
-/* Return the nodes with a value and a total (cum) of least or more, sorted; set
- * *n to their number.  The caller owns the array; NULL: out of memory. */
+/* Return the nodes that have a value and whose cum is least or more, the larger
+ * flat or cum first; set *n to their number.  The caller owns the array; NULL:
+ * out of memory. */
 static uint32_t *view_order(const struct view *v, enum view_by by,
                             int64_t least, size_t *n)
 {
     struct view_sorted *sort = mem_zalloc(v->nnodes * sizeof *sort);
     uint32_t *order = sort ? mem_zalloc(v->nnodes * sizeof *order) : NULL;
-    struct view_node_sort how = { v->node, by };
     *n = 0;
     for (uint32_t i = 0; order && i < v->nnodes; i++) {
         int64_t flat = v->node[i].flat.value, cum = v->node[i].cum.value;
@@ -18752,7 +18758,7 @@ static uint32_t *view_order(const struct view *v, enum view_by by,
                 num_abs_sat(by == VIEW_BY_FLAT ? flat : cum), i };
     }
     if (order)
-        qsort_r(sort, *n, sizeof *sort, view_compare_nodes, &how);
+        qsort_r(sort, *n, sizeof *sort, view_compare_nodes, v->node);
     for (size_t i = 0; i < *n; i++)
         order[i] = sort[i].node;
     mem_free(sort);
@@ -18772,7 +18778,8 @@ static int view_compare_named(const void *a, const void *b)
     return r ? r : (x->node > y->node) - (x->node < y->node);
 }
 
-/* Return the nodes with a cum of at least min by name, else as view_order. */
+/* Return the nodes with a cum of at least min, sorted by name; the array is as
+ * that of view_order. */
 static uint32_t *view_order_names(const struct view *v, int64_t min, size_t *n)
 {
     struct view_named *sort = mem_zalloc_prefaulted(v->nnodes * sizeof *sort);
@@ -18806,8 +18813,9 @@ struct view_extra { int64_t sum[VIEW_EXTRA]; };
 struct view_tree {
     const struct view *view;            /* borrowed */
     bool reverse;                       /* start at the leaves */
-    size_t nextra;                      /* types after the view's to sum too */
-    struct view_extra *extra;           /* owned, by call: their totals */
+    size_t nextra;                      /* sample types after the view's that
+                                         * are summed too */
+    struct view_extra *extra;           /* owned, by call: totals of these */
     size_t extra_cap;
     struct view_call *call;             /* owned: the root, then callees after
                                          * callers, siblings by name */
@@ -18816,9 +18824,10 @@ struct view_tree {
     uint32_t depth;                     /* largest depth of a call */
 };
 
-struct view_rows {                      /* samples to be sorted by stack */
+struct view_rows {                      /* rows to be sorted by stack */
     uint32_t *frame;                    /* owned: ranks of names, root first */
-    size_t   *at;                       /* owned: row i's from at[i] on */
+    size_t   *at;                       /* owned: row i's frames are at[i] up to
+                                         * at[i + 1] */
     uint32_t *row;                      /* owned: n rows with a value */
     bool     *cut;                      /* owned: row i's stack is cut off */
     size_t    n;
@@ -18832,7 +18841,7 @@ static void view_tree_fini(struct view_tree *t)
     *t = (struct view_tree){0};
 }
 
-/* Return how many frames from the root rows a and b have in common. */
+/* Return how many frames rows a and b have in common, counted from the root. */
 static uint32_t view_rows_common(const struct view_rows *r, uint32_t a,
                                  uint32_t b)
 {
@@ -18898,9 +18907,10 @@ static int view_rows_init(struct view_rows *r, const struct view *v,
     return GP_OK;
 }
 
-/* Close the open calls at depth and below; path[d] is the open call at depth d.
- * A call's total is what was added since it was opened: now less its start.  A
- * call below least is removed with its callees, which all stand after it. */
+/* Close the open calls at depth and deeper; path[d] is the open call at depth
+ * d, and *open their number.  A call's total is what was added since it was
+ * opened: now less its start.  A call whose total is below least is removed
+ * with its callees, which all stand after it. */
 static void view_tree_close(struct view_tree *t, uint32_t *path,
                             uint32_t *open, uint32_t depth,
                             const struct view_sum *now,
@@ -18947,8 +18957,9 @@ static int view_tree_open(struct view_tree *t, uint32_t node, uint32_t depth,
 }
 
 /* Build t from the sorted rows.  Calls that a row shares with the row before
- * stay open, others are closed, its own are opened; below least, only those the
- * next row shares.  path has room for the deepest stack and the root. */
+ * stay open, and the others are closed; then the row's own calls are opened, or
+ * if its value is below least, only those that the next row shares.  path has
+ * room for the deepest stack and the root. */
 static int view_tree_build(struct view_tree *t, const struct view_rows *r,
                            const uint32_t *order, uint32_t *path, int64_t least)
 {
@@ -18990,8 +19001,8 @@ static int view_tree_build(struct view_tree *t, const struct view_rows *r,
 }
 
 /* Make t the call tree of v, which must outlive it; the caller has set reverse
- * and nextra.  With least above 0, rows below 0 do not count and calls below
- * least are left out.  On failure t is all zero. */
+ * and nextra.  If least is above 0, negative rows are ignored and calls with a
+ * total below least are left out.  On failure t is all zero. */
 static int view_tree_init(struct view_tree *t, const struct view *v,
                           int64_t least, struct gp_why *why)
 {
@@ -19035,17 +19046,18 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
 enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* or both */
 
 struct view_edge {
-    uint32_t from, to;                  /* caller and callee */
-    int64_t  value;                     /* each row at most once */
+    uint32_t from, to;                  /* nodes: caller and callee */
+    int64_t  value;                     /* sum of rows, each at most once */
     size_t   stamp;                     /* the last row added, + 1 */
-    bool     inlined;                   /* in every row */
+    bool     inlined;                   /* the callee is inlined in every row */
 };
 
 struct view_edges {
     struct view_edge *edge;             /* owned */
     size_t n, cap;
     struct index by_ends;               /* from and to -> edge */
-    bool inlined;                       /* leave out nodes never inlined */
+    bool inlined;                       /* leave out edges to nodes that are
+                                         * never inlined */
 };
 
 /* Return the edge between two nodes, added if new; NULL if out of memory. */
@@ -19103,8 +19115,8 @@ static void view_edges_fini(struct view_edges *x)
     *x = (struct view_edges){0};
 }
 
-/* Make x the edges of at least cutoff between nodes in keep; with inlined, only
- * those that view_inlining needs.  On failure x is all zero. */
+/* Make x the edges of at least cutoff between nodes in keep; if inlined is set,
+ * only those that view_inlining needs.  On failure x is all zero. */
 static int view_edges_init(struct view_edges *x, const struct view *v,
                            const bool *keep, int64_t cutoff, bool inlined)
 {
@@ -19137,7 +19149,7 @@ static uint8_t *view_inlining(const struct view *v, const struct view_edges *x)
 
 struct view_edge_sort {                 /* qsort_r's argument */
     const struct view *view;            /* borrowed */
-    bool by_to;
+    bool by_to;                         /* group by callee, else by caller */
 };
 
 /* Compare two edges by the node at one end, then as pprof lists them: the
@@ -19157,7 +19169,8 @@ static int view_compare_edges(const void *a, const void *b, void *sort)
 }
 
 /* Copy the edges of x to *edge, sorted by callee if to is set, else by caller.
- * A node's are (*at)[node] up to (*at)[node + 1].  The caller owns both. */
+ * A node's edges are (*at)[node] up to (*at)[node + 1].  The caller owns both
+ * arrays, also after a failure. */
 static int view_edges_by(const struct view_edges *x, const struct view *v,
                          bool to, struct view_edge **edge, uint32_t **at)
 {
@@ -19181,7 +19194,7 @@ static int view_edges_by(const struct view_edges *x, const struct view *v,
 struct view_unit {
     const char *name;                   /* as printed */
     const char *alias[3];               /* in lower case, without a plural s */
-    double factor;                      /* size; one unit of a kind has 1 */
+    double factor;                      /* in the unit of its kind that has 1 */
 };
 
 enum { VIEW_UNITS = 9 };
@@ -19206,17 +19219,18 @@ static const struct view_unit view_units[][VIEW_UNITS] = {
       { "P*GCU", { "petagcu" }, 1e15 } },
 };
 
-/* The unit of a kind for values below its smallest unit: B, s, GCU. */
+/* By kind, pprof's unit for values below the smallest unit: B, s, GCU. */
 static const uint8_t view_unit_default[] = { 0, 3, 3 };
 
 struct view_scale {                     /* converts values to text */
-    const struct view_unit *kind;       /* row of view_units, or NULL */
+    const struct view_unit *kind;       /* row of view_units; NULL: other */
     const struct view_unit *from, *to;  /* units of kind */
     const struct view_unit *fallback;   /* for values below every unit */
-    struct slice label;                 /* the unit's name if kind is NULL */
+    struct slice label;                 /* printed if kind is NULL */
 };
 
-/* Return the scale that prints values of unit in that unit. */
+/* Return the scale that prints values of unit in that unit; counts and the like
+ * have no label. */
 static struct view_scale view_scale(struct slice unit)
 {
     static const char *const plain[] = { "count", "sample", "unit", "minimum",
@@ -19263,7 +19277,8 @@ static const struct view_unit *view_unit_for(const struct view_scale *s,
     return best ? best : s->fallback;
 }
 
-/* Append v and its unit as pprof does: two decimals unless they are .00. */
+/* Append v, converted by s, and its unit as pprof does: two decimals, unless
+ * they are .00; no unit after 0. */
 static void view_put_scaled(struct buf *b, const struct view_scale *s,
                             int64_t v)
 {
@@ -19313,10 +19328,11 @@ struct view_label_unit { struct slice key, unit; };
 struct view_label_units {               /* of numeric labels that have one */
     struct view_label_unit *key;        /* owned */
     size_t n, cap;
-    struct index x;
+    struct index x;                     /* owned: hash of a key -> row */
 };
 
-/* Return the unit of numeric labels of key: a label's first, else pprof's. */
+/* Return the unit of numeric labels called key: the first that one of them has,
+ * else the one that pprof assumes. */
 static struct slice view_unit_of_label(const struct view_label_units *k,
                                        struct slice key)
 {
@@ -19328,7 +19344,7 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
            txt_equal(key, txt_slice("request")) ? txt_slice("bytes") : key;
 }
 
-/* Collect the units of p's numeric labels. */
+/* Add to k the units of p's numeric labels. */
 static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 {
     for (size_t i = 0; i < p->nlabel_rows; i++) {
