@@ -50673,8 +50673,8 @@ struct doc_doc {
     const char *const *block;           /* html: open block, or NULL */
     const struct doc_column *column;    /* borrowed: of the open table */
     size_t ncolumns, at;                /* at: index of the next cell */
-    bool hides;                         /* leave out columns of doc_less that
-                                         * the width has no room for */
+    bool hides;                         /* leave out columns of doc_optional
+                                         * that the width has no room for */
     uint32_t hidden;                    /* bit i: column i is left out */
     size_t row;                         /* columns of text in the open row */
     size_t name;                        /* bytes of a name at cell's start */
@@ -50924,7 +50924,7 @@ static const char *doc_class(const struct doc_column *c)
 
 /* The columns that a table leaves out on a narrow terminal, in this order,
  * until the name at the end of a row has room. */
-static const char *const doc_less[] = {
+static const char *const doc_optional[] = {
     "samples", "base samples", "now samples", "for app", "from", "time",
     "value", "total/call", "total time", "total value", "self/call",
     "self time", "self value", "base", "now", "95% interval",
@@ -50939,9 +50939,9 @@ static void doc_hide(struct doc_doc *d)
         row += (size_t)abs(d->column[i].width) + 2;
     if (!d->hides)
         return;
-    for (size_t k = 0; k < sizeof doc_less / sizeof *doc_less; k++)
+    for (size_t k = 0; k < sizeof doc_optional / sizeof *doc_optional; k++)
         for (size_t i = 0; i < n && row + DOC_ROOM_COLUMNS > d->width; i++)
-            if (!strcmp(d->column[i].title, doc_less[k])) {
+            if (!strcmp(d->column[i].title, doc_optional[k])) {
                 d->hidden |= 1U << i;
                 row -= (size_t)abs(d->column[i].width) + 2;
             }
@@ -51437,7 +51437,7 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
 }
 
 static const char doc_passes[] = "+ most of this time is spent in other "
-                                 "functions of yours; those are listed first";
+                                 "functions of yours, listed first";
 static const char doc_unranked[] = "~ the rank is not certain: the interval "
                                    "overlaps that of a neighbouring row";
 
@@ -53335,7 +53335,7 @@ static int pprof_raw(struct buf *b, const struct pp *p,
         time_t at = (time_t)(p->time_ns / 1000000000);
         double part = (double)(p->time_ns % 1000000000) / 1e9;
         strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", gmtime_r(&at, &tm));
-        char digits[32] = "0";
+        char digits[32];
         snprintf(digits, sizeof digits, "%.9g", part);
         txt_putf(b, "Time: %s%s +0000 UTC\n", day, part > 0 ? digits + 1 : "");
     }
@@ -54056,8 +54056,8 @@ static void loaddoc_counts(struct doc_doc *d, const struct res *r)
  * prefix of its group where the key alone is ambiguous. */
 struct loaddoc_name { char text[48]; };
 
-/* Return the name of f.  If f's group is one of several, as in methods, number
- * is which, from 1 on, and part of the name; else it is 0. */
+/* Return the name of f.  If f's group is an array, as methods is, the name has
+ * the number of the element, from 1 on; else number is 0. */
 static struct loaddoc_name loaddoc_name(const struct res_field *f,
                                         size_t number)
 {
@@ -54113,7 +54113,7 @@ static void loaddoc_latency_row(struct doc_doc *d, const char *figure,
     for (size_t i = 0; i < n; i++) {
         const struct hdr *h = v[i].h;
         d->value = percent >= 0 ? judge_percentile(h, percent)
-                 : *figure == 'm' && figure[1] == 'a' ? (double)h->max
+                 : !strcmp(figure, "max") ? (double)h->max
                  : h->sum / (double)h->n;
         snprintf(key, sizeof key, "%.60s_%.20s_ns", v[i].name.text, figure);
         d->key = key;
@@ -54578,14 +54578,15 @@ static void loaddoc_notes(struct doc_doc *d, const struct judge_report *t)
 /* Append t's calls, rates, percentiles and verdict, on one line. */
 static void loaddoc_put_summary(struct buf *b, const struct judge_report *t)
 {
+    static const int shown[] = { 50, 99 };
     const struct res *r = t->result;
     doc_count(b, "", (double)r->ok, " ok");
     doc_count(b, ", ", (double)r->failed, " failed, ");
     loaddoc_put_rates(b, r, ", ");
-    for (int percent = 50; percent <= 99; percent += 49)
-        if (judge_percentile_ok(r->response.n, percent)) {
-            txt_putf(b, ", p%d ", percent);
-            txt_put_time(b, judge_percentile(&r->response, percent));
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+        if (judge_percentile_ok(r->response.n, shown[i])) {
+            txt_putf(b, ", p%d ", shown[i]);
+            txt_put_time(b, judge_percentile(&r->response, shown[i]));
         }
     txt_putf(b, ", %s", judge_limit_name[t->verdict.limit][0]);
 }
@@ -54976,23 +54977,21 @@ static void loaddoc_compare_rule(struct doc_doc *d,
     }
     txt_puts(&b, marked ? "Significant: " : "No change is significant ");
     txt_puts(&b, "at 5% for all figures together (Holm). ");
-    if (!runs)
-        txt_putf(&b, "A change of up to %g%% counts as none: runs of an "
-                 "unchanged server are assumed to differ by as much. ",
-                 100 * RES_ALIKE_SHARE);
-    if (runs)
+    if (runs) {
         txt_putf(&b, "The figures are the means of %zu and %zu runs, the "
                  "intervals those of their difference (Welch).", t->old_nrun,
                  t->nrun);
-    else
-        txt_putf(&b, "The intervals are by %s. They leave out how much two "
+        loaddoc_put_pooled(&b, c, n);
+    } else {
+        txt_putf(&b, "A change of up to %g%% counts as none: runs of an "
+                 "unchanged server are assumed to differ by as much. "
+                 "The intervals are by %s. They leave out how much two "
                  "runs of the same server differ; --repeat 5 on both sides "
-                 "measures that.",
+                 "measures that.", 100 * RES_ALIKE_SHARE,
                  alone ? "calls that are taken as independent, as a run is too "
                  "short to see how they depend on each other"
                  : "blocks of time (bootstrap)");
-    if (runs)
-        loaddoc_put_pooled(&b, c, n);
+    }
     txt_puts(&b, open ? " ?: too few calls lie beyond the percentile to bound "
                         "it." : "");
     if (slow && !runs)
