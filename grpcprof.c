@@ -57368,14 +57368,15 @@ out:
  * owns    tgt_all
  * spec    proc(5); clock_getcpuclockid(3) for the clock of another process
  * prefix  tgt_
- * runs    any thread that holds tgt_all.lock; where it says so, REC's lock too,
- *         which is taken first
+ * runs    any thread that holds tgt_all.lock; functions "with REC's lock" need
+ *         that too, and it is taken first
  *
- * A process becomes a row of the recorder with its first sample.  The CPU time
- * of those that end without a sample is that of one row, "(short-lived)".
+ * A process gets a row in the recorder when a recording starts, at its first
+ * sample, or once it is seen to have used CPU time.  The CPU time of processes
+ * that end before that is in one row, "(short-lived)".
  *
- * Invariant  the CPU time of all processes never decreases: that of an ended
- *            one stays what it was last.
+ * Invariant  the sum of the processes' CPU times never decreases: an ended
+ *            process keeps its last value.
  * Does not   take samples: RUN and PERF do.
  */
 
@@ -57386,14 +57387,16 @@ struct tgt_process {
     int64_t  start_ns;                  /* and when the recorder started */
     int64_t  armed_ns;                  /* that of its first thread when its
                                          * sampling began; 0: ask the kernel */
-    int64_t  cpu_ns;                    /* its CPU time when last looked at */
-    int64_t  looked_ns;                 /* when that was */
-    struct timeval user, system;        /* CPU time, divided by the tick */
+    int64_t  cpu_ns;                    /* its CPU time, as last known */
+    int64_t  looked_ns;                 /* when its clock was last read */
+    struct timeval user, system;        /* its parts by /proc, whose unit is a
+                                         * tick */
     bool     gone;                      /* it has ended, or runs another program
                                          * that is a row of its own */
     bool     held;                      /* the engine may still pass samples */
     uint32_t row;                       /* of REC; MEM_NONE: no sample yet */
-    uint32_t parent;                    /* row whose code it has; or MEM_NONE */
+    uint32_t parent;                    /* row that it was forked from, and
+                                         * whose code it has; or MEM_NONE */
     struct elf_space space;             /* owned */
     int64_t  mapped_ns;                 /* when space was read; 0: never */
 };
@@ -57404,8 +57407,8 @@ static struct {
     size_t   nprocesses, process_cap;
     uint32_t short_row;                 /* REC's "(short-lived)", or MEM_NONE */
     int64_t  short_ns, short_start_ns;  /* CPU time of freed processes: in all;
-                                         * when the recorder started */
-    struct timeval user, system;        /* the same, divided by the tick */
+                                         * before the recorder started */
+    struct timeval user, system;        /* the parts of short_ns */
     uint64_t dropped;                   /* samples past TGT_MOST_ROWS */
     int64_t  cpus;                      /* of this machine; 0: not known yet */
 } tgt_all = { .lock = PTHREAD_MUTEX_INITIALIZER, .short_row = MEM_NONE };
@@ -57419,7 +57422,8 @@ static int64_t tgt_clock(pid_t pid)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Read what p has mapped; of a dead process its parent's, whose code it had. */
+/* Read the mappings of p.  If it ended before the first reading, copy those of
+ * its parent, whose code it had. */
 static void tgt_map(struct tgt_process *p)
 {
     const struct tgt_process *from = p->parent < tgt_all.nprocesses ?
@@ -57442,9 +57446,9 @@ static uint32_t tgt_free_row(void)
 }
 
 /* Add process pid, whose CPU time counts from begin_ns on and is sampled from
- * armed_ns on.  parent: the row that it was forked from; MEM_NONE: it has code
- * of its own, which is read now.  Return its row; MEM_NONE: out of memory, or
- * too many. */
+ * armed_ns on.  parent: the row that it was forked from; MEM_NONE: it has
+ * mappings of its own, which are read now.  Return its row; MEM_NONE: out of
+ * memory, or too many. */
 static uint32_t tgt_add(pid_t pid, const char *name, int64_t begin_ns,
                         int64_t armed_ns, uint32_t parent)
 {
@@ -57463,7 +57467,8 @@ static uint32_t tgt_add(pid_t pid, const char *name, int64_t begin_ns,
     return row;
 }
 
-/* Free row i, which the recorder does not know. */
+/* Free row i, which has no row in the recorder; keep its CPU time in short_ns.
+ */
 static void tgt_free(size_t i)
 {
     struct tgt_process *p = tgt_all.process[i];
@@ -57476,8 +57481,8 @@ static void tgt_free(size_t i)
     tgt_all.process[i] = NULL;
 }
 
-/* Read user and system time of p from its stat, if it still has one, and see if
- * it is a zombie, whose times are final. */
+/* Read user and system time of p from /proc/PID/stat, if it still exists.  Mark
+ * a zombie as gone: its times are final. */
 static void tgt_read_times(struct tgt_process *p)
 {
     char path[64];
@@ -57500,8 +57505,8 @@ static void tgt_read_times(struct tgt_process *p)
     mem_fini(&b);
 }
 
-/* Return the CPU time that p can have used by now: all CPUs since it was last
- * looked at. */
+/* Return the most CPU time that p can have used by now: all CPUs together since
+ * its clock was last read. */
 static int64_t tgt_most_ns(const struct tgt_process *p)
 {
     if (!tgt_all.cpus)
@@ -57510,15 +57515,15 @@ static int64_t tgt_most_ns(const struct tgt_process *p)
            TGT_LAG_NS;
 }
 
-/* Note the CPU time of p, which ended or says that it ends, unless all CPUs
- * together could not have used it since p was last looked at. */
+/* Set the CPU time of p to cpu_ns, its value at its end, unless it is less than
+ * the last one or more than p can have used: p itself may have reported it. */
 static void tgt_note_end(struct tgt_process *p, int64_t cpu_ns)
 {
     if (cpu_ns > p->cpu_ns && cpu_ns <= tgt_most_ns(p))
         p->cpu_ns = cpu_ns;
 }
 
-/* Bring the CPU time of p up to date, and its parts if times is set. */
+/* Update the CPU time of p, and with times set its user and system time. */
 static void tgt_look_at(struct tgt_process *p, bool times)
 {
     if (p->gone)
@@ -57533,8 +57538,8 @@ static void tgt_look_at(struct tgt_process *p, bool times)
         tgt_read_times(p);
 }
 
-/* Bring the CPU time of all processes up to date.  Return the sum and, if user
- * is set, its parts. */
+/* Update the CPU times of all processes and return their sum; if user is set,
+ * set *user and *system to its parts. */
 static int64_t tgt_cpu_ns(struct timeval *user, struct timeval *system)
 {
     int64_t ns = tgt_all.short_ns;
@@ -57555,8 +57560,8 @@ static int64_t tgt_cpu_ns(struct timeval *user, struct timeval *system)
     return ns;
 }
 
-/* Return the recorder's row of process i, new or not; MEM_NONE: no memory, or
- * too many.  With REC's lock. */
+/* Return the recorder's row of process i, added if it has none; MEM_NONE: out
+ * of memory, or too many rows.  With REC's lock. */
 static uint32_t tgt_row(size_t i)
 {
     struct tgt_process *p = tgt_all.process[i];
@@ -57573,7 +57578,7 @@ static uint32_t tgt_row(size_t i)
     return p->row;
 }
 
-/* Bring REC's processes up to date, and give it those that used CPU time but
+/* Update the CPU times of REC's processes, and add those that used CPU time but
  * had no sample.  With REC's lock. */
 static void tgt_tell_recorder(void)
 {
@@ -57598,8 +57603,8 @@ static void tgt_tell_recorder(void)
 }
 
 /* Cut the stack of s at the first address below TGT_LEAST_PC: no code is there,
- * and REC uses such numbers for itself.  A leaf below it becomes TGT_LEAST_PC,
- * where nothing is mapped. */
+ * and REC uses such numbers for its pseudo-frames.  A leaf below it becomes
+ * TGT_LEAST_PC, where nothing is mapped. */
 static void tgt_cut(struct ring_slot *s)
 {
     for (unsigned k = 0; k < s->depth; k++)
@@ -57611,8 +57616,9 @@ static void tgt_cut(struct ring_slot *s)
         }
 }
 
-/* Pass sample s of process i to fn, after a look at what the process has mapped
- * if the sample has code that was not there.  With REC's lock. */
+/* Pass sample s of process i to fn.  If a frame is in no known mapping, first
+ * read the mappings again, unless that was less than TGT_MAPS_NS ago.  With
+ * REC's lock. */
 static void tgt_take(size_t i, struct ring_slot *s,
                      void (*fn)(const struct ring_slot *, void *), void *user)
 {
@@ -57632,7 +57638,8 @@ static void tgt_take(size_t i, struct ring_slot *s,
     fn(s, user);
 }
 
-/* Begin a recording of the processes that live.  With REC's lock. */
+/* Begin a recording: give each live process a row in the recorder.  With REC's
+ * lock. */
 static void tgt_start(void)
 {
     (void)tgt_cpu_ns(NULL, NULL);
@@ -57662,101 +57669,103 @@ static void tgt_stop(void)
 }
 
 /* ================================== 64 PERF ==================================
- * for     the engine of attach: samples of processes that know nothing of it,
- *         taken by the kernel, with copies of their stacks
+ * for     the engine of attach, and of run where no agent can be preloaded: the
+ *         kernel samples other processes and copies their stacks
  * uses    RING, UNW, MEM, TXT, SYS, ELF, SMP, REC, TARGET
  * owns    perf_one: the kernel's counters, a ring for each CPU, unwind tables
  * spec    perf_event_open(2); linux/perf_event.h; proc(5)
  * prefix  perf_
  * runs    perf_setup and perf_fini: one thread, before and after recordings;
- *         the others with REC's lock, and take TARGET's
+ *         the others: with REC's lock, and they take TARGET's
  *
- * Where all of a CPU may be sampled, one counter does it, and samples of other
- * processes are dropped: a program that sleeps and wakes often pays nothing for
- * that.  Else there is a counter for each thread and CPU, which threads and
- * processes inherit; its timer starts and stops at each switch to and from the
- * thread, which takes 1 to 9 us.  All counters of a CPU write to one ring:
+ * If the kernel permits it, there is one counter for each CPU, and samples of
+ * other processes are dropped: such a counter costs nothing at a context
+ * switch.  Otherwise there is a counter for each thread and CPU, which new
+ * threads and processes inherit; its timer starts and stops at each switch to
+ * and from the thread, which takes 1 to 9 us.  All counters of a CPU write to
+ * one ring:
  *
- *   | type 4 | misc 2 | size 2 | body ... |     a record, size is all of it
+ *   | type 4 | misc 2 | size 2 | body ... |     a record; size is all of it
  *
  *   SAMPLE  ip 8  pid 4 tid 4  time 8  n 8  callchain 8 * n
- *           abi 8  registers 8 * UNW_PERF_REGS  size 8  stack size  used 8
- *   others  body, pid 4 tid 4  time 8
+ *           abi 8  registers 8 * UNW_REGS  size 8  stack: size  used 8
+ *   others  body ...  pid 4 tid 4  time 8
  *
- * Records of all rings are read in order of time.  A stack is unwound by the
- * copy and the tables of the files that the process has mapped.  Nothing of its
- * memory is read, and it is never stopped.  Where the copy ends, or a stack
- * continues elsewhere, as Go's do, the kernel's callchain, by frame pointers,
- * leads on.
+ * Records of all rings are read in order of time.  A stack is unwound from the
+ * copy, by the unwind tables of the files that the process has mapped.  The
+ * process's memory is not read, and it is never stopped.  Where the copy ends,
+ * or a stack continues elsewhere, as Go's do, further frames are those of the
+ * kernel's callchain, which follows frame pointers.
  *
- * The kernel tells a thread's CPU time only as of its last tick, and a sample
- * has none: see perf_thread_time.
+ * A sample does not carry its thread's CPU time, and the kernel's figure for it
+ * is as of the last tick: see perf_thread_time.
  *
  * Invariant  a record is within its ring, and a field within its record.
- * Does not   see threads that live for less than a period; it counts them.
+ * Does not   always sample a thread that lives for less than a period; its CPU
+ *            time is counted.
  */
 
 struct perf_config {
     pid_t pid;
     const char *name;                   /* NULL: as /proc has it */
-    unsigned stack_bytes;               /* 0: PERF_STACK_BYTES */
     bool children;                      /* sample pid's descendants too */
-    bool started;                       /* it will call exec; not before that */
-    bool by_thread;                     /* with counters of its threads, even if
-                                         * others are permitted */
+    bool before_exec;                   /* pid is a fork of run: sample it from
+                                         * its exec on */
 };
 
 struct perf_ring {                      /* of a CPU */
-    int fd;                             /* owned: the counter of ours */
+    int fd;                             /* owned: the counter that it is of */
     int cpu;
     struct perf_event_mmap_page *page;  /* owned: mapped, with the ring */
     const uint8_t *data;                /* borrowed: the ring */
     uint64_t size;                      /* its bytes, a power of 2 */
-    uint64_t head, tail;                /* records end; the oldest one */
-    uint64_t time_ns;                   /* that one's, if there is one */
+    uint64_t head, tail;                /* end of the records; the oldest one */
+    uint64_t time_ns;                   /* of the oldest one, if any */
 };
 
 struct perf_thread {                    /* whose counters we opened */
     pid_t tid;
-    uint64_t time_ns;                   /* before that */
-    size_t first;                       /* of a row of counters */
+    uint64_t time_ns;                   /* just before we opened them */
+    size_t first;                       /* of its row in perf_one.counter */
 };
 
-struct perf_process {                   /* beside TARGET's row */
+struct perf_process {                   /* of the same row of TARGET */
     int64_t base_ns;                    /* CPU time when first counted */
-    int64_t ended_ns;                   /* that of its ended threads, since */
+    int64_t ended_ns;                   /* CPU time of threads ended since */
     uint64_t last_ns;                   /* when its last sample was taken, */
     uint32_t last_tid;                  /* and of which thread */
-    uint64_t time_ns;                   /* when it was forked, or found */
-    uint64_t born;                      /* its number */
-    bool stale;                         /* it has mapped code since we looked */
-    bool drained;                       /* it had ended when drained last */
+    uint64_t time_ns;                   /* when it was forked, found or called
+                                         * exec */
+    uint64_t born;                      /* number in order of addition */
+    bool stale;                         /* it has mapped code since its mappings
+                                         * were read */
+    bool drained;                       /* it had ended at the last drain */
 };
 
 struct perf_file {                      /* with code that is mapped somewhere */
     uint64_t device, inode;
-    struct elf_file elf;                /* image, load; paths are not kept */
-    struct unw_table table;             /* bias: from the file's addresses */
+    struct elf_file elf;                /* only image and load are kept */
+    struct unw_table table;             /* bias: address in the file - here */
     struct unw_entry *index;            /* owned; or NULL */
     bool go;                            /* a Go program */
 };
 
-struct perf_page {                      /* of code */
-    uint32_t file, n;                   /* row of file; bytes; 0: free */
+struct perf_page {                      /* cached code of a file */
+    uint32_t file, n;                   /* row of file; bytes, 0: free */
     uint64_t offset;
     uint8_t bytes[PERF_PAGE_BYTES + PERF_PAST_BYTES];
 };
 
-struct perf_view {                      /* the bytes of a record left */
+struct perf_view {                      /* bytes of a record, not yet read */
     const uint8_t *p;
     size_t n;
-    bool bad;                           /* more were wanted */
+    bool bad;                           /* a read went past the end */
 };
 
 struct perf_sample {
     uint64_t ip, time_ns;
     uint32_t pid, tid;
-    struct perf_view chain;             /* words */
+    struct perf_view chain;             /* callchain: words of 8 bytes */
     struct perf_view stack;             /* from the stack pointer on */
     uint64_t wanted;                    /* bytes of the stack asked for */
     bool regs_known;
@@ -57766,7 +57775,7 @@ struct perf_sample {
 struct perf_walk {                      /* what unwinding reads from */
     const struct tgt_process *process;
     const struct perf_sample *sample;
-    bool past;                          /* it wanted bytes past the copy */
+    bool past;                          /* a read went past a full copy */
 };
 
 static struct {
@@ -57776,7 +57785,7 @@ static struct {
     unsigned hz, stack_bytes;
     bool     user_only;                 /* kernel samples are not permitted */
     bool     wide;                      /* counters of CPUs, not of threads */
-    bool     inherit_thread;            /* the kernel knows it */
+    bool     inherit_thread;            /* the kernel knows this attribute */
     struct perf_ring *ring;             /* owned */
     size_t   nrings;
     struct perf_thread *thread;         /* owned */
@@ -57795,7 +57804,7 @@ static struct {
     uint64_t table_bytes;               /* of all files */
     struct perf_page *page;             /* owned: PERF_PAGES */
     struct unw unw;                     /* scratch */
-    _Alignas(8) uint8_t record[1 << 16];        /* one that wraps around */
+    _Alignas(8) uint8_t record[1 << 16];        /* copy of one that wraps */
 } perf_one;
 
 /* ---- records ---- */
@@ -57868,7 +57877,7 @@ static bool perf_read_sample(struct perf_sample *s, struct perf_view v)
     return !v.bad;
 }
 
-/* Copy n bytes of r, from place at on, to to. */
+/* Copy n bytes of r, which may wrap around, from offset at on, to to. */
 static void perf_copy(const struct perf_ring *r, uint64_t at, void *to,
                       uint64_t n)
 {
@@ -57878,8 +57887,8 @@ static void perf_copy(const struct perf_ring *r, uint64_t at, void *to,
     memcpy((uint8_t *)to + first, r->data, n - first);
 }
 
-/* Read the head and the time of r's oldest record.  False: there is none, or
- * it is damaged, and then all of r are dropped. */
+/* Read the header and the time of r's oldest record.  False if there is none,
+ * or if it is damaged: then all records of r are dropped. */
 static bool perf_peek(struct perf_ring *r, struct perf_event_header *h)
 {
     uint64_t left = r->head - r->tail, at;
@@ -57899,8 +57908,8 @@ static bool perf_peek(struct perf_ring *r, struct perf_event_header *h)
     return true;
 }
 
-/* Take r's oldest record, of head h; its body is valid until the next one is
- * taken, or written over it. */
+/* Return the body of r's oldest record, with header h.  It is valid until the
+ * next call, or until the kernel may write over it. */
 static struct perf_view perf_body(struct perf_ring *r,
                                   const struct perf_event_header *h)
 {
@@ -57915,8 +57924,9 @@ static struct perf_view perf_body(struct perf_ring *r,
 
 /* ---- files ---- */
 
-/* Set a table's place in a file of image: the bytes from offset low on, of
- * which at has the file's address value. */
+/* Set the bytes of f's unwind table: n bytes at offset low of the file, whose
+ * offset at is the file's address value.  False: they are too many, or not in
+ * the file. */
 static bool perf_set_table(struct perf_file *f, uint64_t low, uint64_t n,
                            uint64_t at, uint64_t value)
 {
@@ -57932,17 +57942,18 @@ static bool perf_set_table(struct perf_file *f, uint64_t low, uint64_t n,
     return true;
 }
 
-/* Read the tables that f's .eh_frame_hdr h leads to; false if it has no sorted
- * table. */
+/* Set f's unwind table by its .eh_frame_hdr, which is segment h; false if that
+ * has no sorted table. */
 static bool perf_read_hdr(struct perf_file *f, const Elf64_Phdr *h)
 {
     const uint8_t *p = elf_bytes(&f->elf.image, h->p_offset, 8);
+    /* version 1; sdata4 from its own place, udata4, sdata4 from the header */
     static const uint8_t form[4] = { 1, 0x1b, 0x03, 0x3b };
-    int32_t by;
+    int32_t to_frame;
     if (!p || memcmp(p, form, sizeof form))
         return false;
-    memcpy(&by, p + 4, sizeof by);
-    uint64_t frame = h->p_offset + 4 + (uint64_t)(int64_t)by;
+    memcpy(&to_frame, p + 4, sizeof to_frame);
+    uint64_t frame = h->p_offset + 4 + (uint64_t)(int64_t)to_frame;
     uint64_t low = frame < h->p_offset ? frame : h->p_offset;
     for (size_t i = 0; i < f->elf.nload; i++) {
         const struct elf_load *l = &f->elf.load[i];
@@ -57972,7 +57983,7 @@ static void perf_read_section(struct perf_file *f)
     f->table.index = f->index;
 }
 
-/* Read f's segments and its tables, as far as it has them. */
+/* Read f's segments and its unwind table, if it has them. */
 static void perf_read_file(struct perf_file *f)
 {
     const struct elf_image *m = &f->elf.image;
@@ -57989,8 +58000,8 @@ static void perf_read_file(struct perf_file *f)
     f->go = elf_find_section(m, ".go.buildinfo");
 }
 
-/* Return the row of the file that k is a mapping of, in space s; read at its
- * first use.  MEM_NONE: it is of none, or of too many. */
+/* Return the row of the file that mapping k of space s maps; the file is read
+ * at its first use.  MEM_NONE: k maps no file, or there are too many files. */
 static uint32_t perf_file_of(const struct elf_space *s, const struct elf_map *k)
 {
     uint64_t key[2] = { k->device, k->inode };
@@ -58021,8 +58032,8 @@ static uint32_t perf_file_of(const struct elf_space *s, const struct elf_map *k)
     return i;
 }
 
-/* Find the file with the code at pc of process p, and pc's offset in it; NULL:
- * there is none. */
+/* Return the file with the code at pc of process p, and set *offset to pc's
+ * offset in it; NULL if there is none. */
 static struct perf_file *perf_find_file(const struct tgt_process *p,
                                         uint64_t pc, uint64_t *offset)
 {
@@ -58055,7 +58066,8 @@ static const uint8_t *perf_code(uint32_t i, uint64_t offset, unsigned n)
 
 /* ---- stacks ---- */
 
-/* Read the word at address from the copy of the stack. */
+/* Read the word at address from the copy of the stack; false if it is not in
+ * there.  A full copy that ends not far below address sets past. */
 static bool perf_walk_read(void *user, uint64_t address, uint64_t *value)
 {
     struct perf_walk *w = user;
@@ -58069,7 +58081,7 @@ static bool perf_walk_read(void *user, uint64_t address, uint64_t *value)
     return true;
 }
 
-/* Find the table for pc. */
+/* Set *t to the unwind table for pc; false if there is none. */
 static bool perf_walk_table(void *user, uint64_t pc, struct unw_table *t)
 {
     struct perf_walk *w = user;
@@ -58105,11 +58117,11 @@ static const uint8_t *perf_walk_text(void *user, uint64_t pc, unsigned n)
          ? perf_code((uint32_t)(f - perf_one.file), offset, n) : NULL;
 }
 
-/* Append to slot the frames of the kernel's callchain that follow its last one;
- * all, if it has no frame yet.  False: it is not in there. */
+/* Append to slot the frames that follow its last one in the kernel's callchain,
+ * or all if it has no frame yet.  False if the last one is not in the chain. */
 static bool perf_follow_chain(struct ring_slot *slot, struct perf_view chain)
 {
-    bool user = false, on = slot->depth == 0;
+    bool user = false, found = slot->depth == 0;
     while (chain.n && slot->depth < RING_DEPTH) {
         uint64_t pc = perf_u64(&chain);
         if (pc >= (uint64_t)PERF_CONTEXT_MAX) {
@@ -58118,16 +58130,17 @@ static bool perf_follow_chain(struct ring_slot *slot, struct perf_view chain)
         }
         if (!user || pc < REC_PSEUDO_LIMIT)
             continue;
-        if (on)
+        if (found)
             slot->pc[slot->depth++] = pc;
         else
-            on = pc == slot->pc[slot->depth - 1];
+            found = pc == slot->pc[slot->depth - 1];
     }
     slot->truncated |= chain.n > 0;
-    return on;
+    return found;
 }
 
-/* Fill slot with the stack of sample s of process p, and with how it ends. */
+/* Fill slot with the stack of sample s of process p, and set failed, broken and
+ * truncated by how the stack ends. */
 static void perf_unwind(struct ring_slot *slot, const struct perf_sample *s,
                         const struct tgt_process *p)
 {
@@ -58147,7 +58160,7 @@ static void perf_unwind(struct ring_slot *slot, const struct perf_sample *s,
     if (u->end == UNW_ROOT || u->end == UNW_FULL)
         return;
     uint16_t before = slot->depth;
-    bool led = perf_follow_chain(slot, s->chain);
+    bool found = perf_follow_chain(slot, s->chain);
     if (!slot->depth) {
         slot->pc[slot->depth++] = s->ip;
         slot->failed = !(s->ip >> 63);  /* else it runs exec or exit */
@@ -58157,15 +58170,15 @@ static void perf_unwind(struct ring_slot *slot, const struct perf_sample *s,
         return;
     const struct perf_file *f = perf_find_file(p, slot->pc[slot->depth - 1] - 1,
                                                &offset);
-    bool whole = led && f && f->go;     /* Go keeps frame pointers */
+    bool whole = found && f && f->go;   /* Go keeps frame pointers */
     slot->truncated &= !whole && slot->depth == before;
     slot->broken = !whole && !slot->truncated;
 }
 
 /* ---- processes ---- */
 
-/* Return TARGET's row of process pid, the last one with that id; MEM_NONE if it
- * is not known. */
+/* Return TARGET's row of process pid, the latest one with that id; MEM_NONE if
+ * there is none. */
 static uint32_t perf_find(pid_t pid)
 {
     uint32_t best = MEM_NONE;
@@ -58202,9 +58215,9 @@ static int64_t perf_read_thread(pid_t pid, uint32_t tid)
     return ns;
 }
 
-/* Add process pid, called name or as it is called, which has used begin_ns of
- * CPU time, and its first thread thread_ns, to TARGET.  Return its row, or
- * MEM_NONE. */
+/* Add process pid, called name, or if that is NULL by its name in /proc, to
+ * TARGET.  It has used begin_ns of CPU time, and its first thread thread_ns;
+ * parent: as in tgt_add.  Return its row, or MEM_NONE. */
 static uint32_t perf_add(pid_t pid, const char *name, int64_t begin_ns,
                          int64_t thread_ns, uint32_t parent)
 {
@@ -58219,8 +58232,8 @@ static uint32_t perf_add(pid_t pid, const char *name, int64_t begin_ns,
     return i;
 }
 
-/* Note that the program of p has ended, or runs no more in its process: REC
- * must not charge it with the times of the next one's threads. */
+/* Mark p as gone: its process has ended, or runs another program now, the CPU
+ * time of whose threads REC must not charge to p. */
 static void perf_end(struct tgt_process *p)
 {
     p->gone = true;
@@ -58228,7 +58241,7 @@ static void perf_end(struct tgt_process *p)
         rec_data.process[p->row].gone = true;
 }
 
-/* Add process pid, which a process of row parent has forked at time_ns. */
+/* Add process pid, which the process of row parent forked at time_ns. */
 static void perf_on_fork(pid_t pid, uint32_t parent, uint64_t time_ns)
 {
     uint32_t i = perf_find(pid);
@@ -58236,7 +58249,7 @@ static void perf_on_fork(pid_t pid, uint32_t parent, uint64_t time_ns)
         return;
     if (i != MEM_NONE) {
         if (perf_one.process[i].time_ns >= time_ns)
-            return;                     /* told twice */
+            return;                     /* it is known already */
         perf_end(tgt_all.process[i]);
     }
     i = perf_add(pid, tgt_all.process[parent]->name, 0, 0, parent);
@@ -58244,16 +58257,16 @@ static void perf_on_fork(pid_t pid, uint32_t parent, uint64_t time_ns)
         perf_one.process[i].time_ns = time_ns;
 }
 
-/* Note that the process of row i runs another program, called name, since
- * time_ns.  The first program of `run` is not another one. */
+/* Give the program called name, which the process of row i runs since time_ns,
+ * a row of its own.  The first one that a fork of run executes keeps row i. */
 static void perf_on_exec(uint32_t i, const char *name, uint64_t time_ns)
 {
     struct tgt_process *p = tgt_all.process[i];
     struct perf_process was = perf_one.process[i];
     int64_t age = sys_now_ns() - (int64_t)time_ns;
     age = age > 0 ? age : 0;
-    if (perf_one.config.started && p->pid == perf_one.config.pid) {
-        perf_one.config.started = false;
+    if (perf_one.config.before_exec && p->pid == perf_one.config.pid) {
+        perf_one.config.before_exec = false;
         elf_space_fini(&p->space);
         tgt_map(p);
         return;
@@ -58270,8 +58283,8 @@ static void perf_on_exec(uint32_t i, const char *name, uint64_t time_ns)
     perf_one.process[i].time_ns = time_ns;
 }
 
-/* Note that a thread of the process of row i has ended, with ns of CPU time on
- * one CPU. */
+/* Add ns, the CPU time of an ended thread on one CPU, to the process of row i.
+ */
 static void perf_on_end(uint32_t i, int64_t ns)
 {
     struct perf_process *p = &perf_one.process[i];
@@ -58281,7 +58294,7 @@ static void perf_on_end(uint32_t i, int64_t ns)
     tgt_note_end(tgt_all.process[i], p->base_ns + p->ended_ns);
 }
 
-/* Note that the process of row i has mapped the code that record v tells. */
+/* Note the code that the process of row i has mapped by the MMAP2 record v. */
 static void perf_on_map(uint32_t i, struct perf_view v)
 {
     struct tgt_process *p = tgt_all.process[i];
@@ -58295,8 +58308,7 @@ static void perf_on_map(uint32_t i, struct perf_view v)
     k.inode = perf_u64(&v);
     perf_take(&v, 16);                  /* generation, permissions, flags */
     perf_one.process[i].stale = true;
-    if (v.bad || s->nmaps || k.limit <= k.start ||
-        !memchr(v.p, 0, v.n))
+    if (v.bad || s->nmaps || k.limit <= k.start || !memchr(v.p, 0, v.n))
         return;
     /* It may end before its maps are read: then this is all that is known. */
     k.path = (const char *)v.p;
@@ -58308,9 +58320,10 @@ static void perf_on_map(uint32_t i, struct perf_view v)
 
 /* ---- samples ---- */
 
-/* Return what passed on the clock of the thread of s, of a process of p, since
- * its last sample, by the counters: a period; or less, if so little has passed
- * in all.  A thread that changes its CPU changes its counter. */
+/* Return the CPU time between the last sample of process p and s, by the
+ * counters: a period.  If both are of one thread, it is at most the real time
+ * between them: a thread that changes its CPU changes its counter, and may be
+ * sampled early. */
 static int64_t perf_step(struct perf_process *p, const struct perf_sample *s)
 {
     int64_t step = 1000000000 / perf_one.hz;
@@ -58322,13 +58335,14 @@ static int64_t perf_step(struct perf_process *p, const struct perf_sample *s)
     return step;
 }
 
-/* Return what the clock of the thread of sample s, of process i and REC's row,
- * had when it was taken.  The kernel tells us a clock for now, as of its last
- * tick, and so it does to REC, which takes a clock that goes back for another
- * thread's: our answer is not past it.  Since the sample the thread has used no
- * more CPU time than has passed; so much is certain.  A counter of a CPU finds
- * the thread by chance: its samples get a part only of what they missed or had
- * too much, or few would weigh as much as many. */
+/* Estimate the CPU time of the thread of sample s, of process i and REC's row,
+ * when s was taken.  The kernel's figure is for now, as of the last tick.  The
+ * estimate is not above it: REC reads it too, and takes a thread whose CPU time
+ * decreases for a new one.  If the kernel is sampled too, the estimate is not
+ * below the figure less the real time since the sample: the thread cannot have
+ * used more since.  But a counter of a CPU samples a thread by chance, so each
+ * sample makes up for a part of the difference only: otherwise a few samples
+ * would weigh as much as many. */
 static int64_t perf_thread_time(uint32_t i, uint32_t row,
                                 const struct perf_sample *s)
 {
@@ -58340,11 +58354,11 @@ static int64_t perf_thread_time(uint32_t i, uint32_t row,
     int64_t at = was + perf_step(&perf_one.process[i], s);
     if (now < was)                      /* it has ended, or is another thread */
         return now < 0 ? at : now;
-    int64_t certain = now - since > was ? now - since : was;
+    int64_t least = now - since > was ? now - since : was;
     if (perf_one.wide)
-        at += (certain - at) / PERF_DAMPING;
-    else if (!perf_one.user_only && certain > at)
-        at = certain;
+        at += (least - at) / PERF_DAMPING;
+    else if (!perf_one.user_only && least > at)
+        at = least;
     return at < now ? at : now;
 }
 
@@ -58357,7 +58371,8 @@ static void perf_on_sample(struct perf_view v,
     struct perf_sample s;
     uint32_t i = perf_read_sample(&s, v) ? perf_find((pid_t)s.pid) : MEM_NONE;
     uint32_t row = i == MEM_NONE ? MEM_NONE : tgt_row(i);
-    if (row == MEM_NONE) {
+    if (row == MEM_NONE) {              /* wide, or without children: it may be
+                                         * of a process that is not wanted */
         perf_one.lost += perf_one.config.children && !perf_one.wide;
         return;
     }
@@ -58375,17 +58390,18 @@ static void perf_on_sample(struct perf_view v,
     tgt_take(i, &slot, fn, user);
 }
 
-/* Close the counters that we opened of thread tid, if it was forked before: it
- * has inherited others. */
+/* Close the counters that we opened of thread tid if it was created before, at
+ * time_ns: it has inherited counters too, and would be sampled twice. */
 static void perf_drop_twin(pid_t tid, uint64_t time_ns)
 {
     uint64_t h = mem_hash(&tid, sizeof tid);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&perf_one.thread_index, h, &at)) != MEM_NONE) {
-        struct perf_thread *t = &perf_one.thread[i];
+        const struct perf_thread *t = &perf_one.thread[i];
         int *fd = perf_one.counter + t->first;
-        for (size_t k = 0; t->tid == tid && time_ns < t->time_ns &&
-                           k < perf_one.nrings; k++) {
+        if (t->tid != tid || time_ns >= t->time_ns)
+            continue;
+        for (size_t k = 0; k < perf_one.nrings; k++) {
             if (fd[k] >= 0)
                 close(fd[k]);
             fd[k] = -1;
@@ -58393,7 +58409,7 @@ static void perf_drop_twin(pid_t tid, uint64_t time_ns)
     }
 }
 
-/* Handle a record other than a sample: of head h, body v and time time_ns. */
+/* Handle a record that is not a sample: with header h, body v, time time_ns. */
 static void perf_on_record(const struct perf_event_header *h,
                            struct perf_view v, uint64_t time_ns)
 {
@@ -58422,7 +58438,7 @@ static void perf_on_record(const struct perf_event_header *h,
         if (i != MEM_NONE)
             tgt_look_at(tgt_all.process[i], false);
         break;
-    case PERF_RECORD_READ:              /* pid, tid, value: of a thread's end */
+    case PERF_RECORD_READ:              /* pid, tid, value: at a thread's end */
         if (i != MEM_NONE)
             perf_on_end(i, (int64_t)perf_u64(&v));
         break;
@@ -58430,13 +58446,13 @@ static void perf_on_record(const struct perf_event_header *h,
         if (i != MEM_NONE)
             perf_on_map(i, body);
         break;
-    default:                            /* new ones, and of no use */
+    default:                            /* of no use, or newer than this */
         break;
     }
 }
 
-/* Take the oldest record of all rings, if it is not past limit_ns, and pass it
- * to fn if it is a sample; false if there is none. */
+/* Take the oldest record of all rings that is not later than limit_ns, and pass
+ * it to fn if it is a sample; false if there is none. */
 static bool perf_take_one(uint64_t limit_ns,
                           void (*fn)(const struct ring_slot *, void *),
                           void *user)
@@ -58460,9 +58476,9 @@ static bool perf_take_one(uint64_t limit_ns,
     return true;
 }
 
-/* Let TARGET free the processes that had ended when this was called last: no
- * sample of them is left.  What they used since their clocks were read is at
- * least what their samples say. */
+/* Let TARGET free the processes that had ended at the last call: no sample of
+ * them is left.  The CPU time of an ended process is at least the sum of its
+ * samples: its clock may have been read before the last of them. */
 static void perf_release(void)
 {
     for (uint32_t i = 0; i < tgt_all.nprocesses; i++) {
@@ -58477,8 +58493,8 @@ static void perf_release(void)
     }
 }
 
-/* Pass the samples taken so far to fn, and note what processes began and ended.
- * A rec_target's drain. */
+/* Pass the samples taken so far to fn, and note which processes began and
+ * ended.  A rec_target's drain. */
 static void perf_drain(void (*fn)(const struct ring_slot *, void *),
                        void *user)
 {
@@ -58498,7 +58514,7 @@ static void perf_drain(void (*fn)(const struct ring_slot *, void *),
 
 /* ---- counters ---- */
 
-/* Return what a counter of ours counts, and what its samples have. */
+/* Return the attributes of a counter: what it counts, and what samples have. */
 static struct perf_event_attr perf_attr(unsigned hz)
 {
     struct perf_event_attr a = {
@@ -58524,7 +58540,8 @@ static int perf_open(const struct perf_event_attr *a, pid_t tid, int cpu)
                         PERF_FLAG_FD_CLOEXEC);
 }
 
-/* Return what the target is counted by: a thread on a CPU, or all of a CPU. */
+/* Return the attributes of the target's counters: of a thread on a CPU, or of a
+ * whole CPU. */
 static struct perf_event_attr perf_target_attr(void)
 {
     struct perf_event_attr a = perf_attr(perf_one.hz);
@@ -58535,14 +58552,15 @@ static struct perf_event_attr perf_target_attr(void)
         return a;
     }
     a.inherit = a.inherit_stat = 1;
-    a.disabled = a.enable_on_exec = perf_one.config.started;
+    a.disabled = a.enable_on_exec = perf_one.config.before_exec;
 #ifdef PERF_ATTR_SIZE_VER7
     a.inherit_thread = perf_one.inherit_thread && !perf_one.config.children;
 #endif
     return a;
 }
 
-/* Map r of up to want bytes, a power of 2; less if the kernel permits less. */
+/* Map r with want bytes, a power of 2, or with fewer if the kernel permits no
+ * more. */
 static int perf_map(struct perf_ring *r, uint64_t want)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -58561,7 +58579,7 @@ static int perf_map(struct perf_ring *r, uint64_t want)
     return GP_EIO;
 }
 
-/* Close ring r. */
+/* Unmap ring r and close its counter. */
 static void perf_unmap(struct perf_ring *r)
 {
     if (r->page)
@@ -58569,8 +58587,8 @@ static void perf_unmap(struct perf_ring *r)
     close(r->fd);
 }
 
-/* Open a ring for each CPU, and set stack_bytes to what goes into the least of
- * them: the others' samples have as much. */
+/* Open a ring for each CPU.  Reduce stack_bytes, which is of all samples, to
+ * what the smallest ring has room for. */
 static int perf_open_rings(struct gp_why *why)
 {
     struct perf_event_attr a = perf_target_attr();
@@ -58610,8 +58628,8 @@ static int perf_open_rings(struct gp_why *why)
     return perf_one.nrings ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
-/* Open a counter of thread tid for each ring; -1 for those that fail.  Return
- * how many, -1 if there is no room for a thread. */
+/* Open a counter of thread tid for each ring; one that fails is -1.  Return how
+ * many were opened; -1 if there is no room for the thread. */
 static int perf_open_thread(const struct perf_event_attr *a, pid_t tid)
 {
     size_t at = perf_one.ncounters, n = perf_one.nrings;
@@ -58651,29 +58669,28 @@ static bool perf_has_thread(pid_t tid)
     return false;
 }
 
-/* Open counters of the threads of process pid that have none yet.  Return how
- * many threads are new. */
+/* Open counters of the threads of process pid that have none yet.  Return for
+ * how many threads some were opened. */
 static size_t perf_open_process(const struct perf_event_attr *a, pid_t pid)
 {
     char path[SYS_PROC_BYTES];
     DIR *d = opendir(sys_proc(path, pid, "task"));
     size_t n = 0;
-    uint64_t tid, unseen = 0;
+    uint64_t tid;
     for (struct dirent *e; d && (e = readdir(d));) {
         if (txt_number(e->d_name, 1, INT_MAX, &tid) ||
             perf_has_thread((pid_t)tid))
             continue;
         int got = perf_open_thread(a, (pid_t)tid);
         n += got > 0;
-        unseen += got < 0;
+        perf_one.unseen += got < 0;
     }
     if (d)
         closedir(d);
-    perf_one.unseen += unseen;
     return n;
 }
 
-/* Read the parent of process pid; 0: it has ended. */
+/* Return the parent of process pid; 0: pid has ended. */
 static pid_t perf_read_parent(pid_t pid)
 {
     char path[SYS_PROC_BYTES];
@@ -58687,8 +58704,8 @@ static pid_t perf_read_parent(pid_t pid)
     return parent;
 }
 
-/* Add the processes that live and whose parents are known; they are listed by
- * their ids, which mostly rise from parents to children. */
+/* Add the live processes whose parents are known.  /proc lists processes by id,
+ * and a child's is mostly larger than its parent's. */
 static void perf_add_children(void)
 {
     DIR *d = opendir("/proc");
@@ -58728,15 +58745,16 @@ static void perf_close(void)
     perf_one.nthreads = perf_one.thread_cap = 0;
 }
 
-/* Open counters of all processes and threads: those found in one pass may have
- * started others meanwhile.  Return how many have some; at least how many. */
+/* Open counters of all threads, in several passes: those found in one may have
+ * started others meanwhile.  Return how many threads have counters or, if CPUs
+ * have them, how many processes there are. */
 static size_t perf_open_all(void)
 {
     struct perf_event_attr a = perf_target_attr();
     size_t threads = 0, n = 1;
     for (int pass = 0; pass < PERF_PASSES && n; pass++) {
         n = 0;
-        if (perf_one.config.children && !perf_one.config.started)
+        if (perf_one.config.children && !perf_one.config.before_exec)
             perf_add_children();
         perf_one.unseen = 0;
         for (size_t i = 0; i < tgt_all.nprocesses; i++)
@@ -58748,12 +58766,12 @@ static size_t perf_open_all(void)
     return threads;
 }
 
-/* Begin to sample at hz.  A rec_target's start. */
+/* Start sampling at hz.  A rec_target's start. */
 static int perf_start(unsigned hz, struct gp_why *why)
 {
     uint64_t files = sys_raise_file_limit();
     perf_one.hz = hz;
-    perf_one.stack_bytes = perf_one.config.stack_bytes;
+    perf_one.stack_bytes = PERF_STACK_BYTES;
     perf_one.most_counters = files > PERF_SPARE_FILES + PERF_MOST_EVENTS ?
         PERF_MOST_EVENTS : files > PERF_SPARE_FILES ?
         files - PERF_SPARE_FILES : 0;
@@ -58772,19 +58790,19 @@ static int perf_start(unsigned hz, struct gp_why *why)
     return e;
 }
 
-/* Stop to sample.  A rec_target's stop. */
+/* Stop sampling.  A rec_target's stop. */
 static void perf_stop(void)
 {
     pthread_mutex_lock(&tgt_all.lock);
     perf_close();
-    perf_one.config.started = false;
-    perf_release();
+    perf_one.config.before_exec = false;
+    perf_release();                     /* marks what the second call frees */
     perf_release();
     tgt_stop();
     pthread_mutex_unlock(&tgt_all.lock);
 }
 
-/* Bring the recorder's processes up to date.  A rec_target's look. */
+/* Update the recorder's processes.  A rec_target's look. */
 static void perf_look(void)
 {
     pthread_mutex_lock(&tgt_all.lock);
@@ -58853,19 +58871,17 @@ static bool perf_sees_all(void)
     return perf_one.wide;
 }
 
-/* Find out what of the process the kernel lets us sample. */
+/* Find out which counters the kernel permits for process pid, and set wide,
+ * inherit_thread and user_only by it. */
 static int perf_try(pid_t pid, struct gp_why *why)
 {
-    int fd = -1, error = 0;
-    perf_one.inherit_thread = true;
-    perf_one.wide = !perf_one.config.by_thread;
-    if (perf_one.wide) {
-        struct perf_event_attr a = perf_target_attr();
-        fd = perf_open(&a, -1, 0);
-        perf_one.wide = fd >= 0;
-    }
+    int error = 0;
+    perf_one.inherit_thread = perf_one.wide = true;
+    struct perf_event_attr a = perf_target_attr();
+    int fd = perf_open(&a, -1, 0);
+    perf_one.wide = fd >= 0;
     for (int i = 0; fd < 0 && i < 3; i++) {
-        struct perf_event_attr a = perf_target_attr();
+        a = perf_target_attr();
         fd = perf_open(&a, pid, -1);
         error = fd < 0 ? errno : 0;
         if (error == EINVAL || error == E2BIG)      /* before Linux 5.13 */
@@ -58882,8 +58898,8 @@ static int perf_try(pid_t pid, struct gp_why *why)
     return error ? perf_explain(pid, error, why) : GP_OK;
 }
 
-/* Return the CPU time that n empty steps take, with at least a whole copy of
- * stack below their caller's. */
+/* Return the CPU time that n empty steps take.  So much stack is in use then
+ * that the kernel copies PERF_STACK_BYTES of it. */
 static int64_t perf_spin(unsigned n)
 {
     volatile uint8_t stack[PERF_STACK_BYTES];
@@ -58892,7 +58908,7 @@ static int64_t perf_spin(unsigned n)
     return smp_spin(n) + stack[0];
 }
 
-/* Skip r's records; return how many samples are among them. */
+/* Skip r's records; return how many of them are samples. */
 static unsigned perf_count(struct perf_ring *r)
 {
     struct perf_event_header h;
@@ -58937,7 +58953,7 @@ static double perf_measure(void)
     return samples && cost > 0 ? cost : NAN;
 }
 
-/* Release what was read of files. */
+/* Release the files and the cache of their code. */
 static void perf_fini(void)
 {
     for (size_t i = 0; i < perf_one.nfiles; i++) {
@@ -58954,17 +58970,15 @@ static void perf_fini(void)
     perf_one.table_bytes = 0;
 }
 
-/* Make *target what samples config's process: the caller gives it to REC, calls
- * perf_fini after its last recording, and owns config's name till then. */
+/* Set *target to an engine that samples config's process.  The caller passes it
+ * to REC, calls perf_fini after the last recording, and owns config's name. */
 static int
 perf_setup(const struct perf_config *config, const struct rec_target **target,
            struct gp_why *why)
 {
     perf_one.config = *config;
-    if (!config->stack_bytes)
-        perf_one.config.stack_bytes = PERF_STACK_BYTES;
     perf_one.hz = 1;
-    perf_one.stack_bytes = perf_one.config.stack_bytes & ~7u;
+    perf_one.stack_bytes = PERF_STACK_BYTES;
     perf_one.user_only = false;
     int e = perf_try(config->pid, why);
     if (e)
@@ -60169,7 +60183,7 @@ static int runcmd_prepare_outside(struct runcmd_args *c, const char *obstacle,
 {
     struct perf_config config = { .pid = c->child.pid, .name = c->name,
                                   .children = !c->no_children,
-                                  .started = true };
+                                  .before_exec = true };
     struct gp_why outside = {{0}};
     if (perf_setup(&config, &c->target, &outside))
         return txt_fail(why, GP_EIO, "%s cannot be sampled from inside: %s; "

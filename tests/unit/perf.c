@@ -263,7 +263,7 @@ static void test_perf_first_program(void)
     uint64_t comm[2] = { perf_pair(PERF_PID, PERF_PID), 0 };
     memcpy(&comm[1], "other\0\0", 8);
     perf_made_begin(true);
-    perf_one.config.started = true;
+    perf_one.config.before_exec = true;
     perf_one.config.pid = PERF_PID;
     perf_add(PERF_PID, "program", 0, 0, MEM_NONE);
     perf_made_words(0, PERF_RECORD_COMM, PERF_RECORD_MISC_COMM_EXEC, comm, 2, 1);
