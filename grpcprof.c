@@ -59009,30 +59009,33 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
 }
 
 /* ================================== 65 RUN ===================================
- * for     sampling a program by the agent that is preloaded into it: memory,
- *         start, counters from outside, samples; a target of the recorder
+ * for     run's side of the agent that is preloaded into a program: the shared
+ *         memory, the perf counters, the samples; a target of the recorder
  * uses    RING, UNW, AGT, MEM, TXT, SYS, ELF, SMP, REC, TARGET
  * owns    run_one: the memory shared with the program, counters, the watcher
  * spec    perf_event_open(2): sigtrap, inherit_thread, remove_on_exec
  * prefix  run_
- * runs    the watcher thread sees processes come and end; the recorder's calls
- *         drain; run_prepare and run_spawn on the main thread before both
+ * runs    run_watch: the watcher thread, which admits processes and drops those
+ *         that have ended; run_on_*: any thread, called by REC; the others: the
+ *         main thread, run_prepare before the first of these
  *
- * A counter is opened on a process by its main thread's id, and its later
- * threads inherit it: each has a counter of its own CPU time, whose overflow
- * sends that thread SIGTRAP.  Nothing of it is in the program's descriptors.
+ * Unless the agent uses timers, run opens a counter for each thread of a
+ * process; threads that are created later inherit one.  It counts its thread's
+ * CPU time, and its overflow sends that thread SIGTRAP.  It takes no descriptor
+ * of the program.
  *
- * Invariant  what the program could have written to the memory is checked: a
- *            pid must be that of a process that has the memory mapped.
+ * Invariant  what the program could have overwritten in the shared memory is
+ *            checked: a pid must be that of a process that has it mapped.
  * Does not   end the program, or stop it.
  */
 
-struct run_row {                        /* by row of agt_shared.process */
-    uint32_t target;                    /* of TARGET; MEM_NONE: not sampled */
+struct run_row {                        /* of the same row of agt_shared */
+    uint32_t target;                    /* row of TARGET; MEM_NONE: it is not
+                                         * sampled */
     pid_t    pid;
     int     *fd;                        /* owned: counters */
     size_t   nfds, fd_cap;
-    bool     gone;                      /* to be freed once drained */
+    bool     gone;                      /* ended; freed once drained */
 };
 
 static struct {
@@ -59046,7 +59049,8 @@ static struct {
     bool     sampling;                  /* the recorder wants samples */
     bool     damaged;                   /* the program overwrote the ring */
     struct run_row row[AGT_MOST_PROCESSES];
-    uint64_t skipped;                   /* slots of threads that died in them */
+    uint64_t skipped;                   /* samples never completed, or refused
+                                         * by run_pass */
     uint64_t busy_slot;                 /* the slot waited for, */
     int64_t  busy_ns;                   /* and since when; 0: none */
     unsigned admitted;                  /* processes sampled so far */
@@ -59059,7 +59063,8 @@ static struct {
 
 #define RUN_MEMORY "grpcprof-run"       /* name of the shared memory */
 
-/* Bits of the ring's own count of lost samples that are believed. */
+/* Bits used of the ring's count of lost samples, which the program can write to
+ * and so could make too large to add to. */
 #define RUN_LOST_MASK 0xffffffff
 
 /* The agent, as built with -DGRPCPROF_AGENT. */
@@ -59075,10 +59080,10 @@ static const char run_agent_begin[1], *const run_agent_end = run_agent_begin;
 
 /* ---- counters ---- */
 
-/* Open a counter of thread tid and of the threads that it makes, that sends
- * SIGTRAP at hz of CPU time; or one that is disabled, to see if it can be.
- * Return it, or -1 with errno. */
-static int run_counter(pid_t tid, unsigned hz, bool disabled)
+/* Open a counter of thread tid and of the threads that it creates, which sends
+ * SIGTRAP hz times per second of CPU time.  disabled: it never does; only to
+ * see whether it is permitted.  Return its descriptor, or -1 with errno. */
+static int run_open(pid_t tid, unsigned hz, bool disabled)
 {
 #ifdef PERF_ATTR_SIZE_VER7
     struct perf_event_attr a = {
@@ -59099,9 +59104,9 @@ static int run_counter(pid_t tid, unsigned hz, bool disabled)
 }
 
 /* Open a counter of thread tid for row r. */
-static void run_count_thread(struct run_row *r, pid_t tid)
+static void run_open_thread(struct run_row *r, pid_t tid)
 {
-    int fd = run_counter(tid, run_one.hz, false);
+    int fd = run_open(tid, run_one.hz, false);
     int *to = fd < 0 ? NULL : MEM_ADD(r->fd, r->nfds, r->fd_cap);
     if (to)
         *to = fd;
@@ -59113,27 +59118,27 @@ static void run_count_thread(struct run_row *r, pid_t tid)
     }
 }
 
-/* Open the counters of row r: of its main thread, and of the others that it has
- * by now; those that come later inherit one. */
-static void run_count(struct run_row *r)
+/* Open the counters of the threads that row r's process has by now, unless the
+ * agent uses timers. */
+static void run_open_row(struct run_row *r)
 {
     char path[64];
     uint64_t tid;
     size_t n = 0;
     if (run_one.timers)
         return;
-    run_count_thread(r, r->pid);
+    run_open_thread(r, r->pid);
     snprintf(path, sizeof path, "/proc/%d/task", (int)r->pid);
     DIR *d = opendir(path);
     for (struct dirent *e; d && n < RUN_MOST_THREADS && (e = readdir(d)); n++)
         if (!txt_number(e->d_name, 1, INT_MAX, &tid) && (pid_t)tid != r->pid)
-            run_count_thread(r, (pid_t)tid);
+            run_open_thread(r, (pid_t)tid);
     if (d)
         closedir(d);
 }
 
 /* Close the counters of row r. */
-static void run_uncount(struct run_row *r)
+static void run_close_row(struct run_row *r)
 {
     for (size_t i = 0; i < r->nfds; i++)
         close(r->fd[i]);
@@ -59143,7 +59148,7 @@ static void run_uncount(struct run_row *r)
 /* ---- processes ---- */
 
 /* True if process pid has the shared memory mapped.  The program could write
- * any pid to its row, and a counter would kill a stranger. */
+ * any pid to its row, and SIGTRAP would kill a process without the agent. */
 static bool run_has_memory(pid_t pid)
 {
     char path[64], inode[32];
@@ -59164,7 +59169,7 @@ static bool run_has_memory(pid_t pid)
     return has;
 }
 
-/* Let the agent of row i go on, if it waits. */
+/* Let the agent of row i go on, if it waits for its counters. */
 static void run_release(uint32_t i)
 {
     struct agt_process *p = &run_one.shared->process[i];
@@ -59173,8 +59178,8 @@ static void run_release(uint32_t i)
     syscall(SYS_futex, &p->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* End row i: its process ended, or runs another program with a row of its own.
- * cpu_ns: its CPU time then, or 0. */
+/* Mark row i as gone: its process ended, or runs another program with a row of
+ * its own.  cpu_ns: its CPU time at that moment; 0: not known. */
 static void run_drop(uint32_t i, int64_t cpu_ns)
 {
     struct run_row *r = &run_one.row[i];
@@ -59182,11 +59187,11 @@ static void run_drop(uint32_t i, int64_t cpu_ns)
     if (cpu_ns)
         tgt_note_end(p, cpu_ns);
     p->gone = true;
-    run_uncount(r);
+    run_close_row(r);
     r->gone = true;
 }
 
-/* Free the rows of ended processes, of which no sample is left in the ring. */
+/* Free the rows that are gone, once no sample of them is left in the ring. */
 static void run_free_rows(void)
 {
     for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++) {
@@ -59201,7 +59206,7 @@ static void run_free_rows(void)
     }
 }
 
-/* Take in the process that registered in row i. */
+/* Start to sample the process that registered in row i, and let it go on. */
 static void run_admit(uint32_t i)
 {
     struct agt_process *p = &run_one.shared->process[i];
@@ -59217,7 +59222,7 @@ static void run_admit(uint32_t i)
         for (uint32_t k = 0; k < AGT_MOST_PROCESSES; k++)
             if (run_one.row[k].pid == pid && !run_one.row[k].gone &&
                 run_one.row[k].target != MEM_NONE) {
-                run_drop(k, began);     /* another program of this process */
+                run_drop(k, began);     /* this process has called exec */
                 begin = began;
             }
         bool forked = parent < AGT_MOST_PROCESSES && parent != i &&
@@ -59228,11 +59233,11 @@ static void run_admit(uint32_t i)
             *r = (struct run_row){ .target = row, .pid = pid };
             run_one.admitted++;
             if (run_one.sampling)
-                run_count(r);
+                run_open_row(r);
         }
     }
-    r->pid = pid;                       /* a zombie has no memory any more: its
-                                         * row is free once it is waited for */
+    r->pid = pid;                       /* a zombie has no mappings any more;
+                                         * its row is freed after its wait() */
     r->gone = now < 0;
     run_release(i);
 }
@@ -59260,7 +59265,8 @@ static void run_look_rows(void)
         run_free_rows();
 }
 
-/* Watch for processes until run_one.stop. */
+/* Admit and drop processes until run_one.stop: every RUN_LOOK_MS, and when an
+ * agent rings the bell. */
 static void *run_watch(void *arg)
 {
     (void)arg;
@@ -59278,7 +59284,7 @@ static void *run_watch(void *arg)
 
 /* ---- the recorder's target ---- */
 
-/* Start to sample at hz; for rec_target. */
+/* Start sampling at hz; for rec_target. */
 static int run_on_start(unsigned hz, struct gp_why *why)
 {
     (void)why;
@@ -59288,7 +59294,7 @@ static int run_on_start(unsigned hz, struct gp_why *why)
     atomic_store(&run_one.shared->on, 1);
     for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++)
         if (run_one.row[i].target != MEM_NONE && !run_one.row[i].gone)
-            run_count(&run_one.row[i]);
+            run_open_row(&run_one.row[i]);
     tgt_start();
     pthread_mutex_unlock(&tgt_all.lock);
     return GP_OK;
@@ -59300,7 +59306,7 @@ static void run_on_stop(void)
     pthread_mutex_lock(&tgt_all.lock);
     atomic_store(&run_one.shared->on, 0);
     for (uint32_t i = 0; i < AGT_MOST_PROCESSES; i++)
-        run_uncount(&run_one.row[i]);
+        run_close_row(&run_one.row[i]);
     run_one.sampling = false;
     tgt_stop();
     pthread_mutex_unlock(&tgt_all.lock);
@@ -59318,8 +59324,8 @@ static bool run_is_stuck(void)
     return now - run_one.busy_ns > RUN_BUSY_MS * 1000000;
 }
 
-/* Pass sample s to fn.  One that cannot be, of a time that its process has not
- * used, counts as lost. */
+/* Pass sample s to fn.  If it is of no known process, or of more CPU time than
+ * its process can have used, count it as lost. */
 static void run_pass(struct ring_slot *s,
                      void (*fn)(const struct ring_slot *, void *), void *user)
 {
@@ -59355,7 +59361,7 @@ static void run_on_drain(void (*fn)(const struct ring_slot *, void *),
     pthread_mutex_unlock(&tgt_all.lock);
 }
 
-/* Bring the recorder's processes up to date; for rec_target. */
+/* Update the recorder's processes; for rec_target. */
 static void run_on_look(void)
 {
     pthread_mutex_lock(&tgt_all.lock);
@@ -59400,10 +59406,11 @@ static struct rec_target run_target = {
 
 /* ---- start ---- */
 
-/* Make a file in memory called name, of the n bytes at src, or of n that others
- * may write to.  Its length stays: a shorter one would end whoever reads the
- * mapping by SIGBUS.  Return it, and its path for other processes in
- * path[AGT_PATH_BYTES]; -1 with errno. */
+/* Create a memory file called name with the n bytes at src, read-only, or if
+ * src is NULL with n zero bytes that others may write to.  Its size is sealed:
+ * reading a mapping past the end of a shortened file is a SIGBUS.  Return its
+ * descriptor, or -1 with errno; path[AGT_PATH_BYTES]: its path for other
+ * processes. */
 static int run_memory_file(const char *name, const void *src, size_t n,
                            char *path)
 {
@@ -59431,8 +59438,8 @@ static bool run_is_agent(const char *path)
     return same;
 }
 
-/* Find a file of the agent: the one that `make install` placed, which is there
- * after this process too; else one in memory. */
+/* Set path[AGT_PATH_BYTES] to a file of the agent: the one that `make install`
+ * placed, which is there after this process too, or else a memory file. */
 static int run_agent_file(char *path, struct gp_why *why)
 {
     size_t n = (size_t)(run_agent_end - run_agent_begin);
@@ -59451,8 +59458,9 @@ static int run_agent_file(char *path, struct gp_why *why)
          : txt_fail(why, GP_EIO, "memfd_create: %s", strerror(errno));
 }
 
-/* Map the memory that the program shares, for samples by its timers at timer_hz
- * or, if that is 0, by counters of ours; at most_hz at most. */
+/* Create the memory shared with the program.  timer_hz: rate of the agent's
+ * timers; 0: it uses run's counters.  most_hz: highest rate, which the ring's
+ * size depends on. */
 static int run_share(unsigned timer_hz, unsigned most_hz, bool children,
                      struct gp_why *why)
 {
@@ -59483,10 +59491,11 @@ static int run_share(unsigned timer_hz, unsigned most_hz, bool children,
     return run_agent_file(run_one.shared->agent, why);
 }
 
-/* Choose what triggers the samples at hz and write the reason to reason[size].
- * Return true for the timers of the agent, false for counters.  A counter is
- * exact, but starts and stops a timer of the kernel at each switch to and from
- * its thread: a server that sleeps and wakes often pays 10 to 30% for it. */
+/* Choose what triggers samples at hz for --timer's value timer, and write the
+ * reason to reason[size].  Return true for the agent's timers, false for
+ * counters.  A counter is exact, but starts and stops a timer of the kernel at
+ * each switch to and from its thread: for a server that sleeps and wakes often
+ * that is 10 to 30% more CPU time. */
 static bool run_choose(const char *timer, unsigned hz, char *reason,
                        size_t size)
 {
@@ -59496,7 +59505,7 @@ static bool run_choose(const char *timer, unsigned hz, char *reason,
         return true;
     if (!strcmp(timer, "auto") && hz <= tick)
         return true;
-    int fd = run_counter(0, 1, true);
+    int fd = run_open(0, 1, true);
     if (fd >= 0) {
         close(fd);
         return false;
@@ -59512,9 +59521,9 @@ static bool run_choose(const char *timer, unsigned hz, char *reason,
 
 static struct unw run_walk;             /* of run_measure_sig */
 static uint64_t run_stack[RING_DEPTH];
-static volatile unsigned run_measured;  /* signals */
+static volatile unsigned run_measured;  /* signals handled */
 
-/* Handle a signal as the agent does, to see what that takes. */
+/* Handle a signal as the agent does; for run_measure. */
 static void run_measure_sig(int signo, siginfo_t *info, void *context)
 {
     struct unw_self pages;
@@ -59528,9 +59537,10 @@ static void run_measure_sig(int signo, siginfo_t *info, void *context)
     run_measured++;
 }
 
-/* Return the CPU time in ns of a sample of the agent, with the kernel's timer
- * and signal: the median of some work under a timer at the highest rate less
- * that without.  The stack is one of this process; NAN: not known. */
+/* Return the CPU time in ns that a sample of the agent takes, including the
+ * kernel's timer and signal: the median time of a loop under a timer at the
+ * highest rate less that without a timer, per signal.  The stack that is walked
+ * is one of this process.  NAN: not known. */
 static double run_measure(void)
 {
     struct sigaction act = { .sa_sigaction = run_measure_sig,
@@ -59564,9 +59574,10 @@ static double run_measure(void)
     return run_measured && ns > 0 ? ns : (double)NAN;
 }
 
-/* Prepare to sample a program at *hz, 0: at the highest rate of the agent's
- * timers that takes RUN_MOST_COST of its CPU time at most.  fixed: no other
- * rate will be asked for.  GP_EIO if perf was asked for and is refused. */
+/* Prepare to sample a program at *hz.  If that is 0, set it to the tick's rate,
+ * or to a lower one that takes about RUN_MOST_COST of the program's CPU time.
+ * fixed: no other rate will be asked for.  GP_EIO if perf was asked for and is
+ * refused. */
 static int run_prepare(const char *timer, unsigned *hz, bool fixed,
                        bool children, struct gp_why *why)
 {
@@ -59588,7 +59599,7 @@ static int run_prepare(const char *timer, unsigned *hz, bool fixed,
                      SMP_MOST_HZ, children, why);
 }
 
-/* Start to watch for processes of the program. */
+/* Start the watcher thread. */
 static int run_begin(struct gp_why *why)
 {
     int e = sys_thread_start(&run_one.watcher, "watcher", true, run_watch, NULL,
@@ -59597,7 +59608,8 @@ static int run_begin(struct gp_why *why)
     return e;
 }
 
-/* End the watch, and tell the agents that live on that nobody listens. */
+/* Stop the watcher thread, and tell the agents of processes that run on that
+ * run has ended. */
 static void run_end(void)
 {
     atomic_store(&run_one.shared->off, 1);
@@ -59607,9 +59619,9 @@ static void run_end(void)
     run_one.watching = false;
 }
 
-/* Append to env, which ends with NULL, the variables that make a program load
- * the agent, in place of those of that name; text in arena a.  NULL: out of
- * memory.  The caller owns the array. */
+/* Return a copy of env, which ends with NULL, with the variables that make a
+ * program load the agent in place of those of the same names.  The caller owns
+ * the array; the new variables are in arena a.  NULL: out of memory. */
 static char **run_environment(char *const *env, struct arena *a)
 {
     struct buf preload = {0}, memory = {0};
@@ -59649,19 +59661,18 @@ static int run_refusal(const char *path)
     return access(path, X_OK) ? errno : 0;
 }
 
-/* Append what of the program was not sampled though it was asked for, a line
- * for each reason. */
+/* Append a line for each reason why a part of the program was not sampled. */
 static void run_put_unseen(struct buf *b)
 {
     uint32_t rows = atomic_load(&run_one.shared->refused);
     uint32_t restricted = atomic_load(&run_one.shared->restricted);
     pthread_mutex_lock(&tgt_all.lock);
     if (!run_one.admitted)
-        txt_puts(b, "no process of the program took the agent in, so nothing "
+        txt_puts(b, "no process of the program loaded the agent, so nothing "
                  "was sampled; while it runs, use grpcprof attach\n");
     if (run_one.damaged)
-        txt_puts(b, "the program wrote to the memory of the samples; those "
-                 "after that are missing\n");
+        txt_puts(b, "the program overwrote the memory for its samples; later "
+                 "samples are missing\n");
     if (rows)
         txt_putf(b, "%u processes were not sampled: more than %d at a time\n",
                  rows, AGT_MOST_PROCESSES);
@@ -59671,14 +59682,14 @@ static void run_put_unseen(struct buf *b)
         txt_putf(b, "not sampled after they restricted their system calls "
                  "(seccomp): %u of the program's processes\n", restricted);
     if (run_one.refused)
-        txt_putf(b, "%u threads or processes were not sampled: no counter for "
-                 "them (%s); --timer thread needs none\n", run_one.refused,
-                 strerror(run_one.refused_errno));
+        txt_putf(b, "%u threads or processes were not sampled: their perf "
+                 "counters were refused (%s); --timer thread needs none\n",
+                 run_one.refused, strerror(run_one.refused_errno));
     pthread_mutex_unlock(&tgt_all.lock);
 }
 
-/* Find the file of the program called name, as execvp would, into
- * path[PATH_MAX]; 0, or the errno of the refusal. */
+/* Set path[PATH_MAX] to the file that execvp would run as program name.  Return
+ * 0, or the errno of the refusal. */
 static int run_find_file(const char *name, char *path)
 {
     const char *list = getenv("PATH");
@@ -59703,20 +59714,20 @@ static int run_find_file(const char *name, char *path)
     }
 }
 
-/* Say why the program called name cannot be run: error. */
+/* Say why the program called name cannot be run: errno error. */
 static int run_explain(const char *name, int error, struct gp_why *why)
 {
-    bool there = !strchr(name, '/') && !access(name, X_OK);
+    bool here = !access(name, X_OK);
     if (error == ENOENT && !strchr(name, '/'))
         return txt_fail(why, GP_EIO, "%s: not found in PATH%s%s", name,
-                        there ? "; the one of this directory is ./" : "",
-                        there ? name : "");
+                        here ? "; the one in this directory is ./" : "",
+                        here ? name : "");
     return txt_fail(why, GP_EIO, "%s: %s%s", name, strerror(error),
                     error == EACCES ? "; chmod +x makes it executable" : "");
 }
 
-/* Write the interpreter of the script m to path[PATH_MAX]; false if m is no
- * script.  One without #! is run by sh. */
+/* Write the interpreter of the script m to path[PATH_MAX]; false if m is not a
+ * script.  A script without #! is run by sh. */
 static bool run_interpreter(const struct elf_image *m, char *path)
 {
     char line[PATH_MAX] = "";
@@ -59734,13 +59745,13 @@ static bool run_interpreter(const struct elf_image *m, char *path)
     return *p != 0;
 }
 
-/* The kernel ends counters of a process that starts such a program; one of the
- * whole CPU goes on. */
+/* When a process starts such a program, the kernel removes the counters of the
+ * process, but not those of whole CPUs. */
 static const char run_changes_user[] =
     "it changes its user or rights at the start (set-user-ID)";
 
 /* True if the program m needs the library of AddressSanitizer, which ends a
- * program that loads another one before it. */
+ * program where another library was loaded before it. */
 static bool run_needs_asan(const struct elf_image *m)
 {
     const Elf64_Shdr *h = elf_find_section(m, ".dynstr");
@@ -59812,16 +59823,16 @@ static const char *run_obstacle(const char *file)
  * Does not   end before the program does, unless it is killed.
  */
 
-struct runcmd_args {                    /* options, and what runs */
+struct runcmd_args {                    /* options, and state */
     struct opt_common common;           /* first */
-    uint64_t hz;                        /* 0: chosen */
+    uint64_t hz;                        /* 0: run_prepare chooses it */
     int64_t profile_ns;                 /* 0: until the program ends */
     int64_t duration_ns;                /* of attach */
     const char *timer;
     const char *out, *svg, *debug;
     bool    children, no_children;
 
-    bool    recording;                  /* files are to be written */
+    bool    recording;                  /* files will be written */
     struct gp_profiler *profiler;       /* owned; NULL: no window is open */
     struct gp_debug *endpoint;          /* owned; NULL: none */
     const struct rec_target *target;    /* borrowed from RUN or PERF */
@@ -59842,9 +59853,9 @@ static const struct opt runcmd_options[] = {
       OPT_DURATION, RUNCMD_AT(profile_ns), 10000000, 24 * OPT_HOUR_NS },
     { 0, "hz", "N", "(the kernel's tick rate)", "samples per second of CPU "
       "time of each thread", OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
-    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample; "
-      "timers of threads cost least, perf delivers rates above the kernel's "
-      "tick",
+    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample: a timer "
+      "for each thread, which costs least, or perf events, whose rate may be "
+      "above the kernel's tick rate; auto: whichever suits --hz",
       OPT_CHOICE, RUNCMD_AT(timer), 0, 0 },
     { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
       OPT_TEXT, RUNCMD_AT(out), 0, 0 },
@@ -59875,8 +59886,8 @@ static const struct opt runcmd_attach_options[] = {
       "curl, instead of files; it samples when asked, until the process ends",
       OPT_TEXT, RUNCMD_AT(debug), 0, 0 },
     OPT_GROUP("Process"),
-    { 0, "children", NULL, NULL, "sample its descendants too (the default)",
-      OPT_FLAG, RUNCMD_AT(children), 0, 0 },
+    { 0, "children", NULL, NULL, "sample the descendants of PID too (the "
+      "default)", OPT_FLAG, RUNCMD_AT(children), 0, 0 },
     { 0, "no-children", NULL, NULL, "sample the process PID only",
       OPT_FLAG, RUNCMD_AT(no_children), 0, 0 },
     OPT_COMMON(struct runcmd_args),
@@ -59905,7 +59916,7 @@ static void runcmd_announce(const struct runcmd_args *c)
     mem_fini(&b);
 }
 
-/* Append the largest functions of the application, for people. */
+/* Append the largest functions of the application, one a line. */
 static void runcmd_put_functions(struct buf *b, const struct anl *a)
 {
     for (size_t i = 0; i < a->napps && i < RUN_SHOWN_FUNCTIONS; i++) {
@@ -59954,7 +59965,7 @@ static void runcmd_summarize(const struct pp *p)
     anl_fini(&a);
 }
 
-/* Write the files of the open window, and close it. */
+/* Write the files of the open window, if there is one, and close it. */
 static void runcmd_window_close(struct runcmd_args *c)
 {
     struct gp_why why = {{0}};
@@ -60033,9 +60044,9 @@ static int runcmd_debug(struct runcmd_args *c, struct gp_why *why)
     return e;
 }
 
-/* Pass the signal on to the program, unless that has it already: the terminal
- * sent it to both, or the program did, to its process group.  A signal that
- * this process caused is not passed on, such as SIGPIPE on its messages. */
+/* Pass the signal on to the program, unless it has the signal already: from the
+ * terminal, which sends it to both, or from itself, as to its process group.
+ * Nor is a signal passed on that this process caused, such as SIGPIPE. */
 static void runcmd_forward(const struct runcmd_args *c, const siginfo_t *info)
 {
     if (info->si_code == SI_KERNEL ||
@@ -60085,7 +60096,7 @@ static void runcmd_wait(struct runcmd_args *c, const sigset_t *set)
     }
 }
 
-/* Print which processes of the program live on, not sampled any more. */
+/* Print which processes of the program run on, and are not sampled any more. */
 static void runcmd_say_left(const struct runcmd_args *c)
 {
     struct buf b = {0};
@@ -60140,7 +60151,7 @@ static int runcmd_status(const struct runcmd_args *c)
     return EXIT_SIGNAL + signo;
 }
 
-/* Check options and files. */
+/* Set the defaults of --out and --svg, and check the options and files. */
 static int runcmd_check(struct runcmd_args *c, const struct opt_command *cmd)
 {
     struct gp_why why = {{0}};
@@ -60161,7 +60172,7 @@ static int runcmd_check(struct runcmd_args *c, const struct opt_command *cmd)
     return EXIT_OK;
 }
 
-/* Open the window and the endpoint, as they are wanted. */
+/* Open a window if files will be written, and the endpoint if it is wanted. */
 static int runcmd_record(struct runcmd_args *c, struct gp_why *why)
 {
     struct gp_profiler_config config = { .size = sizeof config,
@@ -60176,8 +60187,8 @@ static int runcmd_record(struct runcmd_args *c, struct gp_why *why)
     return e;
 }
 
-/* Let the kernel sample the forked program, which the agent cannot enter for
- * the reason obstacle. */
+/* Prepare PERF to sample the forked program, which cannot load the agent: see
+ * obstacle. */
 static int runcmd_prepare_outside(struct runcmd_args *c, const char *obstacle,
                                   struct gp_why *why)
 {
@@ -60186,20 +60197,20 @@ static int runcmd_prepare_outside(struct runcmd_args *c, const char *obstacle,
                                   .before_exec = true };
     struct gp_why outside = {{0}};
     if (perf_setup(&config, &c->target, &outside))
-        return txt_fail(why, GP_EIO, "%s cannot be sampled from inside: %s; "
-                        "nor from outside: %s", c->name, obstacle,
+        return txt_fail(why, GP_EIO, "%s cannot load the agent: %s; nor can "
+                        "the kernel sample it: %s", c->name, obstacle,
                         outside.text);
     if (obstacle == run_changes_user && !perf_sees_all())
         return txt_fail(why, GP_EIO, "%s cannot be sampled: %s; run grpcprof "
                         "as root or with CAP_PERFMON", c->name, obstacle);
     if (!c->common.quiet)
-        say_error("%s cannot be sampled from inside: %s; the kernel samples it "
+        say_error("%s cannot load the agent: %s; the kernel samples it "
                   "instead", c->name, obstacle);
     return GP_OK;
 }
 
-/* Fork the program of run, in the file at path, with what samples it; it waits
- * to be released. */
+/* Fork the program of run, in the file at path, and prepare its engine; the
+ * child waits for sys_child_release. */
 static int runcmd_prepare(struct runcmd_args *c, const char *path,
                           const sigset_t *mask, struct gp_why *why)
 {
@@ -60222,7 +60233,7 @@ static int runcmd_prepare(struct runcmd_args *c, const char *path,
     return runcmd_prepare_outside(c, obstacle, why);
 }
 
-/* Release what runs. */
+/* Stop the endpoint, the recording and the engine. */
 static void runcmd_fini(struct runcmd_args *c)
 {
     if (c->endpoint)
@@ -60300,8 +60311,8 @@ static int runcmd_attach(const struct opt_command *cmd)
     int status;
     if (c->common.rest.n != 1 ||
         txt_number(c->common.rest.text[0], 1, INT_MAX, &pid))
-        return opt_misuse(cmd, "one process id; as in: grpcprof attach $(pidof "
-                          "server)");
+        return opt_misuse(cmd, "takes one process id; as in: grpcprof attach "
+                          "$(pidof server)");
     if ((status = runcmd_check(c, cmd)))
         return status;
     c->child.pid = (pid_t)pid;
