@@ -62508,7 +62508,7 @@ struct report_args {
 
 static struct report_args report_args;
 
-/* Places are enum grain_by. */
+/* In the order of enum grain_by. */
 #define REPORT_GRAINS "function|file|line|address|module|category"
 #define REPORT_AT(field) offsetof(struct report_args, field)
 #define REPORT_RE(name, which, arg, what) \
@@ -62542,20 +62542,21 @@ static const struct opt report_options[] = {
     OPT_GROUP("What to count"),
     { 0, "sample", "NAME", "(pprof's default)", "sample type to count, such "
       "as cpu or samples", OPT_TEXT, REPORT_AT(sample), 0, 0 },
-    { 0, "by", REPORT_GRAINS, "(function)", "group samples by NAME; not "
-      "with -f tags; category not with text, md, json and html, which always "
-      "list categories", OPT_CHOICE, REPORT_AT(by), 0, 0 },
+    { 0, "by", REPORT_GRAINS, "(function)", "what the rows are and samples are "
+      "grouped by; not with -f tags; category: not with text, md, json and "
+      "html, which always list categories", OPT_CHOICE, REPORT_AT(by), 0, 0 },
     { 0, "per-call", "N[,BASE]", "(the calls that each profile notes)", "print "
-      "times per call, of N calls; with --base, BASE is the base's number of "
-      "calls; with -f text, md, json, html, and svg with --base", OPT_OPTIONAL,
+      "times per call: divided by N, the number of calls, and those of --base "
+      "by BASE; for -f text, md, json, html, and svg with --base", OPT_OPTIONAL,
       REPORT_AT(per_call), 0, 0 },
     { 0, "rules", "FILE", NULL, "assign functions to the fixed categories by "
       "the rules in FILE, before the built-in ones; a line is CATEGORY "
       "PATTERN..., as in network my_send*, where * is any text; [lang=go] or "
-      "[lang=native module=libx.so*] limits the lines below it, file=PATTERN "
-      "or module=PATTERN in a line the patterns after it, under=CATEGORY "
-      "those that a function of that category called; a + continues the line "
-      "above, # starts a comment.  Categories: application, network, "
+      "[lang=native module=libx.so*] limits the lines below it; in a line, "
+      "file=PATTERN or module=PATTERN limits the patterns after it, and "
+      "under=CATEGORY limits them to functions called by one of that category; "
+      "+ at the start of a line continues the line above; # starts a comment.  "
+      "Categories: application, network, "
       "syscalls, protocol, memory, locks, serialisation, crypto, "
       "compression, time, libraries, profiler, unknown.  Languages: any, "
       "native (C, C++, Rust), libc, go, java, js, python, dotnet, ruby, php, "
@@ -62563,9 +62564,9 @@ static const struct opt report_options[] = {
       REPORT_AT(rules), 0, 0 },
     { 0, "explain", NULL, NULL, "print which rule gave each function its "
       "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
-    { 0, "symbolize", "local|none", "(local)", "name the functions that the "
-      "profile does not name: by the mapped files on this machine, or not",
-      OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
+    { 0, "symbolize", "local|none", "(local)", "where to look up functions "
+      "that the profile does not name: in the mapped files on this machine, or "
+      "nowhere", OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
     OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
     REPORT_RE("focus", FILTER_FOCUS, "RE", "keep samples with a matching "
               "frame"),
@@ -62591,11 +62592,11 @@ static const struct opt report_options[] = {
       "with those of an older profile, or a result of load with an older one; "
       "repeatable: each is a run with --runs, else several are merged",
       OPT_LIST, REPORT_AT(base), 0, 0 },
-    { 0, "runs", NULL, NULL, "each PROFILE and each --base, two or more a "
-      "side, is a run of its own: compare the means of the runs, by how much "
-      "runs of one side differ; so a difference is of the change, not of two "
-      "runs.  Results of load from different times are runs with --runs or "
-      "--base, else added up", OPT_FLAG, REPORT_AT(runs), 0, 0 },
+    { 0, "runs", NULL, NULL, "treat each PROFILE and each --base as a run of "
+      "its own, two or more a side: compare the means of the two sides, with "
+      "intervals from how much runs of one side differ.  Results of load from "
+      "different times are runs with --runs or --base; otherwise they are "
+      "added up", OPT_FLAG, REPORT_AT(runs), 0, 0 },
     { 0, "normalize", NULL, NULL, "scale the base to the same total",
       OPT_FLAG, REPORT_AT(normalize), 0, 0 },
     OPT_GROUP("For CI"),
@@ -62618,7 +62619,7 @@ static const struct opt report_options[] = {
 #define REPORT_FORMATS "text|md|json|html|svg|folded|pprof|top|tree|peek|" \
     "traces|raw|tags|callgrind|speedscope"
 
-/* Places in REPORT_FORMATS. */
+/* In the order of REPORT_FORMATS. */
 enum report_format {
     REPORT_TEXT, REPORT_MD, REPORT_JSON, REPORT_HTML, REPORT_SVG, REPORT_FOLDED,
     REPORT_PPROF, REPORT_TOP, REPORT_TREE, REPORT_PEEK, REPORT_TRACES,
@@ -62663,13 +62664,13 @@ static struct slice report_peek(const char *path, char *text, size_t n)
     return (struct slice){ text, k > 0 ? (size_t)k : 0 };
 }
 
-/* True if f prints the analysis of ANL. */
+/* True if format f prints ANL's analysis. */
 static bool report_analyses(enum report_format f)
 {
     return f <= REPORT_HTML;
 }
 
-/* True if f prints what pprof prints. */
+/* True if format f prints what pprof prints. */
 static bool report_as_pprof(enum report_format f)
 {
     return f >= REPORT_TOP && f <= REPORT_TAGS;
@@ -62693,8 +62694,8 @@ static void report_put_age(struct buf *b, const struct pp *p, int64_t *age_ns)
         txt_putf(b, "%" PRId64 " %s old", s / unit[i].s, unit[i].name);
 }
 
-/* Append lines, each with a zero byte, on the profile at path and on the flame
- * graph written beside it at the same time; return their number. */
+/* Append a line on the profile at path, and one on the flame graph written
+ * beside it at the same time, each ended by a zero byte; return how many. */
 static size_t report_put_files(struct buf *b, const char *path,
                                const char *format)
 {
@@ -62719,8 +62720,8 @@ static size_t report_put_files(struct buf *b, const char *path,
     return 2;
 }
 
-/* True if path is an address to fetch from: with http://, or as pprof takes
- * them, if no file is called so. */
+/* True if path is an address to fetch from: it has http:// or https:// or, as
+ * in pprof, is HOST:PORT and no file has that name. */
 static bool report_is_url(const char *path)
 {
     return !strncasecmp(path, "http://", 7) ||
@@ -62737,8 +62738,8 @@ static bool report_fetch_tick(void *arg, const struct fetch_wait *w,
     return true;
 }
 
-/* Return the seconds= of the address path, at most a day; 30, as Go does,
- * without it. */
+/* Return the seconds= of the address path, at most a day; without it 30, which
+ * is Go's default. */
 static unsigned report_fetch_seconds(const char *path)
 {
     const char *at = strchr(path, '?');
@@ -62753,7 +62754,6 @@ static unsigned report_fetch_seconds(const char *path)
 static int report_fetch(const struct report_args *c, const char *path,
                         struct buf *file, struct gp_why *why)
 {
-    static const char profile[] = "/debug/pprof/profile";
     struct fetch_url u;
     struct fetch_answer r;
     char query[FETCH_URL_BYTES];
@@ -62765,7 +62765,7 @@ static int report_fetch(const struct report_args *c, const char *path,
     bool has_path = u.path[1] && u.path[1] != '?';
     if (!has_path) {                    /* as go tool pprof */
         snprintf(query, sizeof query, "%s", u.path + 1);
-        snprintf(u.path, sizeof u.path, "%s%.1900s", profile, query);
+        snprintf(u.path, sizeof u.path, "/debug/pprof/profile%.1900s", query);
     }
     struct fetch_wait w = { .until_ns = (int64_t)(s + 60) * 1000000000,
                             .tick = draw ? report_fetch_tick : NULL,
@@ -62780,8 +62780,8 @@ static int report_fetch(const struct report_args *c, const char *path,
     return e || r.status == 200 ? e : fetch_refused(&r, file, why);
 }
 
-/* True if the file at path starts like JSON that is no profile of V8's or
- * speedscope's. */
+/* True if the file at path starts like a JSON object that is not a profile, as
+ * a result of load does. */
 static bool report_is_json(const char *path)
 {
     static const char *const key[] = { "\"nodes\"", "\"shared\"", "speedscope",
@@ -62794,8 +62794,8 @@ static bool report_is_json(const char *path)
     return s.n && *s.p == '{' && !profile;
 }
 
-/* Read the profile in the file at path, called name, into p; file is empty and
- * for this function's use. */
+/* Read the profile in the file at path, called name in messages, into p; file
+ * is an empty buffer that the caller releases. */
 static int report_read_file(const char *path, const char *name, struct pp *p,
                             struct buf *file, struct gp_why *why)
 {
@@ -62821,8 +62821,8 @@ static int report_read_file(const char *path, const char *name, struct pp *p,
     return e ? e : pp_read(p, file, name, PP_MOST_BYTES, import_read, why);
 }
 
-/* Name the functions of p, read from the file at path, called name, by the
- * mapped files, and print which. */
+/* Name the functions of p by the files that it maps, and print which files were
+ * used.  path: where p was read from; name: path in messages. */
 static int report_symbolize(const struct report_args *c, const char *path,
                             const char *name, struct pp *p, struct gp_why *why)
 {
@@ -62848,13 +62848,12 @@ static int report_read(const struct report_args *c, const char *path,
     const char *name = strcmp(path, "-") ? path : "standard input";
     bool fetch = report_is_url(path);
     bool waiting = !fetch && serve_pending_read(path, &pending);
-    uint64_t repaired = 0;
     int e = fetch ? report_fetch(c, path, &file, &why)
                   : report_read_file(path, name, p, &file, &why);
     if (fetch && !e)
         e = pp_read(p, &file, name, PP_MOST_BYTES, import_read, &why);
     for (size_t i = 0; !e && i < PP_REPAIRS; i++)
-        if (p->repaired[i] && !repaired++ && c->strict)
+        if (p->repaired[i] && c->strict)
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
                          p->repaired[i], pp_repair_text[i]);
     if (!e && !(c->symbolize && !strcmp(c->symbolize, "none")))
@@ -62884,7 +62883,7 @@ struct report_side {                    /* a profile as it is analysed */
     struct pp *pp;                      /* borrowed: in file, merged or diff;
                                          * NULL: there is none */
     size_t type;                        /* sample type */
-    struct view_sum whole;              /* of it before filters */
+    struct view_sum whole;              /* total of type before filters */
     struct pp by;                       /* owned copy of pp with frames named by
                                          * --by; or empty */
 };
@@ -62896,9 +62895,9 @@ struct report_inputs {
     char base_text[80];                 /* base_name for several files */
     struct pp *file;                    /* owned; in the order of path */
     size_t nread;                       /* of file */
-    struct pp merged[2], diff;          /* owned; several files of now and of
-                                         * base merged, and now less base; they
-                                         * borrow from file */
+    struct pp merged[2], diff;          /* owned: the sum of several files of
+                                         * now and of base, and now less base;
+                                         * they borrow from file */
     struct report_side now, base;
     struct report_side *run;            /* owned: with --runs, of each path */
     int64_t total;                      /* 100%: now before filters, or base */
@@ -62968,7 +62967,7 @@ static int report_read_filters(const struct report_args *c,
             *(i == FILTER_TAGROOT ? &s->filter.root : &s->filter.leaf) = text;
         }
         if (i == FILTER_PRUNE_FROM || i >= FILTER_TAGROOT)
-            continue;                   /* as pprof, which lists neither */
+            continue;                   /* pprof does not list these either */
         at[s->nshown++] = s->text.len;
         txt_putf(&s->text, "%s=%s%c", i == FILTER_SHOW_FROM ? "show_from"
                  : filter_name[i], text, 0);
@@ -62993,8 +62992,8 @@ static int report_read_filters(const struct report_args *c,
     return e;
 }
 
-/* Name the frames of x by grain for format f.  The analysis needs functions:
- * then only a copy for its tables and picture is renamed. */
+/* Name the frames of x by grain for format f.  The analysis needs functions, so
+ * in its formats only a copy of x is renamed, for tables and picture. */
 static int report_name_frames(struct report_inputs *s, struct report_side *x,
                               enum report_format f, enum grain_by grain,
                               struct gp_why *why)
@@ -63035,8 +63034,8 @@ static int report_filter(struct report_inputs *s, struct report_side *x,
     return e ? e : report_name_frames(s, x, f, grain, why);
 }
 
-/* Replace now by now less base, in the sample types of both; rows that cancel
- * out are dropped. */
+/* Replace now by now less base, in the sample types that both have; rows that
+ * cancel out are dropped. */
 static int report_subtract(const struct report_args *c,
                            struct report_inputs *s, enum report_format f,
                            struct gp_why *why)
@@ -63067,7 +63066,7 @@ static int report_subtract(const struct report_args *c,
     if (all.ntypes && all.ntypes < s->now.pp->ntypes)
         all.default_type = all.type[0].type;    /* as pprof has it */
     if (!report_as_pprof(f))
-        all.ncomments = 0;              /* they describe the two files */
+        all.ncomments = 0;              /* true of one file only */
     e = e ? e : merge_profiles(&s->diff, &all, 1, &s->base_name, why);
     pp_fini(&all);
     e = e ? e : pp_find_type(&s->diff, c->sample, &s->now.type, why);
@@ -63106,7 +63105,7 @@ static int report_merge(const struct report_args *c, struct report_inputs *s,
         struct slice a = report_program(file);
         struct slice b = report_program(&file[i]);
         struct gp_why note;
-        if (a.n && b.n && !txt_equal(a, b)) {   /* may hold any bytes */
+        if (a.n && b.n && !txt_equal(a, b)) {   /* txt_fail cleans the names */
             txt_fail(&note, GP_OK, "%s is of %.*s and %s of %.*s; they are "
                      "added up", path[0], (int)a.n, a.p, path[i], (int)b.n,
                      b.p);
@@ -63138,7 +63137,7 @@ static int report_filter_runs(struct report_inputs *s, enum report_format f,
         const struct report_side *of = i < s->n ? &s->now : &s->base;
         x->pp = &s->file[i];
         x->type = pp_type_row(x->pp, &of->pp->type[of->type]);
-        assert(x->type != SIZE_MAX);    /* merged are types that all have */
+        assert(x->type != SIZE_MAX);    /* of the sum, so every file has it */
         e = report_filter(s, x, f, grain, why);
     }
     return e;
@@ -63287,8 +63286,8 @@ static int report_assert(const struct report_args *c, struct report_inputs *s,
     return e;
 }
 
-struct report_compared {                /* what is written */
-    struct anl now, base;               /* base: or all zero */
+struct report_compared {                /* analyses, and their comparison */
+    struct anl now, base;               /* base: all zero if there is none */
     struct anl *run;                    /* owned: with --runs, of each file */
     size_t nrun;
     struct compare_diff diff;           /* not run without a base */
@@ -63326,8 +63325,8 @@ static int report_compare(const struct report_args *c,
     return e;
 }
 
-/* Append the analysis of s in format f, or its picture beside the base's, to b;
- * set *status as report_assert does. */
+/* Append the analysis of s in format f to b, or for svg the flame graph of now
+ * compared with base; set *status as report_assert does. */
 static int report_write_analysis(const struct report_args *c,
                                  struct report_inputs *s,
                                  enum report_format f,
@@ -63401,7 +63400,8 @@ static void report_note_repairs(const struct pp *p, enum report_format f)
         }
 }
 
-/* Print a note on rows below 0 if format f has no place for one. */
+/* Print a note on samples with values below 0 if format f has no place for it.
+ */
 static void report_note_signs(const struct report_args *c,
                               const struct pp *p, enum report_format f)
 {
@@ -63431,8 +63431,9 @@ static struct svg_config report_picture(const struct report_args *c,
         .least_ppm = c->all ? 1 : 0 };
 }
 
-/* Write s in format f to to and, its end, to b; set *status if an assertion
- * is violated. */
+/* Append s in format f to b, which is written to to and emptied when it is
+ * large; what is in b at the end is left to the caller.  Set *status if an
+ * assertion is violated or cannot be judged. */
 static int report_write(const struct report_args *c,
                         struct report_inputs *s, enum report_format f,
                         struct say_out *to, struct buf *b, int *status,
@@ -63502,8 +63503,8 @@ static const char *report_profile_option(const struct report_args *c)
          : c->sort ? "sort" : c->reverse ? "reverse" : NULL;
 }
 
-/* Refuse an --out that would overwrite one of the n files at path, each a what,
- * as the message calls it. */
+/* Refuse an --out that would overwrite one of the n files at path; what: their
+ * kind, for the message. */
 static int report_check_out(const struct report_args *c,
                             const struct opt_command *cmd,
                             const char *const *path, size_t n,
@@ -63588,13 +63589,13 @@ static int report_check_formats(const struct report_args *c,
         { c->cum, "cum", "top|tree|peek" },
         { c->top, "top", "text|md|json|html|top|tree" },
         { c->rules, "rules", "text|md|json|html|svg" },
-        /* the others have a table of categories */
+        /* the other formats always list categories */
         { c->by && !strcmp(c->by, "category"), "by category", "svg|folded|"
           "pprof|top|tree|peek|traces|raw|callgrind|speedscope" },
         { c->inverted, "inverted", "svg|html" },
         { c->sort, "sort", "svg|html" },
         { c->reverse, "reverse", "svg|html|folded" },
-        /* the others compare shares, which it does not change */
+        /* the other formats compare shares, which scaling does not change */
         { c->normalize, "normalize", "json|folded|pprof|top|tree|peek|traces|"
           "raw|tags|callgrind|speedscope" },
     };
@@ -63612,7 +63613,8 @@ static int report_check_formats(const struct report_args *c,
     return EXIT_OK;
 }
 
-/* Check the options of c that exclude or need each other. */
+/* Check the options of c that exclude or need each other, and print a note on a
+ * file that is given twice. */
 static int report_check(const struct report_args *c,
                         const struct opt_command *cmd,
                         const struct report_inputs *s, enum report_format f)
@@ -63659,7 +63661,7 @@ static int report_check(const struct report_args *c,
     return EXIT_OK;
 }
 
-/* Print why e failed, with the file that is too large; return the exit status
+/* Print why, with the file's name if it is too large; return the exit status
  * for e. */
 static int report_fail(const struct report_inputs *s, int e,
                        const struct gp_why *why)
@@ -63673,16 +63675,16 @@ static int report_fail(const struct report_inputs *s, int e,
 }
 
 /* Print the assertions that do not hold, and what would resolve them, unless
- * the report on stdout did; one that cannot be judged always. */
+ * the report on stdout has them; print those that cannot be judged in any case.
+ */
 static void report_say_asserts(const struct report_args *c,
                                const struct report_inputs *s)
 {
     for (size_t i = 0; i < c->assert.n; i++) {
         const struct compare_assert *t = &s->assert[i];
         struct buf text = {0};
-        bool fails = !t->judged || report_violated(c, t);
         if (t->judged && (!say_to_file(c->out) || t->outcome == STAT_HOLDS ||
-                          (c->common.quiet && !fails)))
+                          (c->common.quiet && !report_violated(c, t))))
             continue;
         compare_put_assert(&text, t);
         say_violated(compare_outcome(t), &text);
@@ -63843,8 +63845,8 @@ static const struct opt_command cli_commands[] = {
       "UUID; {{now}} by the time as text; {{now.s}}, {{now.ms}}, {{now.us}} "
       "and {{now.ns}} by Unix time; {{csv.COLUMN}} by a value of --csv; "
       "{{file:PATH}} by a line of PATH.  {{ seq }} is {{seq}}.  Call n "
-      "uses row or line n; after the last "
-      "follows the first.  In JSON, {\"id\": {{seq}}} is a number and "
+      "uses row or line n; the first follows the last.  "
+      "In JSON, {\"id\": {{seq}}} is a number and "
       "{\"id\": \"n{{seq}}\"} a string; for the text {{ write "
       "\"{\\u007b\".\n\n"
       "--check EXPR is one of: FIELD, for a field that is set (not 0, not "
@@ -63873,15 +63875,16 @@ static const struct opt_command cli_commands[] = {
       "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"
       "       the results so far",
       CLI_TABLE(loadcmd_options), loadcmd_run, &loadcmd_args, OPT_LIST_MOST },
-    { "report", "[PROFILE|RESULT...]", "say what a profile shows, and how sure",
+    { "report", "[PROFILE|RESULT...]", "print what a profile shows, and how "
+      "certain it is",
       "Read a CPU profile and print where the time went, each share with its "
-      "samples and its 95% interval, and what follows from that.\n\n"
+      "samples and its 95% interval, and a verdict.\n\n"
       "PROFILE is a file, gzip'd or not, - for standard input, or an "
-      "http://host:port/debug/pprof/profile address.  It is read as what it "
-      "holds: pprof's format or text (debug=1), gperftools', folded stacks "
+      "http://host:port/debug/pprof/profile address.  Its format is "
+      "recognised: pprof's or its text (debug=1), gperftools', folded stacks "
       "(py-spy --format raw, async-profiler collapsed), perf script's output, "
-      "a .cpuprofile of Node, speedscope's or jemalloc's.  Several are merged; "
-      "without an argument it is profile.pb, which run, attach, load and serve "
+      "a .cpuprofile of Node, speedscope's or jemalloc's.  Several are "
+      "merged.  The default is profile.pb, which run, attach, load and serve "
       "write.\n\n"
       "RESULT is a JSON file written by grpcprof load.  Several are merged.\n\n"
       "The lines of the part Trust are explained by: grpcprof help trust.",
@@ -64009,7 +64012,7 @@ static int cli_help(const struct opt_command *c, int argc, char **argv)
     return status;
 }
 
-/* Return an enum exit_status, or EXIT_SIGNAL and a signal's number. */
+/* Return an enum exit_status, or EXIT_SIGNAL plus a signal's number. */
 int main(int argc, char **argv)
 {
     static const char globals[] = "help --help -h --version -V";
