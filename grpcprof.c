@@ -9141,7 +9141,7 @@ static int elf_space_keep(struct elf_space *s, const struct elf_space *old)
         struct elf_map part = old->map[i];
         while (k < now && s->map[k].limit <= part.start)
             k++;
-        for (size_t j = k; part.start < part.limit; j++) {
+        for (size_t j = k; part.start < part.limit; j++) {  /* cut out map[j] */
             uint64_t end = j < now && s->map[j].start < part.limit
                          ? s->map[j].start : part.limit;
             struct elf_map rest = part;
@@ -9564,19 +9564,15 @@ static struct elf_image elf_open_by_id(const struct elf_file *f)
     return m;
 }
 
-/* Return the CRC-32 of m. */
+/* Return the CRC-32 of m, an open file. */
 static uint32_t elf_crc(const struct elf_image *m)
 {
     uint8_t step[16384];
     uLong crc = crc32(0, NULL, 0);
-    for (size_t at = 0, n; at < m->size; at += n) {
-        n = m->size - at < sizeof step ? m->size - at : sizeof step;
-        ssize_t r = m->parts ? pread(m->fd, step, n, (off_t)at) : 0;
-        if (m->parts && r <= 0)
-            break;
-        n = m->parts ? (size_t)r : n;
-        crc = crc32(crc, m->parts ? step : m->p + at, (uInt)n);
-    }
+    ssize_t n;
+    for (off_t at = 0; at < (off_t)m->size &&
+                       (n = pread(m->fd, step, sizeof step, at)) > 0; at += n)
+        crc = crc32(crc, step, (uInt)n);
     return (uint32_t)crc;
 }
 
@@ -9610,7 +9606,8 @@ static struct elf_image elf_open_by_link(const struct elf_file *f)
     return (struct elf_image){0};
 }
 
-/* Read f's segments and symbols, as far as readable, at the first call. */
+/* Read f's segments, its symbols and those of its debug file at the first call,
+ * as far as they are readable. */
 static int elf_load(struct elf_file *f)
 {
     if (f->tried)
@@ -9683,7 +9680,7 @@ static int elf_add_space(struct elf *m, const struct elf_space *s,
     for (size_t i = 0; i < s->nmaps; i++) {
         const struct elf_map *k = &s->map[i];
         file[i] = MEM_NONE;
-        if (k->kind > ELF_MAP_MEMFD)
+        if (k->kind > ELF_MAP_MEMFD)    /* of no file */
             continue;
         if ((file[i] = elf_add_file(m, k->path, s, k)) == MEM_NONE)
             return GP_ENOMEM;
@@ -9741,7 +9738,7 @@ static const char *elf_find_name(struct elf *m, uint32_t file, uint64_t offset)
     return best ? best->name : NULL;
 }
 
-/* Return f's file or else its debug file if it has line numbers, or NULL. */
+/* Return f's image, or its debug image, if that has line numbers; else NULL. */
 static const struct elf_image *elf_with_lines(const struct elf_file *f)
 {
     const struct elf_image *m[2] = { &f->image, &f->debug };
@@ -10442,7 +10439,7 @@ static int smp_exec(struct exec_call *c)
     if (smp_gate.ignored)
         sigaction(SIGPROF, &ignore, &act);
     int e = exec_now(c), error = errno;
-    if (!nested) {
+    if (!nested) {                      /* else the interrupted smp_exec does */
         if (smp_gate.ignored)
             sigaction(SIGPROF, &act, NULL);
         timer.it_value = timer.it_interval;     /* a rest of 0 us would
@@ -10457,7 +10454,7 @@ static int smp_exec(struct exec_call *c)
     return e;
 }
 
-/* itimer: arm the process's timer, or disarm it if hz is 0. */
+/* Arm the process's timer of engine itimer, or disarm it if hz is 0. */
 static int smp_itimer_set(unsigned hz, struct gp_why *why)
 {
     struct itimerval t = {0};
@@ -10474,9 +10471,9 @@ static int smp_itimer_set(unsigned hz, struct gp_why *why)
          : txt_fail(why, GP_EIO, "setitimer: %s", strerror(errno));
 }
 
-/* thread and wall: arm a timer that signals thread tid at hz of clock.  The
- * first signal comes after a random part of the period, so that threads are not
- * synchronised and short-lived ones can be sampled. */
+/* Arm a timer that signals thread tid at hz of clock, for engines thread and
+ * wall.  The first signal comes after a random part of the period, so that
+ * threads are not synchronised and short-lived ones can be sampled. */
 static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
                          unsigned hz)
 {
@@ -10498,19 +10495,19 @@ static int smp_timer_arm(struct smp_timer *t, uint32_t tid, clockid_t clock,
     return GP_OK;
 }
 
-/* thread: arm a timer on thread tid's CPU time. */
+/* Arm a timer on thread tid's CPU time, for engine thread. */
 static int smp_thread_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     return smp_timer_arm(t, tid, smp_thread_clock(tid), hz);
 }
 
-/* wall: arm a timer on real time. */
+/* Arm a timer on real time that signals thread tid, for engine wall. */
 static int smp_wall_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     return smp_timer_arm(t, tid, CLOCK_MONOTONIC, hz);
 }
 
-/* thread and wall: delete the timer. */
+/* Delete a timer of engine thread or wall. */
 static void smp_timer_disarm(struct smp_timer *t)
 {
     timer_delete(t->id);
@@ -10608,7 +10605,7 @@ static bool smp_perf_enable(int fd, uint32_t tid, bool trap)
            !ioctl(fd, PERF_EVENT_IOC_REFRESH, INT_MAX);
 }
 
-/* perf: close the counter. */
+/* Close a counter of engine perf. */
 static void smp_perf_disarm(struct smp_timer *t)
 {
     bool inside = smp_gate_enter();
@@ -10617,7 +10614,8 @@ static void smp_perf_disarm(struct smp_timer *t)
     close(t->fd);
 }
 
-/* perf: arm a counter of thread tid's CPU time that signals it at overflow. */
+/* Arm a counter of thread tid's CPU time that signals it at overflow, for
+ * engine perf. */
 static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
 {
     bool trap = smp_one.trap;
@@ -10636,9 +10634,9 @@ static int smp_perf_arm(struct smp_timer *t, uint32_t tid, unsigned hz)
     return armed ? GP_OK : GP_EIO;
 }
 
-/* perf: start a new period, of ns.  In cycles it has the rate of the last one,
- * which took was_ns, because the CPU's frequency changes; but at most 4 times
- * more or less than smp_one.cycles. */
+/* Start a new period, of ns, of a counter of engine perf.  In cycles it has the
+ * rate of the last one, which took was_ns, because the CPU's frequency changes;
+ * but at most 4 times more or less than smp_one.cycles. */
 static void smp_perf_vary(struct smp_timer *t, int64_t ns, int64_t was_ns)
 {
     uint64_t period = (uint64_t)ns;
