@@ -8547,7 +8547,7 @@ static int gz_reader_fini(struct gz_reader *g)
 
 /* Inflate src, of that form, and append it to out.  GP_EFORMAT: damaged or
  * truncated; GP_ELIMIT: more than most bytes.  *at is then the fault's offset
- * in src, or the start of its member if that gave no output, as junk does. */
+ * in src, or the start of its member if that gave no output: trailing junk. */
 static int gz_unpack(enum gz_form form, const uint8_t *src, size_t n,
                      size_t most, struct buf *out, size_t *at)
 {
@@ -8874,7 +8874,7 @@ static void hdr_put_hgrm(const struct hdr *h, struct buf *b)
  *   file offset = pc - mapping.start + mapping.offset
  *   symbol value = file offset - p_offset + p_vaddr   of its PT_LOAD segment
  *
- * A space is read from /proc/PID/maps while its process lives.  Files are
+ * An elf_space is read from /proc/PID/maps while its process lives.  Files are
  * opened later, and give names only if they have the inode that was mapped.
  *
  *   7f1c-7f1d r-xp 00002000 fe:00 2470   /usr/lib/libm.so.6
@@ -9546,7 +9546,7 @@ static int elf_by_start(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* Open the debug file whose path is f's build id, if it has that build id. */
+/* Open the debug file at the path for f's build id, if it has that build id. */
 static struct elf_image elf_open_by_id(const struct elf_file *f)
 {
     char path[PATH_MAX], id[sizeof f->build_id] = "";
@@ -10143,8 +10143,9 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
 #define SMP_CYCLES PERF_COUNT_HW_CPU_CYCLES
 #endif
 
+/* The sampler, of which a process has one. */
 static struct {
-    struct ring ring;                   /* memory is never freed */
+    struct ring ring;                   /* its memory is never freed */
     bool     no_stacks;                 /* backtrace() found no libgcc_s */
     bool     trap;                      /* perf signals by SIGTRAP */
     double   cycles;                    /* per ns, if perf counts them; or 0 */
@@ -11684,8 +11685,8 @@ static int pp_pass_strings(struct pp_reader *r, struct pb_field *f, void *to)
     return GP_OK;
 }
 
-/* Second pass, once for each field number, *to, but those of strings, locations
- * and samples: read the fields of that number. */
+/* Second pass, which runs once for each field number but those of strings,
+ * locations and samples: read the fields of number *to. */
 static int pp_pass_tables(struct pp_reader *r, struct pb_field *f, void *to)
 {
     struct pp *p = r->p;
@@ -11808,8 +11809,8 @@ static bool pp_read_row_blocks(struct pp_columns *c, struct pp_blocks *b,
     return true;
 }
 
-/* Read the blocks, if there are some, when all samples are read.  GP_EFORMAT:
- * they are invalid; GP_ENOMEM. */
+/* Read the blocks, if there are any, after the last sample.  GP_EFORMAT: they
+ * are invalid; GP_ENOMEM. */
 static int pp_read_blocks(struct pp_reader *r)
 {
     struct pp *p = r->p;
@@ -11820,7 +11821,7 @@ static int pp_read_blocks(struct pp_reader *r)
                             .count = pb_of(pb_find_bytes(r->blocks, 5)) };
     uint64_t n = pb_find_varint(r->blocks, 1, 0);
     uint64_t ns = pb_find_varint(r->blocks, 2, 0);
-    size_t most = (size_t)(c.step.end - c.step.p);  /* parts: a byte or more */
+    size_t most = (size_t)(c.step.end - c.step.p);  /* parts, of >= 1 byte */
     if (!r->nblocks)
         return GP_OK;
     if (r->nblocks > 1 || type == SIZE_MAX || !n || n > PP_MOST_BLOCKS ||
