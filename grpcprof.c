@@ -433,10 +433,10 @@ enum {
     RE_MOST_STEPS   = 40000000,
     RE_STEPS_A_BYTE = 16,
 
-    /* Size of the matcher's cache: positions of 536 bytes and states of 4 bytes
-     * each.  A full cache is emptied. */
-    RE_MOST_PLACES  = 4096,
-    RE_MOST_WAITING = 500000,
+    /* Size of the matcher's cache: DFA states, 528 bytes each, and their NFA
+     * states, 4 bytes each.  A full cache is emptied. */
+    RE_MOST_DFA_STATES = 4096,
+    RE_MOST_WAITING    = 500000,
 };
 
 /* ---- JS ---- */
@@ -6513,7 +6513,7 @@ static uint64_t sys_raise_file_limit(void)
 }
 
 /* =================================== 10 RE ===================================
- * for     regular expressions in RE2's syntax: does one match somewhere?
+ * for     regular expressions in RE2's syntax: does a text contain a match?
  * uses    MEM, TXT
  * owns    the compiled expression until re_fini
  * spec    [RE2] google/re2 doc/syntax.txt
@@ -6522,39 +6522,41 @@ static uint64_t sys_raise_file_limit(void)
  *
  * An expression is compiled to an automaton (Thompson's NFA).  Matching reads
  * the text once and follows all possible states together (Pike's simulation):
- * at most states times characters steps.  The next set of states for an ASCII
- * character is cached (a lazy DFA), so that most characters cost one look-up.
- * Jumps are relative to their state: a part of the program can be moved and
- * copied.
+ * at most states times characters steps.  A set of NFA states is a state of a
+ * lazy DFA.  Its transitions on ASCII characters are cached, so that most
+ * characters cost one look-up.  Jumps are relative to their state: a part of
+ * the program can be moved and copied.
  *
  *   a(b|c)*    0 SET a   1 SPLIT +6   2 SPLIT +3   3 SET b   4 JUMP +2
  *              5 SET c   6 JUMP -5    7 MATCH
  *
- * Text is UTF-8; each invalid byte counts as U+FFFD, as in Go.  There are no
- * submatches, so that lazy and greedy repetitions are the same.
+ * Text is UTF-8; each invalid byte counts as U+FFFD, as in Go.  Submatches are
+ * not reported, so lazy and greedy repetitions are the same.
  *
  * Invariant  no backtracking and no recursion; states, steps and memory are
  *            limited whatever the expression and the text.
- * Does not   know \C and the classes of Unicode, \p{Greek}: both are refused.
+ * Does not   support \C and Unicode classes such as \p{Greek}: refused.
  */
 
 enum re_op {
     RE_MATCH, RE_SET, RE_SPLIT, RE_JUMP,
+    /* Zero-width assertions: */
     RE_BEGIN, RE_END, RE_LINE_BEGIN, RE_LINE_END, RE_WORD_EDGE, RE_NO_WORD_EDGE
 };
 
-struct re_state {
+struct re_state {                       /* of the NFA, the program */
     enum re_op op;
-    int32_t    to;                      /* SPLIT, JUMP: from here; also goes on
-                                         * with the next if SPLIT; SET: index of
-                                         * the first range */
+    int32_t    to;                      /* SPLIT, JUMP: target, relative to this
+                                         * state; SPLIT also goes to the next
+                                         * state; SET: index of first range */
     uint32_t   n;                       /* SET: ranges */
 };
 
 struct re_range { uint32_t from, to; }; /* characters, both ends included */
 
-struct re_cased {
-    struct re_range *pair;              /* owned; a character, another case */
+struct re_cased {                       /* all characters with another case */
+    struct re_range *pair;              /* owned; sorted; to: another case of
+                                         * the character from */
     size_t n, cap;
 };
 
@@ -6567,59 +6569,60 @@ struct re {
     struct re_state *state;             /* owned; the last is RE_MATCH */
     struct re_range *range;             /* owned; of all sets, each sorted */
     size_t nstates, states_cap, nranges, ranges_cap;
-    struct buf literal;                 /* owned: what to search for instead, if
-                                         * is_literal */
+    struct buf literal;                 /* owned; if is_literal, the text that
+                                         * is searched for instead */
     bool is_literal, ready;             /* ready: compiled */
-    struct re_run *run;                 /* owned; what matching changes */
+    struct re_run *run;                 /* owned; the part matching changes */
 };
 
-enum { RE_AT_END = 128 };               /* after the text, as a character */
+enum { RE_AT_END = 128 };               /* index of the text's end in to[] */
 
-/* Outcomes of a character; from RE_PLACES on, the next place. */
-enum { RE_UNKNOWN, RE_YES, RE_NO, RE_PLACES };
+/* A transition of the DFA: not computed yet, a match, no match possible, or
+ * RE_DFA_STATE + the index of the next state. */
+enum { RE_UNKNOWN, RE_YES, RE_NO, RE_DFA_STATE };
 
-struct re_place {                       /* between characters */
-    uint32_t first, n;                  /* states to follow, in run->waiting */
-    uint32_t before;                    /* a character like the one before */
-    uint32_t to[RE_AT_END + 1];         /* outcome of each ASCII character */
+struct re_dfa_state {                   /* between two characters */
+    uint32_t first, n;                  /* its NFA states, in run->waiting */
+    uint32_t before;                    /* last character's representative */
+    uint32_t to[RE_AT_END + 1];         /* transitions on ASCII characters */
 };
 
 struct re_run {
     uint64_t steps;                     /* left before the match gives up */
     bool gave_up;
-    bool edges;                         /* the program has conditions */
-    struct re_place *place;             /* owned; [0] is the start of a text */
-    uint32_t *waiting;                  /* owned; of all places, each sorted */
-    size_t nplaces, places_cap, nwaiting, waiting_cap;
-    struct index known;                 /* owned: places by states and before */
-    size_t forgotten;                   /* how often all places were */
-    uint32_t stamp;                     /* of the present position */
-    struct re_list now, next;           /* waiting for a character */
+    bool asserts;                       /* the program has assertions */
+    struct re_dfa_state *dfa;           /* owned; [0]: at the start of a text */
+    uint32_t *waiting;                  /* owned; NFA states of all DFA states,
+                                         * each one's sorted */
+    size_t ndfa, dfa_cap, nwaiting, waiting_cap;
+    struct index known;                 /* owned; dfa by waiting and before */
+    size_t resets;                      /* times that dfa was emptied */
+    uint32_t stamp;                     /* number of the current position */
+    struct re_list now, next;           /* SET states; states after them */
     uint32_t *seen;                     /* owned; by state: its last stamp */
     uint32_t *stack;                    /* owned; states to visit */
 };
 
 enum re_flag { RE_FOLD = 1, RE_DOT_ALL = 2, RE_MULTI_LINE = 4 };
 
-struct re_group {                       /* open while it is read */
+struct re_group {                       /* not closed yet */
     size_t begin;                       /* its first state */
-    size_t branch;                      /* first state of the last branch */
-    size_t jump;                        /* last jump to its end, 0: none; its
-                                         * to is the one before */
-    long times;                         /* largest product of its nested
-                                         * counts */
-    unsigned flags;                     /* of what stands around it */
+    size_t branch;                      /* first state of its last branch */
+    size_t jump;                        /* last JUMP to its end, 0: none; to of
+                                         * each is the index of the previous */
+    long times;                         /* largest product of nested counts */
+    unsigned flags;                     /* outside it, restored at its end */
 };
 
 struct re_in {                          /* an expression being compiled */
     struct re *r;                       /* borrowed */
     const char *at;                     /* rest of the expression */
     struct re_group *group;             /* owned; [0] is all of it */
-    struct slice *name;                 /* owned; of groups */
+    struct slice *name;                 /* owned; names of groups */
     size_t ngroups, groups_cap, nnames, names_cap;
     struct re_range *set;               /* owned; the set being read */
     size_t nset, set_cap;
-    const struct re_cased *cased;       /* borrowed; NULL: not needed yet */
+    const struct re_cased *cased;       /* borrowed; NULL until it is used */
     size_t item;                        /* first state of the last item */
     long times;                         /* of the last item, as in re_group */
     bool can_repeat;                    /* the last item may be repeated */
@@ -6630,7 +6633,7 @@ struct re_in {                          /* an expression being compiled */
 
 enum { RE_LAST_CHAR = 0x10ffff, RE_NO_CHAR = 0x110000 };
 
-/* Report the construct that is not valid or not supported. */
+/* Report a construct that is invalid or not supported; what says why. */
 static int re_bad(struct gp_why *why, const char *what, const char *construct)
 {
     return txt_fail(why, GP_EUSAGE, "%s '%.40s'", what, construct);
@@ -6655,7 +6658,7 @@ static int re_range_order(const void *a, const void *b)
     return (x->from > y->from) - (x->from < y->from);
 }
 
-/* Sort the ranges of the set from the first on and join those that touch. */
+/* Sort the set's ranges from index first on and join those that touch. */
 static void re_set_sort(struct re_in *in, size_t first)
 {
     struct re_range *g = in->set + first;
@@ -6671,7 +6674,7 @@ static void re_set_sort(struct re_in *in, size_t first)
         in->nset = first + kept + 1;
 }
 
-/* Replace the set's ranges from the first on by all other characters. */
+/* Replace the set's ranges from index first on by all other characters. */
 static void re_set_negate(struct re_in *in, size_t first)
 {
     uint32_t next = 0;
@@ -6692,7 +6695,7 @@ static void re_set_negate(struct re_in *in, size_t first)
             (in->nset - first) * sizeof *in->set);
 }
 
-/* True if the n sorted ranges at g have c. */
+/* True if the n sorted ranges at g contain c. */
 static bool re_in_set(const struct re_range *g, size_t n, uint32_t c)
 {
     size_t low = 0;
@@ -6708,8 +6711,8 @@ static bool re_in_set(const struct re_range *g, size_t n, uint32_t c)
     return false;
 }
 
-/* Return a locale that knows the case of all characters, or the program's if
- * there is none. */
+/* Return a locale that knows the case of all characters, made once, or the
+ * program's if there is none. */
 static locale_t re_locale(void)
 {
     static _Atomic(locale_t) made;
@@ -6726,9 +6729,9 @@ static locale_t re_locale(void)
     return l;
 }
 
-/* Return the pairs of characters with another case, ordered, which are listed
- * once and stay; NULL if out of memory.  U+0130 and U+0131, the Turkish i's,
- * have none. */
+/* Return all pairs of a character and another case of it.  They are listed once
+ * and never freed; NULL if out of memory.  U+0130 and U+0131, the Turkish i's,
+ * are in no pair. */
 static const struct re_cased *re_list_cased(void)
 {
     static _Atomic(struct re_cased *) made;
@@ -6761,7 +6764,7 @@ static const struct re_cased *re_list_cased(void)
     return x;
 }
 
-/* True if a range of the set, from its range first on, has c. */
+/* True if a range of the set, from index first on, contains c. */
 static bool re_set_has(const struct re_in *in, size_t first, uint32_t c)
 {
     for (size_t i = first; i < in->nset; i++)
@@ -6770,14 +6773,14 @@ static bool re_set_has(const struct re_in *in, size_t first, uint32_t c)
     return false;
 }
 
-/* Add the other cases of the set's characters, from its range first on. */
+/* Add to the set the other cases of its characters from range first on. */
 static void re_set_fold(struct re_in *in, size_t first)
 {
     const struct re_cased *x = in->cased ? in->cased : re_list_cased();
     in->cased = x;
     if (!x)
         in->err = GP_ENOMEM;
-    for (size_t i = first; x && i < in->nset; i++) {    /* it grows meanwhile */
+    for (size_t i = first; x && i < in->nset; i++) {    /* the set grows */
         size_t low = 0, high = x->n;
         while (low < high) {
             size_t mid = low + (high - low) / 2;
@@ -6792,8 +6795,8 @@ static void re_set_fold(struct re_in *in, size_t first)
     }
 }
 
-/* Add the characters in pairs, of a first and a last, to the set; if not, all
- * others. */
+/* Add the ranges in pairs, each a first and a last character, to the set; if
+ * not is set, all other characters instead.  A first \1 stands for NUL. */
 static void re_set_add_pairs(struct re_in *in, const char *pairs, bool not)
 {
     size_t first = in->nset;
@@ -6817,8 +6820,8 @@ static bool re_set_add_perl(struct re_in *in, char c)
     return pairs;
 }
 
-/* Add the class at in->at, such as [:alpha:], to the set and move past it.
- * False: there is none. */
+/* Add the class at in->at, such as [:alpha:], to the set and move past it;
+ * false: there is no such class. */
 static bool re_set_add_named(struct re_in *in)
 {
     static const struct { const char *name, *pairs; } named[] = {
@@ -6845,7 +6848,7 @@ static bool re_set_add_named(struct re_in *in)
 
 /* ---- the program ---- */
 
-/* Append a state and return it, or NULL: in->err says why. */
+/* Append a state and return it; NULL: in->err says why. */
 static struct re_state *re_put(struct re_in *in, enum re_op op, int32_t to)
 {
     struct re *r = in->r;
@@ -6859,19 +6862,18 @@ static struct re_state *re_put(struct re_in *in, enum re_op op, int32_t to)
     return s;
 }
 
-/* Insert a state before state i, which must not be the target of a jump from
- * before it. */
+/* Insert a state before state i.  Jumps to i from before it lead to the new
+ * state then; no jump may pass over i. */
 static void re_insert(struct re_in *in, size_t i, enum re_op op, int32_t to)
 {
-    struct re_state *s = in->r->state;
     if (!re_put(in, op, to))
         return;
-    s = in->r->state;
+    struct re_state *s = in->r->state;
     memmove(s + i + 1, s + i, (in->r->nstates - 1 - i) * sizeof *s);
     s[i] = (struct re_state){ .op = op, .to = to };
 }
 
-/* Append the set that has been read, and empty it. */
+/* Append a state for the set that has been read, and empty the set. */
 static void re_put_set(struct re_in *in)
 {
     struct re *r = in->r;
@@ -6913,8 +6915,8 @@ static void re_put_char(struct re_in *in, uint32_t c)
     re_put_set(in);
 }
 
-/* Append a state that consumes nothing as an item. */
-static void re_put_empty(struct re_in *in, enum re_op op)
+/* Append the zero-width assertion op as an item. */
+static void re_put_assertion(struct re_in *in, enum re_op op)
 {
     re_item(in);
     re_put(in, op, 0);
@@ -6933,7 +6935,7 @@ static void re_copy(struct re_in *in, size_t first, size_t count, size_t n)
 }
 
 /* Let the count states at first be skipped if optional, and repeated any number
- * of times if not once.  To be repeated they must be the last. */
+ * of times if not once.  To be repeated they must be the last states. */
 static void re_loop(struct re_in *in, size_t first, size_t count, bool optional,
                     bool once)
 {
@@ -6955,12 +6957,12 @@ static void re_repeat_item(struct re_in *in, long min, long max)
         return;
     }
     re_copy(in, first, count, (size_t)n - 1);
-    for (long k = n; k-- > 0 && !in->err; )     /* the last first: it grows */
+    for (long k = n; k-- > 0 && !in->err; )     /* insertions move later ones */
         re_loop(in, first + (size_t)k * count, count, k >= min,
                 max >= 0 || k < n - 1);
 }
 
-/* End an alternative of the innermost group; another follows if more. */
+/* End a branch of the innermost group; another one follows if more is set. */
 static void re_end_branch(struct re_in *in, bool more)
 {
     struct re_group *g = &in->group[in->ngroups - 1];
@@ -6981,7 +6983,7 @@ static void re_end_branch(struct re_in *in, bool more)
 
 /* ---- syntax ---- */
 
-/* Read up to three octal digits at *p, the first of which is there. */
+/* Read one to three octal digits at *p and move *p past them. */
 static uint32_t re_octal(const char **p)
 {
     uint32_t c = 0;
@@ -6991,7 +6993,7 @@ static uint32_t re_octal(const char **p)
 }
 
 /* Read the escape after a backslash, at in->at, into *c, and move in->at past
- * it.  GP_EUSAGE: it is not one character. */
+ * it.  GP_EUSAGE: it does not stand for one character. */
 static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
 {
     static const char control[] = "a\af\ft\tn\nr\rv\v";
@@ -7007,13 +7009,13 @@ static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
                          (brace || n < 2); n++)
             *c = *c << 4 | (uint32_t)txt_hex(*p++);
         if (n == 0 || (brace ? *p != '}' : n < 2) || *c > RE_LAST_CHAR)
-            return re_bad(why, "not a character's code:", in->at - 1);
+            return re_bad(why, "invalid character code:", in->at - 1);
         in->at = p + brace;
     } else if (*p == '0' || (*p >= '1' && *p <= '7' && p[1] >= '0' &&
                              p[1] <= '7')) {
         *c = re_octal(&in->at);
     } else if (isdigit((unsigned char)*p)) {
-        return re_bad(why, "RE2 has no back references:", p - 1);
+        return re_bad(why, "RE2 has no backreferences:", p - 1);
     } else if (*p == 'p' || *p == 'P') {
         return re_bad(why, "Unicode classes are not supported:", p - 1);
     } else if (!*p || (uint8_t)*p >= 0x80 || isalnum((unsigned char)*p)) {
@@ -7026,8 +7028,8 @@ static int re_escaped(struct re_in *in, uint32_t *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* Return the character at p, n > 0 bytes before the end, and its length in
- * *len; U+FFFD and 1 if the bytes are not UTF-8. */
+/* Return the character at p, of n bytes left, n > 0, and set *len to its
+ * length; U+FFFD and 1 if the bytes are not UTF-8. */
 static uint32_t re_char(const char *p, size_t n, size_t *len)
 {
     uint32_t c = (uint8_t)*p;
@@ -7044,7 +7046,8 @@ static uint32_t re_char(const char *p, size_t n, size_t *len)
     return c;
 }
 
-/* Read the next character of a class, or of the expression, into *c. */
+/* Read the next character of a class, or of the expression, into *c.  There
+ * must be one. */
 static int re_next_char(struct re_in *in, uint32_t *c, struct gp_why *why)
 {
     size_t len, n = strlen(in->at);
@@ -7052,8 +7055,6 @@ static int re_next_char(struct re_in *in, uint32_t *c, struct gp_why *why)
         in->at++;
         return re_escaped(in, c, why);
     }
-    if (!n)
-        return re_bad(why, "missing ]:", in->at);
     if (!txt_utf8(in->at, n < 4 ? n : 4))
         return re_bad(why, "not UTF-8:", in->at);
     *c = re_char(in->at, n, &len);
@@ -7061,7 +7062,7 @@ static int re_next_char(struct re_in *in, uint32_t *c, struct gp_why *why)
     return GP_OK;
 }
 
-/* Add the range or the character at in->at to the set. */
+/* Add the range, or the single character, at in->at to the set. */
 static int re_class_range(struct re_in *in, struct gp_why *why)
 {
     const char *begin = in->at;
@@ -7075,7 +7076,7 @@ static int re_class_range(struct re_in *in, struct gp_why *why)
     if (e)
         return e;
     if (b < a)
-        return re_bad(why, "a range that ends before it starts:", begin);
+        return re_bad(why, "range ends before it starts:", begin);
     size_t first = in->nset;
     re_set_add(in, a, b);
     if (in->flags & RE_FOLD)
@@ -7096,7 +7097,7 @@ static int re_class(struct re_in *in, struct gp_why *why)
             return re_bad(why, "missing ]:", begin);
         if (*in->at == '[' && in->at[1] == ':' && strstr(in->at + 2, ":]")) {
             if (!re_set_add_named(in))
-                e = re_bad(why, "no such class of characters:", in->at);
+                e = re_bad(why, "no such character class:", in->at);
         } else if (*in->at == '\\' && re_set_add_perl(in, in->at[1])) {
             in->at += 2;
         } else {
@@ -7112,7 +7113,7 @@ static int re_class(struct re_in *in, struct gp_why *why)
     return GP_OK;
 }
 
-/* Open a group, with these flags inside it. */
+/* Open a group; flags hold inside it. */
 static void re_open(struct re_in *in, unsigned flags)
 {
     struct re_group *g = MEM_ADD(in->group, in->ngroups, in->groups_cap);
@@ -7126,7 +7127,7 @@ static void re_open(struct re_in *in, unsigned flags)
     in->flags = flags;
 }
 
-/* Compile the end of a group. */
+/* Compile the end of a group, whose ) has been read. */
 static int re_close(struct re_in *in, struct gp_why *why)
 {
     if (in->ngroups < 2)
@@ -7163,8 +7164,8 @@ static int re_named_group(struct re_in *in, struct gp_why *why)
     return GP_OK;
 }
 
-/* Compile what begins with (?, both of which have been read: flags, for the
- * rest of the group or for one of their own, or a name. */
+/* Compile what follows (?, which has been read: flags for the rest of the
+ * group, flags of a new group, or the name of a new group. */
 static int re_flags(struct re_in *in, struct gp_why *why)
 {
     static const char letter[] = "ismU";
@@ -7210,8 +7211,8 @@ static size_t re_count(const char *p, long *count)
     return n;
 }
 
-/* Read the counts of a repetition, in braces at p, into *min and *max; no upper
- * one is -1.  Return its length, 0 if it is not one but a literal brace. */
+/* Read the counts of a repetition, in braces at p, into *min and *max, -1 for
+ * no limit.  Return its length with braces; 0: p is at a literal brace. */
 static size_t re_counts(const char *p, long *min, long *max)
 {
     const char *end = p + 1;
@@ -7225,7 +7226,7 @@ static size_t re_counts(const char *p, long *min, long *max)
     return n && *end == '}' ? (size_t)(end + 1 - p) : 0;
 }
 
-/* Compile the repetition at in->at, or the literal brace. */
+/* Compile the repetition or the literal brace at in->at. */
 static int re_repeat(struct re_in *in, struct gp_why *why)
 {
     const char *p = in->at;
@@ -7244,34 +7245,32 @@ static int re_repeat(struct re_in *in, struct gp_why *why)
                                         : "nothing to repeat before", p);
     in->times *= count > 1 ? count : 1;
     if (in->times > RE_MOST_REPEAT)
-        return re_bad(why, "repeats more than 1000 times with those in it:", p);
+        return re_bad(why, "nested counts multiply to more than 1000:", p);
     struct re_group *g = &in->group[in->ngroups - 1];
     if (in->times > g->times)
         g->times = in->times;
     re_repeat_item(in, min, max);
     in->repeated = true;
     in->at += n;
-    in->at += *in->at == '?';           /* lazy matches the same text */
+    in->at += *in->at == '?';           /* lazy: the same texts match */
     return GP_OK;
 }
 
 /* Compile the escape whose backslash has been read. */
 static int re_escape(struct re_in *in, struct gp_why *why)
 {
-    static const struct { char c; enum re_op op; } empty[] = {
+    static const struct { char c; enum re_op op; } assertion[] = {
         { 'A', RE_BEGIN }, { 'z', RE_END }, { 'b', RE_WORD_EDGE },
         { 'B', RE_NO_WORD_EDGE },
     };
-    uint32_t code = 0;
-    int e = GP_OK;
-    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
-        if (*in->at == empty[i].c) {
-            re_put_empty(in, empty[i].op);
+    for (size_t i = 0; i < sizeof assertion / sizeof *assertion; i++)
+        if (*in->at == assertion[i].c) {
+            re_put_assertion(in, assertion[i].op);
             in->at++;
             return GP_OK;
         }
     if (*in->at == 'Q') {
-        for (in->at++; *in->at && !e && strncmp(in->at, "\\E", 2) != 0; ) {
+        for (in->at++; *in->at && strncmp(in->at, "\\E", 2) != 0; ) {
             size_t len, n = strlen(in->at);
             if (!txt_utf8(in->at, n < 4 ? n : 4))
                 return re_bad(why, "not UTF-8:", in->at);
@@ -7279,7 +7278,7 @@ static int re_escape(struct re_in *in, struct gp_why *why)
             in->at += len;
         }
         in->at += *in->at ? 2 : 0;
-        in->repeated = false;           /* of an empty one: a*\Q\E* is valid */
+        in->repeated = false;           /* a*\Q\E* is valid, as in RE2 */
         return GP_OK;
     }
     if (re_set_add_perl(in, *in->at)) {
@@ -7288,12 +7287,14 @@ static int re_escape(struct re_in *in, struct gp_why *why)
         in->at++;
         return GP_OK;
     }
-    if (!(e = re_escaped(in, &code, why)))
+    uint32_t code = 0;
+    int e = re_escaped(in, &code, why);
+    if (!e)
         re_put_char(in, code);
     return e;
 }
 
-/* Compile the character, class, group or escape at in->at. */
+/* Compile what is at in->at, unless it is a repetition. */
 static int re_compile_item(struct re_in *in, struct gp_why *why)
 {
     bool lines = in->flags & RE_MULTI_LINE;
@@ -7321,10 +7322,10 @@ static int re_compile_item(struct re_in *in, struct gp_why *why)
         in->can_repeat = in->repeated = false;
         return GP_OK;
     case '^':
-        re_put_empty(in, lines ? RE_LINE_BEGIN : RE_BEGIN);
+        re_put_assertion(in, lines ? RE_LINE_BEGIN : RE_BEGIN);
         return GP_OK;
     case '$':
-        re_put_empty(in, lines ? RE_LINE_END : RE_END);
+        re_put_assertion(in, lines ? RE_LINE_END : RE_END);
         return GP_OK;
     case '.':
         re_item(in);
@@ -7368,7 +7369,7 @@ static int re_compile(struct re *r, const char *text, struct gp_why *why)
 
 /* ---- matching ---- */
 
-/* Return the memory for matching r, or NULL. */
+/* Return what matching r needs, to be released by re_fini, or NULL. */
 static struct re_run *re_run_new(const struct re *r)
 {
     struct re_run *run = mem_zalloc(sizeof *run +
@@ -7381,7 +7382,7 @@ static struct re_run *re_run_new(const struct re *r)
         run->next.state = run->now.state + r->nstates;
     }
     for (size_t i = 0; run && i < r->nstates; i++)
-        run->edges |= r->state[i].op >= RE_BEGIN;
+        run->asserts |= r->state[i].op >= RE_BEGIN;
     return run;
 }
 
@@ -7391,7 +7392,7 @@ static void re_fini(struct re *r)
     mem_free(r->state);
     mem_free(r->range);
     if (r->run) {
-        mem_free(r->run->place);
+        mem_free(r->run->dfa);
         mem_free(r->run->waiting);
         mem_index_fini(&r->run->known);
     }
@@ -7400,8 +7401,8 @@ static void re_fini(struct re *r)
     *r = (struct re){0};
 }
 
-/* Compile text, an expression in RE2 syntax.  GP_EUSAGE names what, an option,
- * and the construct that is not supported. */
+/* Compile text, an expression in RE2's syntax, into r.  GP_EUSAGE names what,
+ * such as an option, and the construct that is invalid or not supported. */
 static int re_init(struct re *r, const char *what, const char *text,
                    struct gp_why *why)
 {
@@ -7411,6 +7412,7 @@ static int re_init(struct re *r, const char *what, const char *text,
         return txt_fail(why, GP_EUSAGE, "%s: expression over %d bytes", what,
                         RE_MOST_BYTES);
     int e = re_compile(r, text, &part);
+    /* Not a literal: U+FFFD, which matches any invalid byte. */
     if (!e && !strpbrk(text, "\\^$.[]|()*+?{") && !strstr(text, "\ufffd")) {
         mem_put(&r->literal, text, strlen(text));
         r->is_literal = true;
@@ -7434,7 +7436,7 @@ static bool re_is_word(uint32_t c)
     return c < 0x80 && (isalnum((int)c) || c == '_');
 }
 
-/* True if the condition op holds between the characters before and after. */
+/* True if the assertion op holds between the characters before and after. */
 static bool re_holds(enum re_op op, uint32_t before, uint32_t after)
 {
     switch (op) {
@@ -7453,8 +7455,8 @@ static bool re_holds(enum re_op op, uint32_t before, uint32_t after)
     }
 }
 
-/* Follow all threads from state i up to where they need a character, between
- * the characters before and after; they join run->now.  True: one matches. */
+/* Follow all paths from state i, between the characters before and after, to
+ * SET states, and add these to run->now.  True: a path leads to RE_MATCH. */
 static bool re_follow(const struct re *r, uint32_t i, uint32_t before,
                       uint32_t after)
 {
@@ -7486,7 +7488,7 @@ static bool re_follow(const struct re *r, uint32_t i, uint32_t before,
     return false;
 }
 
-/* Put the states after those of run->now whose set has c into run->next. */
+/* Set run->next to the successors of the states in run->now whose set has c. */
 static void re_step(const struct re *r, uint32_t c)
 {
     struct re_run *run = r->run;
@@ -7498,7 +7500,7 @@ static void re_step(const struct re *r, uint32_t c)
     }
 }
 
-/* Start a new position; no state has been seen at it. */
+/* Start a new position, at which no state has been seen. */
 static void re_stamp(const struct re *r)
 {
     if (++r->run->stamp == 0) {
@@ -7508,23 +7510,23 @@ static void re_stamp(const struct re *r)
     r->run->now.n = 0;
 }
 
-/* Order states. */
+/* Order states by their index, for qsort. */
 static int re_state_order(const void *a, const void *b)
 {
     const uint32_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
-/* Return a character that stands for c: no condition tells them apart. */
-static uint32_t re_like(const struct re *r, uint32_t c)
+/* Return the representative of c: no assertion of r distinguishes the two. */
+static uint32_t re_representative(const struct re *r, uint32_t c)
 {
-    return r->run->edges && (c == RE_NO_CHAR || c == '\n') ? c
-         : r->run->edges && re_is_word(c) ? 'a' : ' ';
+    return r->run->asserts && (c == RE_NO_CHAR || c == '\n') ? c
+         : r->run->asserts && re_is_word(c) ? 'a' : ' ';
 }
 
-/* Return the outcome that leads to the place of the states in run->next after
- * the character before; RE_UNKNOWN: out of memory. */
-static uint32_t re_find_place(const struct re *r, uint32_t before)
+/* Return the transition to the DFA state of the NFA states in run->next after
+ * the character before, which is made if new; RE_UNKNOWN: out of memory. */
+static uint32_t re_find_dfa_state(const struct re *r, uint32_t before)
 {
     struct re_run *run = r->run;
     size_t n = run->next.n, bytes = n * sizeof *run->waiting;
@@ -7532,40 +7534,41 @@ static uint32_t re_find_place(const struct re *r, uint32_t before)
                                run->next.state, bytes);
     uint32_t at = 0, i;
     while ((i = mem_index_next(&run->known, h, &at)) != MEM_NONE) {
-        const struct re_place *p = &run->place[i];
+        const struct re_dfa_state *p = &run->dfa[i];
         if (p->before == before && p->n == n &&
             (!n || !memcmp(run->waiting + p->first, run->next.state, bytes)))
-            return RE_PLACES + i;
+            return RE_DFA_STATE + i;
     }
-    struct re_place *p = MEM_ADD(run->place, run->nplaces, run->places_cap);
+    struct re_dfa_state *p = MEM_ADD(run->dfa, run->ndfa, run->dfa_cap);
     size_t need = run->nwaiting + n + 1;
     if (!p || !MEM_ROOM(run->waiting, run->waiting_cap, need) ||
-        mem_index_put(&run->known, h, (uint32_t)run->nplaces - 1))
+        mem_index_put(&run->known, h, (uint32_t)run->ndfa - 1))
         return RE_UNKNOWN;
-    *p = (struct re_place){ .first = (uint32_t)run->nwaiting, .n = (uint32_t)n,
-                            .before = before };
+    *p = (struct re_dfa_state){ .first = (uint32_t)run->nwaiting,
+                                .n = (uint32_t)n, .before = before };
     if (n)
         memcpy(run->waiting + run->nwaiting, run->next.state, bytes);
     run->nwaiting += n;
-    return RE_PLACES + (uint32_t)run->nplaces - 1;
+    return RE_DFA_STATE + (uint32_t)run->ndfa - 1;
 }
 
-/* Forget all places but that of the start of a text; GP_ENOMEM. */
-static int re_forget(const struct re *r)
+/* Empty the DFA except for the state at the start of a text. */
+static int re_reset_dfa(const struct re *r)
 {
     struct re_run *run = r->run;
-    run->nplaces = run->nwaiting = run->next.n = 0;
-    run->forgotten++;
+    run->ndfa = run->nwaiting = run->next.n = 0;
+    run->resets++;
     mem_index_fini(&run->known);
-    return re_find_place(r, re_like(r, RE_NO_CHAR)) ? GP_OK : GP_ENOMEM;
+    return re_find_dfa_state(r, re_representative(r, RE_NO_CHAR)) ? GP_OK
+                                                                  : GP_ENOMEM;
 }
 
-/* Take c, or RE_NO_CHAR at the end, from place i; return the outcome, or
+/* Compute the transition from DFA state i on c, RE_NO_CHAR at the text's end;
  * RE_UNKNOWN: out of memory. */
-static uint32_t re_take(const struct re *r, uint32_t i, uint32_t c)
+static uint32_t re_transition(const struct re *r, uint32_t i, uint32_t c)
 {
     struct re_run *run = r->run;
-    const struct re_place *p = &run->place[i];
+    const struct re_dfa_state *p = &run->dfa[i];
     re_stamp(r);
     for (size_t k = 0; k < p->n; k++)
         if (re_follow(r, run->waiting[p->first + k], p->before, c))
@@ -7579,14 +7582,14 @@ static uint32_t re_take(const struct re *r, uint32_t i, uint32_t c)
     if (run->next.n > 1)
         qsort(run->next.state, run->next.n, sizeof *run->next.state,
               re_state_order);
-    if (run->nplaces == RE_MOST_PLACES ||
+    if (run->ndfa == RE_MOST_DFA_STATES ||
         run->nwaiting + run->next.n > RE_MOST_WAITING) {
         size_t n = run->next.n;
-        if (re_forget(r))
+        if (re_reset_dfa(r))
             return RE_UNKNOWN;
-        run->next.n = n;                /* the states are still there */
+        run->next.n = n;                /* its states are still there */
     }
-    return re_find_place(r, re_like(r, c));
+    return re_find_dfa_state(r, re_representative(r, c));
 }
 
 /* True if r matches somewhere in s.  Also false if r has taken too many steps,
@@ -7597,25 +7600,25 @@ static bool re_matches(const struct re *r, struct slice s)
     if (r->is_literal)
         return !r->literal.len || (s.n && memmem(s.p, s.n, r->literal.data,
                                                  r->literal.len));
-    run->gave_up |= !run->nplaces && re_forget(r);
+    run->gave_up |= !run->ndfa && re_reset_dfa(r);
     run->steps += (uint64_t)s.n * RE_STEPS_A_BYTE;
-    uint32_t place = 0, c = 0;
+    uint32_t state = 0, c = 0;
     for (size_t at = 0, len = 1; c != RE_NO_CHAR && !run->gave_up; at += len) {
         c = at < s.n ? re_char(s.p + at, s.n - at, &len) : RE_NO_CHAR;
         uint32_t key = c == RE_NO_CHAR ? RE_AT_END
                      : c < RE_AT_END ? c : RE_AT_END + 1;
-        uint32_t to = key <= RE_AT_END ? run->place[place].to[key] : RE_UNKNOWN;
+        uint32_t to = key <= RE_AT_END ? run->dfa[state].to[key] : RE_UNKNOWN;
         if (to == RE_UNKNOWN) {
-            size_t forgotten = run->forgotten;
-            to = re_take(r, place, c);
+            size_t resets = run->resets;
+            to = re_transition(r, state, c);
             if (to == RE_UNKNOWN || !run->steps)
                 run->gave_up = true;
-            else if (key <= RE_AT_END && run->forgotten == forgotten)
-                run->place[place].to[key] = to;
+            else if (key <= RE_AT_END && run->resets == resets)
+                run->dfa[state].to[key] = to;
         }
         if (to == RE_YES || to == RE_NO)
             return to == RE_YES;
-        place = to - RE_PLACES;
+        state = to - RE_DFA_STATE;
     }
     return false;
 }

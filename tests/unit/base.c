@@ -920,8 +920,8 @@ static void test_re_refuses(void)
 }
 
 /* Nested repetitions, for which a backtracking matcher would need years, take
- * steps in proportion to the text, and fewer with the cache of places; past the
- * limit a match gives up and says so; memory is bounded. */
+ * steps in proportion to the text, and fewer with the cache; past the limit a
+ * match gives up and says so; memory is bounded. */
 static void test_re_gives_up(void)
 {
     struct re re;
@@ -934,7 +934,7 @@ static void test_re_gives_up(void)
     uint64_t left = re.run->steps;
     CHECK(!re_matches(&re, s) && !re_gave_up(&re));
     CHECK(re.run->steps == left + sizeof text * RE_STEPS_A_BYTE);
-    CHECK(re.run->nplaces < 10);
+    CHECK(re.run->ndfa < 10);
     re_fini(&re);
     for (size_t i = 0, x = 1; i < sizeof text; i++)
         text[i] = (x = x * 1103515245 + 12345) >> 16 & 1 ? 'a' : 'b';
@@ -945,13 +945,13 @@ static void test_re_gives_up(void)
     CHECK(re.nstates > 14000 && re.nstates <= RE_MOST_STATES);
     for (int i = 0; i < 40 && !re_gave_up(&re); i++)
         CHECK(!re_matches(&re, s));
-    CHECK(re_gave_up(&re) && re.run->nplaces <= RE_MOST_PLACES);
+    CHECK(re_gave_up(&re) && re.run->ndfa <= RE_MOST_DFA_STATES);
     CHECK(re.run->waiting_cap <= 2 * RE_MOST_WAITING);
     re_fini(&re);
-    /* The cache of places overflows, and the answers stay right. */
+    /* The cache overflows, and the answers stay right. */
     CHECK(!re_init(&re, "--focus", "a.{14}c", &why));
     CHECK(!re_matches(&re, s));
-    CHECK(re.run->forgotten > 1);
+    CHECK(re.run->resets > 1);
     text[sizeof text - 1] = 'c';
     text[sizeof text - 16] = 'a';
     CHECK(re_matches(&re, s) && !re_gave_up(&re));
