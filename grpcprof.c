@@ -5748,13 +5748,13 @@ static void txt_put_wrapped(struct buf *b, const char *text, size_t at,
  * for     the system: clocks, whole files read and replaced, named threads,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
- * owns    the temporary file of sys_write_file; the child of sys_run and its
- *         process group
+ * owns    the temporary file of a sys_out; the child of sys_run and its process
+ *         group
  * spec    POSIX.1-2008; cgroups(7) for the CPU quota
  * prefix  sys_
  * runs    any thread
  *
- * Invariant  sys_write_file leaves all old bytes or all new bytes in the file,
+ * Invariant  a file written by a sys_out has all its old or all its new bytes,
  *            whatever fails.
  */
 
@@ -7630,14 +7630,14 @@ static bool re_gave_up(const struct re *r)
 }
 
 /* =================================== 11 JS ===================================
- * for     JSON: written step by step into a buffer, read in place
+ * for     JSON: written value by value into a buffer, read in place
  * uses    MEM, TXT
  * owns    nothing: a writer borrows its buf
  * spec    RFC 8259
  * prefix  js_
  * runs    any thread
  *
- * Invariant  the output is valid UTF-8 JSON whatever bytes the names contain;
+ * Invariant  the output is valid UTF-8 JSON, whatever bytes a string contains;
  *            NAN and infinity become null.  All of the input is checked before
  *            any of it is used.
  */
@@ -7648,7 +7648,7 @@ struct js {
     bool        more;                   /* the next value needs a comma */
 };
 
-/* Append the comma and the newline that precede a value. */
+/* Append what separates the next value from the one before it. */
 static void js_next(struct js *j)
 {
     if (j->more)
@@ -7658,7 +7658,7 @@ static void js_next(struct js *j)
     j->more = true;
 }
 
-/* Append s as it stands between the quotes of a string. */
+/* Append s, escaped, as it stands between the quotes of a string. */
 static void js_put_escaped(struct buf *b, struct slice s)
 {
     for (size_t i = 0; i < s.n; ) {
@@ -7726,7 +7726,7 @@ static void js_put_key(struct js *j, struct slice key)
     j->more = false;
 }
 
-/* js_put_key of a NUL-terminated key. */
+/* Write a member's NUL-terminated key; its value follows. */
 static void js_key(struct js *j, const char *key)
 {
     js_put_key(j, txt_slice(key));
@@ -7750,7 +7750,7 @@ static void js_close(struct js *j, char kind)
     j->more = true;
 }
 
-/* Write a member: v rounded to a whole number, null if it is unknown. */
+/* Write a member: v, rounded to a whole number; null if NAN or too large. */
 static void js_field_int(struct js *j, const char *key, double v)
 {
     js_key(j, key);
@@ -7760,7 +7760,7 @@ static void js_field_int(struct js *j, const char *key, double v)
         js_put_null(j);
 }
 
-/* Write a member: a number, null if it is unknown. */
+/* Write a member: a number; null if it is not finite. */
 static void js_field_num(struct js *j, const char *key, double v)
 {
     js_key(j, key);
@@ -7806,12 +7806,12 @@ static void js_field_open(struct js *j, const char *key, char kind)
 enum js_kind { JS_NULL, JS_FALSE, JS_TRUE, JS_NUMBER, JS_STRING, JS_ARRAY,
                JS_OBJECT };
 
-struct js_value {                       /* of a text that js_read accepted */
+struct js_value {                       /* in a text that js_read accepted */
     enum js_kind kind;
     struct slice text;                  /* all of the value, borrowed */
 };
 
-struct js_members {                     /* an iterator; see js_next_member */
+struct js_members {                     /* an iterator for js_next_member */
     struct slice rest;                  /* borrowed; from the next member on */
     char         end;                   /* ']' or '}' */
 };
@@ -7824,7 +7824,7 @@ static struct slice js_skip(struct slice s)
     return s;
 }
 
-/* Return the index of the first byte of s from i on that is no digit. */
+/* Return the index of the first byte of s, from i on, that is not a digit. */
 static size_t js_digits_end(struct slice s, size_t i)
 {
     while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
@@ -7832,7 +7832,8 @@ static size_t js_digits_end(struct slice s, size_t i)
     return i;
 }
 
-/* Return the UTF-16 unit of the escape \uXXXX that s starts with, or -1. */
+/* Return the UTF-16 code unit of the escape \uXXXX that s starts with, or -1 if
+ * it is not well formed. */
 static int js_code_unit(struct slice s)
 {
     int v = s.n < 6 ? -1 : 0;
@@ -7901,9 +7902,10 @@ static size_t js_number_bytes(struct slice s)
 
 struct js_scan {                        /* a value while it is checked */
     struct slice at;                    /* the rest of the text */
-    char   open[JS_DEPTH];              /* the bracket that closes each level */
+    char   close[JS_DEPTH];             /* closing bracket of each level */
     size_t depth;                       /* open brackets */
-    bool   value, key;                  /* must follow; neither: , or ] or } */
+    bool   value, key;                  /* what must follow; neither: a comma or
+                                         * a closing bracket */
 };
 
 /* Skip n bytes and set what must follow; false: n is 0. */
@@ -7927,19 +7929,19 @@ static bool js_scan_key(struct js_scan *x)
     return js_scan_over(x, (size_t)(after.p - x->at.p) + 1, false, true);
 }
 
-/* Skip an opening bracket; false: nested too deeply. */
+/* Skip an opening bracket; false: nesting is too deep. */
 static bool js_scan_open(struct js_scan *x)
 {
     bool object = *x->at.p == '{';
     if (x->depth == JS_DEPTH)
         return false;
-    x->open[x->depth++] = object ? '}' : ']';
+    x->close[x->depth++] = object ? '}' : ']';
     struct slice in = js_skip(txt_after(x->at, 1));
-    bool empty = in.n && *in.p == x->open[x->depth - 1];
+    bool empty = in.n && *in.p == x->close[x->depth - 1];
     return js_scan_over(x, 1, object && !empty, !object && !empty);
 }
 
-/* Skip the next token; false: it is not one that may follow. */
+/* Skip the next token; false: it is invalid, or may not follow here. */
 static bool js_scan_step(struct js_scan *x)
 {
     char c = *x->at.p;
@@ -7952,22 +7954,22 @@ static bool js_scan_step(struct js_scan *x)
             : txt_starts(x->at, "true") || txt_starts(x->at, "null") ? 4
             : txt_starts(x->at, "false") ? 5 : js_number_bytes(x->at),
             false, false);
-    char close = x->open[x->depth - 1];
+    char close = x->close[x->depth - 1];
     if (c != ',')
         return c == close && js_scan_over(x, 1, false, false) && x->depth-- > 0;
     js_scan_over(x, 1, close == '}', close == ']');
-    x->at = js_skip(x->at);             /* a member must follow the comma */
+    x->at = js_skip(x->at);             /* no trailing comma */
     return x->at.n && *x->at.p != ']' && *x->at.p != '}';
 }
 
-/* Return what is expected where x is, for an error message. */
+/* Return what may follow at x->at, for an error message. */
 static const char *js_scan_want(const struct js_scan *x)
 {
     if (x->key)
         return "a key in quotes and a colon";
     if (x->value)
         return x->depth == JS_DEPTH ? "less nesting" : "a value";
-    return x->open[x->depth - 1] == '}' ? "',' or '}'" : "',' or ']'";
+    return x->close[x->depth - 1] == '}' ? "',' or '}'" : "',' or ']'";
 }
 
 struct js_fault {                       /* where a text is not JSON */
@@ -7975,8 +7977,8 @@ struct js_fault {                       /* where a text is not JSON */
     const char *want;                   /* what was expected there; a literal */
 };
 
-/* Return the length of the value that s starts with; 0 if it is not well formed
- * or deeper than JS_DEPTH, and set *bad.  No recursion. */
+/* Return the length of the value that s starts with.  If it is not well formed,
+ * or nested deeper than JS_DEPTH, set *bad and return 0. */
 static size_t js_value_bytes(struct slice s, struct js_fault *bad)
 {
     struct js_scan x = { .at = s, .value = true };
@@ -8004,8 +8006,8 @@ static struct js_value js_at(struct slice s)
     return v;
 }
 
-/* Read all of text, after a byte order mark, as a value.  GP_EFORMAT: it is not
- * JSON; *why says where. */
+/* Read all of text, except a byte order mark at its start, as one value.
+ * GP_EFORMAT: it is not JSON; *why says where. */
 static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
 {
     struct js_fault bad;
@@ -8029,7 +8031,8 @@ static int js_read(struct slice text, struct js_value *v, struct gp_why *why)
                     "expected", line, column, bad.want);
 }
 
-/* Iterate over the members of an array or object. */
+/* Return an iterator over the members of an array or object; a value of another
+ * kind has none. */
 static struct js_members js_members(const struct js_value *v)
 {
     struct js_members m = { {0}, v->kind == JS_ARRAY ? ']' : '}' };
@@ -8038,7 +8041,8 @@ static struct js_members js_members(const struct js_value *v)
     return m;
 }
 
-/* Read the next member, and in an object its quoted key; false at the end. */
+/* Read the next member into *v and, in an object, its key with quotes into
+ * *key; false at the end. */
 static bool js_next_member(struct js_members *m, struct slice *key,
                            struct js_value *v)
 {
@@ -8058,8 +8062,8 @@ static bool js_next_member(struct js_members *m, struct slice *key,
     return true;
 }
 
-/* Cut the next character from *s, the inside of a string, into text, without
- * its escape; return its length, or 0 at the end. */
+/* Cut the next byte, or the next escape, from *s, the inside of a string.
+ * Write what it stands for to text and return its length; 0 at the end of s. */
 static size_t js_next_char(struct slice *s, char text[4])
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -8086,14 +8090,14 @@ static size_t js_next_char(struct slice *s, char text[4])
 }
 
 /* Return what is between the quotes of the string value or key s; empty if s is
- * another value or none. */
+ * empty or another value. */
 static struct slice js_inside(struct slice s)
 {
     return s.n && *s.p == '"' ? (struct slice){ s.p + 1, s.n - 2 }
                               : (struct slice){0};
 }
 
-/* Append the unescaped text of s; nothing if it is no string. */
+/* Append the string value or key s, unescaped; nothing if s is not a string. */
 static void js_get_string(struct slice s, struct buf *b)
 {
     char text[4];
@@ -8102,7 +8106,7 @@ static void js_get_string(struct slice s, struct buf *b)
         mem_put(b, text, n);
 }
 
-/* True if the string value or key s, unescaped, is text. */
+/* True if the string value or key s, unescaped, equals text. */
 static bool js_is(struct slice s, const char *text)
 {
     size_t n, left = strlen(text);
@@ -8113,7 +8117,7 @@ static bool js_is(struct slice s, const char *text)
     return left == 0;
 }
 
-/* Return object v's member whose key, unescaped, is name; or JS_NULL. */
+/* Return the object v's member whose key, unescaped, is name; else JS_NULL. */
 static struct js_value js_member(const struct js_value *v, const char *name)
 {
     struct js_members m = js_members(v);
