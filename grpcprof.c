@@ -40423,6 +40423,10 @@ struct web_conn {
     struct net_timer   timer;           /* end of its state */
     struct buf         in, out;         /* received; to send */
     size_t             used, sent;      /* bytes of in parsed; of out sent */
+    size_t             tried;           /* bytes of in that the last parse had,
+                                         * if it found the head incomplete */
+    size_t             needed;          /* bytes of in with the body; 0: the
+                                         * head is incomplete */
     enum web_state     state;
     bool               keep;            /* stays open after the answer */
     bool               head;            /* HEAD: the answer has no body */
@@ -41398,6 +41402,17 @@ static int web_parse_header(struct web_request *q, struct slice line)
     return 0;
 }
 
+/* True if what c received since the last parse cannot complete its request.  A
+ * client that sends single bytes would have the whole head parsed for each. */
+static bool web_incomplete(const struct web_conn *c)
+{
+    size_t n = c->in.len;
+    if (c->needed)
+        return n < c->needed;
+    return n <= WEB_HEAD_BYTES && c->tried < n &&
+           !memchr(c->in.data + c->tried, '\n', n - c->tried);
+}
+
 /* Parse the request at the start of c->in into *q.  0: it is complete, and
  * c->used is past it; -1: it is not; else the status of an error. */
 static int web_parse(struct web_conn *c, struct web_request *q)
@@ -41429,6 +41444,7 @@ static int web_parse(struct web_conn *c, struct web_request *q)
         if (q->expects && !c->continued)        /* RFC 9110 10.1.1 */
             (void)!send(c->io.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL);
         c->continued = true;
+        c->needed = c->in.len - in.n + q->length;
         return -1;
     }
     c->continued = false;
@@ -41496,7 +41512,7 @@ static bool web_conn_send(struct web_conn *c)
     }
     c->in.len -= c->used;               /* keep what follows */
     memmove(c->in.data, c->in.data + c->used, c->in.len);
-    c->used = 0;
+    c->used = c->tried = c->needed = 0;
     c->state = WEB_READING;
     return web_conn_wait(c, EPOLLIN, WEB_READ_NS);
 }
@@ -41507,7 +41523,8 @@ static void web_conn_turn(struct web_conn *c)
     struct web_request q;
     do {
         if (c->state == WEB_READING) {
-            int status = web_parse(c, &q);
+            int status = web_incomplete(c) ? -1 : web_parse(c, &q);
+            c->tried = c->in.len;
             if (status < 0)
                 return;
             c->head = !status && txt_equal(q.method, txt_slice("HEAD"));

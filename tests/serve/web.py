@@ -329,10 +329,12 @@ def connections():
     expect('HTTP/1.0 without Host', 200,
            raw(b'GET /healthz HTTP/1.0\r\n\r\n'))
     with connect() as sock, sock.makefile('rb') as f:
-        for byte in head():
+        data = head('POST', '/debug/pprof/symbol', 'Content-Length: 3') + b'0x1'
+        for byte in data + head() + b'\r\n' + head('GET', '/nothing'):
             sock.sendall(bytes([byte]))
             time.sleep(0.002)
-        expect('a byte at a time, in time', 200, Answer(f))
+        got = [Answer(f).status for _ in range(3)]
+        say('three requests, a byte at a time', got == [200, 200, 404], got)
 
 
 def waits_for_100():
