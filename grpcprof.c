@@ -12321,10 +12321,12 @@ static void pp_clone_names_fini(struct pp *p)
 }
 
 /* ================================= 18 LEGACY =================================
- * for     reading profiles of gperftools and of the Java agent
+ * for     reading CPU profiles in the format of gperftools, also those of the
+ *         Java agent that pprof calls legacy
  * uses    MEM, TXT, PB, PP
  * owns    nothing
- * spec    gperftools docs/cpuprofile-fileformat.html
+ * spec    gperftools docs/cpuprofile-fileformat.html; pprof's legacy_profile.go
+ *         and legacy_java_profile.go
  * prefix  legacy_
  * runs    any thread
  *
@@ -12845,8 +12847,9 @@ static int legacy_read(struct pp_reader *r)
  *         jemalloc, V8's .cpuprofile, speedscope
  * uses    MEM, NUM, TXT, JS, PP, LEGACY
  * owns    nothing after import_read or import_stream
- * spec    pprof's legacy_profile.go; jemalloc's heap_v2; Chrome DevTools
- *         Protocol, Profiler.Profile; speedscope's file-format-schema
+ * spec    pprof's legacy_profile.go and legacy_java_profile.go; jemalloc's
+ *         heap_v2; Chrome DevTools Protocol, Profiler.Profile; speedscope's
+ *         file-format-schema
  * prefix  import_
  * runs    any thread
  *
@@ -13736,14 +13739,13 @@ static bool import_srcline(struct import *x, struct slice s)
 /* Set the module of the inlined frames read last to that of the function that
  * contains them: of f, the next frame, if its address is theirs, else of the
  * frame before them. */
-static void import_place_inlined(struct import *x, const struct import_frame *f,
-                                 uint64_t address)
+static void import_place_inlined(struct import *x, const struct import_frame *f)
 {
     const struct pp *p = x->p;
     size_t end = x->n;
     struct slice module = f->module;
     x->n -= x->inlined;
-    if (address != x->inlined_at && x->n) {
+    if (f->address != x->inlined_at && x->n) {
         uint32_t m = p->location[x->stack[x->n - 1]].mapping;
         module = m == MEM_NONE ? (struct slice){0} : p->mapping[m].file;
     }
@@ -13766,7 +13768,7 @@ static bool import_perf_line(struct import *x, struct slice s, bool *user)
         return import_srcline(x, s);
     uint64_t address = f.address;
     if (x->inlined && (!inlined || address != x->inlined_at)) {
-        import_place_inlined(x, &f, address);
+        import_place_inlined(x, &f);
         x->inlined = 0;
     }
     if (f.placed && !*user)
@@ -14078,9 +14080,9 @@ static void import_heap(struct import *x)
     import_records(x, &t);
 }
 
-/* Read jemalloc's heap_v2: "heap_v2/RATE", the record of all stacks, and for
- * each stack "@ addresses" and its records.  One record is that of each thread;
- * "t*:" begins the sum of them. */
+/* Read jemalloc's heap_v2: "heap_v2/RATE", the records of all stacks, then for
+ * each stack "@ addresses" and its records.  The record "t*:" is the sum of the
+ * others, which are of one thread each. */
 static void import_jemalloc(struct import *x)
 {
     struct import_text t = { .values = IMPORT_HEAP, .heap = true };
@@ -14131,7 +14133,7 @@ static void import_jemalloc(struct import *x)
 
 /* Read Go's text of goroutines, threads and the like: "TYPE profile: total n",
  * then records "n @ addresses". */
-static void import_census(struct import *x)
+static void import_go_counts(struct import *x)
 {
     struct import_text t = { .values = 1 };
     struct slice s;
@@ -14217,7 +14219,7 @@ static void import_thread_line(struct import *x, struct slice s)
 
 /* Read gperftools' threadz: for each thread its name and its stack, or that it
  * is the same as the previous thread's. */
-static void import_threads(struct import *x)
+static void import_threadz(struct import *x)
 {
     struct slice s, rest = x->rest;
     int64_t *last;
@@ -14894,7 +14896,7 @@ static int import_fini(struct import *x, int e)
 }
 
 /* True if text begins like Go's "goroutine profile: total 3". */
-static bool import_is_census(struct slice text)
+static bool import_is_go_counts(struct slice text)
 {
     struct slice s = txt_next_line(&text), type = txt_next_word(&s);
     return type.n && txt_starts(s, " profile: total ");
@@ -14911,7 +14913,7 @@ static void (*import_find_text(struct slice s))(struct import *)
         { "heap profile:", import_heap }, { "heap_v2/", import_jemalloc },
         { "--- mutex", import_contention }, { "--- heapz ", import_java },
         { "--- contention", import_contention },
-        { "--- threadz ", import_threads }, { "--- Thread ", import_threads },
+        { "--- threadz ", import_threadz }, { "--- Thread ", import_threadz },
     };
     struct slice begin = { s.p, s.n > 512 ? 512 : s.n };    /* attributes */
     if (txt_starts(s, "--- contentionz ") &&
@@ -14920,7 +14922,7 @@ static void (*import_find_text(struct slice s))(struct import *)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (txt_starts(s, known[i].begin))
             return known[i].read;
-    return import_is_census(s) ? import_census : NULL;
+    return import_is_go_counts(s) ? import_go_counts : NULL;
 }
 
 /* Read r's profile if it is in one of these formats or LEGACY's; else return
@@ -17343,8 +17345,8 @@ struct build {
                                          * elf.file */
     size_t nplaces, place_cap, nmapped, mapped_cap;
     struct elf_spot *spot;              /* owned; by location of p */
-    const char *jit_hint;               /* how to get names of JIT code, or
-                                         * NULL */
+    const char *jit_hint;               /* how to get names of JIT code or of
+                                         * Python's functions, or NULL */
 };
 
 /* Return a copy of s in b's profile; set *err to GP_ENOMEM if that fails. */
@@ -17998,8 +18000,9 @@ static size_t build_find_program(const struct build_process *w)
     return SIZE_MAX;
 }
 
-/* Make the program's mapping p's first, as [PP] requires: that of the process
- * that used most time, as others may only have started it.  GP_ENOMEM. */
+/* Append the program's mapping, which must be p's first by [PP].  Of several
+ * processes, take the one that used most time, as the others may only have
+ * started it.  GP_ENOMEM. */
 static int build_program(struct build *b)
 {
     struct build_process *w = NULL;
@@ -18870,7 +18873,8 @@ static uint32_t view_rows_common(const struct view_rows *r, uint32_t a,
     return same;
 }
 
-/* Compare two rows by their stacks from the root; the shorter first. */
+/* Compare two rows by their stacks from the root; a stack comes before the
+ * longer ones that it begins. */
 static int view_compare_rows(const void *a, const void *b, void *rows)
 {
     const struct view_rows *r = rows;
@@ -19060,7 +19064,7 @@ static int view_tree_init(struct view_tree *t, const struct view *v,
 
 /* ---- call edges, as in pprof's tables ---- */
 
-enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* or both */
+enum { VIEW_INLINED = 1, VIEW_CALLED = 2 };     /* bits of view_inlining */
 
 struct view_edge {
     uint32_t from, to;                  /* nodes: caller and callee */
