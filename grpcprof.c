@@ -10829,8 +10829,8 @@ static const char *smp_why_no_cycles(void)
 
 /* Return the CPU time in ns that a sample by engine costs, with its timer and
  * signal: the median time of a loop with samples at the highest rate, less that
- * without.  NAN if not measurable, as for an engine of ticks, which are too
- * rare.  Takes 30 ms; leaves samples in the ring. */
+ * without, divided by its samples.  NAN if that is not positive, or for an
+ * engine of ticks, which are too rare.  Takes 30 ms, adds to the ring. */
 static double smp_calibrate(const struct smp_engine *engine)
 {
     enum { ROUNDS = 15 };
