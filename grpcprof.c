@@ -4249,7 +4249,7 @@ struct index {                          /* hash -> references; zeroed: empty */
     uint64_t *slot;                     /* owned; the hash's upper half, then
                                          * ref + 1, or 0: free; after all slots,
                                          * the lower half of each one's hash */
-    uint32_t  mask, n;                  /* slots - 1; used, <= 3/4 of slots */
+    uint32_t  mask, n;                  /* slots - 1; used slots, <= 3/4 */
 };
 
 #define MEM_NONE UINT32_MAX             /* no reference */
@@ -4320,7 +4320,7 @@ static inline bool mem_room(void *array, size_t *cap, size_t need, size_t size)
     return true;
 }
 
-/* Do MEM_ADD; array as in mem_room. */
+/* Do MEM_ADD; array is as in mem_room. */
 static inline void *mem_add(void *array, size_t *n, size_t *cap, size_t size)
 {
     void *p;
@@ -6331,7 +6331,7 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
                           char *const *env, const sigset_t *mask,
                           struct gp_why *why)
 {
-    int go[2], answer[2], error = 0;
+    int go[2], answer[2];
     char byte;
     if (pipe2(go, O_CLOEXEC))
         return txt_fail(why, GP_EIO, "pipe: %s", strerror(errno));
@@ -6346,9 +6346,8 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
         pthread_sigmask(SIG_SETMASK, mask, NULL);
         if (read(go[0], &byte, 1) == 1)
             execvpe(argv[0], argv, env);
-        error = errno;
-        if (write(answer[1], &error, sizeof error) < 0)
-            _exit(126);
+        int error = errno;
+        (void)!write(answer[1], &error, sizeof error);
         _exit(error == ENOENT ? 127 : 126);
     }
     signal(SIGCHLD, SIG_DFL);           /* SIG_IGN would lose the status */
@@ -6571,7 +6570,7 @@ struct re_cased {                       /* all characters with another case */
     size_t n, cap;
 };
 
-struct re_list {                        /* a set of states that keeps order */
+struct re_list {                        /* a set of states, in order of entry */
     uint32_t *state;                    /* owned */
     size_t n;
 };
@@ -6582,7 +6581,7 @@ struct re {
     size_t nstates, states_cap, nranges, ranges_cap;
     struct buf literal;                 /* owned; if is_literal, the text that
                                          * is searched for instead */
-    bool is_literal, ready;             /* ready: compiled */
+    bool is_literal, ready;             /* ready: re_init has compiled it */
     struct re_run *run;                 /* owned; the part matching changes */
 };
 
@@ -6637,7 +6636,7 @@ struct re_in {                          /* an expression being compiled */
     size_t item;                        /* first state of the last item */
     long times;                         /* of the last item, as in re_group */
     bool can_repeat;                    /* the last item may be repeated */
-    bool repeated;                      /* it has been */
+    bool repeated;                      /* the last item has been repeated */
     unsigned flags;                     /* enum re_flag */
     int err;                            /* GP_ENOMEM or GP_ELIMIT, sticky */
 };
