@@ -57438,7 +57438,7 @@ struct tgt_process {
     bool     gone;                      /* it has ended, or runs another program
                                          * that is a row of its own */
     bool     held;                      /* the engine may still pass samples */
-    uint32_t row;                       /* of REC; MEM_NONE: no sample yet */
+    uint32_t row;                       /* of REC; MEM_NONE: none yet */
     uint32_t parent;                    /* row that it was forked from, and
                                          * whose code it has; or MEM_NONE */
     struct elf_space space;             /* owned */
@@ -57568,7 +57568,7 @@ static void tgt_note_end(struct tgt_process *p, int64_t cpu_ns)
 }
 
 /* Update the CPU time of p, and with times set its user and system time. */
-static void tgt_look_at(struct tgt_process *p, bool times)
+static void tgt_update(struct tgt_process *p, bool times)
 {
     if (p->gone)
         return;
@@ -57592,7 +57592,7 @@ static int64_t tgt_cpu_ns(struct timeval *user, struct timeval *system)
         struct tgt_process *p = tgt_all.process[i];
         if (!p)
             continue;
-        tgt_look_at(p, user != NULL);
+        tgt_update(p, user != NULL);
         timeradd(&u, &p->user, &u);
         timeradd(&s, &p->system, &s);
         ns += p->cpu_ns - p->begin_ns;
@@ -57663,7 +57663,7 @@ static void tgt_cut(struct ring_slot *s)
 /* Pass sample s of process i to fn.  If a frame is in no known mapping, first
  * read the mappings again, unless that was less than TGT_MAPS_NS ago.  With
  * REC's lock. */
-static void tgt_take(size_t i, struct ring_slot *s,
+static void tgt_pass(size_t i, struct ring_slot *s,
                      void (*fn)(const struct ring_slot *, void *), void *user)
 {
     struct tgt_process *p = i < tgt_all.nprocesses ? tgt_all.process[i] : NULL;
@@ -57737,7 +57737,7 @@ static void tgt_stop(void)
  *
  * Records of all rings are read in order of time.  A stack is unwound from the
  * copy, by the unwind tables of the files that the process has mapped.  The
- * process's memory is not read, and it is never stopped.  Where the copy ends,
+ * process is never stopped, and its memory is not read.  Where the copy ends,
  * or a stack continues elsewhere, as Go's do, further frames are those of the
  * kernel's callchain, which follows frame pointers.
  *
@@ -57758,7 +57758,7 @@ struct perf_config {
 };
 
 struct perf_ring {                      /* of a CPU */
-    int fd;                             /* owned: the counter that it is of */
+    int fd;                             /* owned: a counter; has the ring */
     int cpu;
     struct perf_event_mmap_page *page;  /* owned: mapped, with the ring */
     const uint8_t *data;                /* borrowed: the ring */
@@ -57840,7 +57840,7 @@ static struct {
     size_t   ncounters, counter_cap;
     size_t   most_counters;
     uint64_t lost, unseen;              /* samples; threads without counters */
-    uint64_t born;                      /* processes so far */
+    uint64_t born;                      /* processes added so far */
     struct perf_process process[TGT_MOST_PROCESSES];
     struct perf_file *file;             /* owned */
     size_t   nfiles, file_cap;
@@ -57968,9 +57968,9 @@ static struct perf_view perf_body(struct perf_ring *r,
 
 /* ---- files ---- */
 
-/* Set the bytes of f's unwind table: n bytes at offset low of the file, whose
- * offset at is the file's address value.  False: they are too many, or not in
- * the file. */
+/* Set the bytes of f's unwind table: n bytes of the file from offset low on,
+ * with address value at offset at.  False: they are too many, or not in the
+ * file. */
 static bool perf_set_table(struct perf_file *f, uint64_t low, uint64_t n,
                            uint64_t at, uint64_t value)
 {
@@ -58431,7 +58431,7 @@ static void perf_on_sample(struct perf_view v,
     slot.failed = slot.broken = slot.truncated = false;
     slot.cpu_ns = perf_thread_time(i, row, &s);
     perf_unwind(&slot, &s, p);
-    tgt_take(i, &slot, fn, user);
+    tgt_pass(i, &slot, fn, user);
 }
 
 /* Close the counters that we opened of thread tid if it was created before, at
@@ -58480,7 +58480,7 @@ static void perf_on_record(const struct perf_event_header *h,
         break;
     case PERF_RECORD_EXIT:
         if (i != MEM_NONE)
-            tgt_look_at(tgt_all.process[i], false);
+            tgt_update(tgt_all.process[i], false);
         break;
     case PERF_RECORD_READ:              /* pid, tid, value: at a thread's end */
         if (i != MEM_NONE)
@@ -59214,7 +59214,7 @@ static bool run_has_memory(pid_t pid)
 }
 
 /* Let the agent of row i go on, if it waits for its counters. */
-static void run_release(uint32_t i)
+static void run_wake(uint32_t i)
 {
     struct agt_process *p = &run_one.shared->process[i];
     uint32_t want = AGT_NEW;
@@ -59283,7 +59283,7 @@ static void run_admit(uint32_t i)
     r->pid = pid;                       /* a zombie has no mappings any more;
                                          * its row is freed after its wait() */
     r->gone = now < 0;
-    run_release(i);
+    run_wake(i);
 }
 
 /* Admit the processes that have registered, drop those that have ended. */
@@ -59301,7 +59301,7 @@ static void run_look_rows(void)
             continue;
         struct tgt_process *t = tgt_all.process[r->target];
         int64_t end = atomic_load(&p->end_cpu_ns);
-        tgt_look_at(t, false);
+        tgt_update(t, false);
         if (t->gone)
             run_drop(i, end);
     }
@@ -59380,7 +59380,7 @@ static void run_pass(struct ring_slot *s,
         s->cpu_ns > tgt_most_ns(tgt_all.process[row]))
         run_one.skipped++;
     else
-        tgt_take(row, s, fn, user);
+        tgt_pass(row, s, fn, user);
 }
 
 /* Pass the samples to fn, at most those of a full ring; for rec_target. */
@@ -59838,12 +59838,12 @@ static const char *run_obstacle(const char *file)
             return NULL;                /* exec will say why */
         bool script = run_interpreter(&m, path);
         const char *why = script ? NULL : run_obstacle_elf(&m);
-        bool has = !script && !why && !stat(path, &st);
+        bool st_known = !script && !why && !stat(path, &st);
         elf_close(&m);
-        if (has && ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
-                    (st.st_mode & S_ISGID && st.st_gid != getegid()) ||
-                    (geteuid() &&
-                     getxattr(path, "security.capability", NULL, 0) > 0)))
+        if (st_known &&
+            ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
+             (st.st_mode & S_ISGID && st.st_gid != getegid()) ||
+             (geteuid() && getxattr(path, "security.capability", NULL, 0) > 0)))
             return run_changes_user;
         if (!script)
             return why;
@@ -59897,9 +59897,9 @@ static const struct opt runcmd_options[] = {
       OPT_DURATION, RUNCMD_AT(profile_ns), 10000000, 24 * OPT_HOUR_NS },
     { 0, "hz", "N", "(the kernel's tick rate)", "samples per second of CPU "
       "time of each thread", OPT_UINT, RUNCMD_AT(hz), 1, SMP_MOST_HZ },
-    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample: a timer "
-      "for each thread, which costs least, or perf events, whose rate may be "
-      "above the kernel's tick rate; auto: whichever suits --hz",
+    { 0, "timer", "auto|perf|thread", "auto", "what triggers a sample "
+      "(thread: a timer for each thread, which costs least; perf: perf events, "
+      "whose rate may be above the kernel's tick rate)",
       OPT_CHOICE, RUNCMD_AT(timer), 0, 0 },
     { 'o', "out", "FILE", "(profile.pb)", "write the pprof profile to FILE",
       OPT_TEXT, RUNCMD_AT(out), 0, 0 },
@@ -60147,7 +60147,7 @@ static void runcmd_say_left(const struct runcmd_args *c)
     struct timeval user, system;
     size_t n = 0;
     pthread_mutex_lock(&tgt_all.lock);
-    (void)tgt_cpu_ns(&user, &system);   /* sees which have ended */
+    (void)tgt_cpu_ns(&user, &system);   /* marks zombies too as gone */
     for (size_t i = 0; i < tgt_all.nprocesses; i++) {
         const struct tgt_process *p = tgt_all.process[i];
         if (!p || p->gone || p->pid == c->child.pid)
@@ -62536,6 +62536,15 @@ out:
  * spec    none
  * prefix  report_
  * runs    main thread
+ *
+ * The first file tells whether results of load or profiles are reported.  Of
+ * profiles, "now" is the one given, or the sum of several, and "base" that of
+ * --base.  Each of the two is a side; with --runs each file is one too.
+ * report_gather reads and merges the files, subtracts base if the format shows
+ * one profile only, and filters; report_write writes what is left.
+ *
+ * Does not   analyse, draw or format: ANL, COMPARE, SVG, DOC, PPROF and FOREIGN
+ *            do, and LOADCMD writes the results of load.
  */
 
 struct report_args {
@@ -62586,9 +62595,9 @@ static const struct opt report_options[] = {
     OPT_GROUP("What to count"),
     { 0, "sample", "NAME", "(pprof's default)", "sample type to count, such "
       "as cpu or samples", OPT_TEXT, REPORT_AT(sample), 0, 0 },
-    { 0, "by", REPORT_GRAINS, "(function)", "what the rows are and samples are "
-      "grouped by; not with -f tags; category: not with text, md, json and "
-      "html, which always list categories", OPT_CHOICE, REPORT_AT(by), 0, 0 },
+    { 0, "by", REPORT_GRAINS, "(function)", "group samples by NAME (not with "
+      "-f tags; category: not with text, md, json and html, which always list "
+      "categories)", OPT_CHOICE, REPORT_AT(by), 0, 0 },
     { 0, "per-call", "N[,BASE]", "(the calls that each profile notes)", "print "
       "times per call: divided by N, the number of calls, and those of --base "
       "by BASE; for -f text, md, json, html, and svg with --base", OPT_OPTIONAL,
@@ -62609,8 +62618,8 @@ static const struct opt report_options[] = {
     { 0, "explain", NULL, NULL, "print which rule gave each function its "
       "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
     { 0, "symbolize", "local|none", "(local)", "where to look up functions "
-      "that the profile does not name: in the mapped files on this machine, or "
-      "nowhere", OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
+      "that the profile does not name (local: in the mapped files on this "
+      "machine)", OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
     OPT_GROUP("Filters, as in pprof (RE: RE2 syntax)"),
     REPORT_RE("focus", FILTER_FOCUS, "RE", "keep samples with a matching "
               "frame"),
@@ -62944,8 +62953,9 @@ struct report_inputs {
                                          * they borrow from file */
     struct report_side now, base;
     struct report_side *run;            /* owned: with --runs, of each path */
-    int64_t total;                      /* 100%: now before filters, or base */
-    bool filtered;
+    int64_t total;                      /* 100%: now before filters, or, for now
+                                         * less base, base */
+    bool filtered;                      /* samples or frames may be dropped */
     struct arena series;                /* owned: series of now's and base's
                                          * totals */
     struct filter filter;               /* owned */
@@ -62954,7 +62964,7 @@ struct report_inputs {
     struct re peek;                     /* owned */
     const char *shown[FILTER_OPTIONS];  /* "focus=main"; borrowed from text */
     size_t nshown;
-    struct buf text;                    /* owned */
+    struct buf text;                    /* owned: the bytes of shown */
     struct compare_assert assert[OPT_LIST_MOST];
 };
 
@@ -63498,7 +63508,6 @@ static int report_write(const struct report_args *c,
         .drain = say_drain, .drain_to = to,
     };
     const struct svg_config picture = report_picture(c, s);
-    int e = GP_OK;
     switch (f) {
     case REPORT_TOP: return pprof_report_top(b, s->now.pp, &out, why);
     case REPORT_TREE: case REPORT_PEEK:
@@ -63528,7 +63537,7 @@ static int report_write(const struct report_args *c,
     else if (out.nwritten > 1)
         line[2] = line[1] + strlen(line[1]) + 1;
     out.nnotes = out.age_ns >= 0 && !text.err;
-    e = report_write_analysis(c, s, f, &out, picture, b, status, why);
+    int e = report_write_analysis(c, s, f, &out, picture, b, status, why);
     mem_fini(&text);
     return e;
 }
