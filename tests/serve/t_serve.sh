@@ -84,6 +84,15 @@ memory() {
     done
     at_most '1,000 connections leave nothing' $(($(resident) - first)) 512
     stop_server 'ends after all those calls'
+    start_server -w 0 -t 1 || return
+    first=$(resident)
+    check '3,000 connections' 0 "$BIN" load -q -c 3000 -n 1 "127.0.0.1:$PORT"
+    for i in {1..50}; do
+        [ $(($(resident) - first)) -gt 20480 ] || break
+        sleep 0.1
+    done
+    at_most 'most of their memory is given back' $(($(resident) - first)) 20480
+    stop_server 'ends after 3,000 connections'
     ulimit -Sn "$files"
 }
 
