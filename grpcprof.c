@@ -10116,8 +10116,11 @@ static int elf_name_jit(const struct elf_space *s, struct elf_jit_spot *spot,
     *map = elf_open_jit(s);
     size_t most = map->size < ELF_JIT_BYTES ? map->size : ELF_JIT_BYTES;
     const char *p = most ? elf_bytes(map, map->size - most, most) : NULL;
+    struct slice text = { p, p ? most : 0 };
     *found = p != NULL;
-    return p ? elf_jit_read((struct slice){ p, most }, spot, n) : GP_OK;
+    if (p && most < map->size)          /* its first line may be cut */
+        (void)txt_next_line(&text);
+    return p ? elf_jit_read(text, spot, n) : GP_OK;
 }
 
 /* ================================== 16 SMP ===================================
@@ -13287,7 +13290,7 @@ static bool import_place(struct slice in, struct import_frame *f)
     if (!in.n || (!has_line && !memchr(in.p, '.', in.n) &&
                   !memchr(in.p, '/', in.n)))
         return false;
-    f->line = (int64_t)line;
+    f->line = has_line ? (int64_t)line : 0;
     *(memmem(in.p, in.n, ".so", 3) ? &f->module : &f->file) = in;
     return true;
 }
@@ -14117,6 +14120,10 @@ static void import_jemalloc(struct import *x)
             return;
         }
         if (!addresses.p) {             /* of all stacks */
+            if (x->p->ntypes) {
+                import_fail(x, "the sum of all stacks is given twice");
+                return;
+            }
             import_heap_types(x, value[2] || value[3], "inuse_objects",
                               "inuse_space");
         } else {

@@ -155,26 +155,43 @@ static void test_import_formats(void)
     }
 }
 
-/* Each format, cut after each byte, is a profile or an error that names it;
- * so is each with bytes changed. */
+/* Check that n bytes of text are a profile, or an error that names the file. */
+static void unit_import_any(const char *text, size_t n, bool stream)
+{
+    struct pp p;
+    struct gp_why why = {{0}};
+    int e = unit_import_read(text, n, stream, &p, &why);
+    CHECK(!e || (!strncmp(why.text, "cut: ", 5) && !p.nsamples));
+    pp_fini(&p);
+}
+
+/* Each format is a profile or an error when it is cut after any byte, when bytes
+ * are changed, and when any of its lines is there twice. */
 static void test_import_damage(void)
 {
     uint32_t dice = 1;
     for (size_t i = 0; i < sizeof unit_import / sizeof *unit_import; i++) {
         size_t n = strlen(unit_import[i].text);
-        char *copy = mem_zalloc(n + 1);
+        char *copy = mem_zalloc(2 * n + 1);
+        const char *text = unit_import[i].text, *line = text;
+        for (size_t k = 0; copy && k < n; k++) {
+            if (text[k] != '\n')
+                continue;
+            size_t to = (size_t)(text + k + 1 - line), end = k + 1;
+            memcpy(copy, text, end);
+            memcpy(copy + end, line, to);
+            memcpy(copy + end + to, text + end, n - end);
+            unit_import_any(copy, n + to, k % 2);
+            line = text + end;
+        }
         for (size_t cut = 0; copy && cut < 3 * n; cut++) {
-            struct pp p;
-            struct gp_why why = {{0}};
             size_t part = cut < n ? cut : n;
-            memcpy(copy, unit_import[i].text, n);
+            memcpy(copy, text, n);
             for (int k = 0; cut >= n && k < 3; k++) {
                 dice = dice * 1664525 + 1013904223;
                 copy[(dice >> 8) % n] = "0;: \n9-\xff@[]{}\"(x"[dice >> 28];
             }
-            int e = unit_import_read(copy, part, cut % 2, &p, &why);
-            CHECK(!e || (!strncmp(why.text, "cut: ", 5) && !p.nsamples));
-            pp_fini(&p);
+            unit_import_any(copy, part, cut % 2);
         }
         mem_free(copy);
     }
@@ -186,7 +203,11 @@ static void test_import_places(void)
     static const char text[] =
         "a 1 1.0: 7 cpu-clock: \n\t55d0 f+0x1 (/srv/web)\n  src/f.c:12\n"
         "\tff10 do_it+0x1 ([kernel.kallsyms])\n\n";
-    static const char folded[] = "x;f (app.py:12);/l/libc.so.6+0x10 1\n";
+    static const char folded[] =
+        "x;g (a.py:12x);f (app.py:12);/l/libc.so.6+0x10 1\n";
+    static const char sums[] = "heap_v2/1\n  t*: 1: 8 [3: 24]\n"
+        "  t*: 1: 8 [3: 24]\n@ 0x5f6d2a\n  t*: 1: 8 [3: 24]\n";
+    struct gp_why why;
     static const char inlined[] =
         "a 1 1.0: 7 cpu-clock: \n\t55d0 part+0x1 (inlined)\n"
         "\t55d0 f+0x1 (/l/libc.so.6)\n\t77d0 sort+0x1 (inlined)\n"
@@ -212,10 +233,17 @@ static void test_import_places(void)
     pp_fini(&p);
     CHECK(!unit_import_read(folded, strlen(folded), true, &p, NULL));
     l = &p.location[p.stack[0]];
-    CHECK(p.nstack == 3 && !l->nlines && l->address == 0x10);
+    CHECK(p.nstack == 4 && !l->nlines && l->address == 0x10);
     CHECK(txt_equal(p.mapping[l->mapping].file, txt_slice("/l/libc.so.6")));
     l = &p.location[p.stack[1]];
     CHECK(p.line[l->line].line == 12);
+    l = &p.location[p.stack[2]];        /* 12x is no line */
+    CHECK(p.line[l->line].line == 0);
+    CHECK(txt_equal(p.function[p.line[l->line].function].file,
+                    txt_slice("a.py:12x")));
+    pp_fini(&p);
+    CHECK(unit_import_read(sums, strlen(sums), false, &p, &why) == GP_EFORMAT);
+    CHECK(strstr(why.text, "the sum of all stacks is given twice"));
     pp_fini(&p);
 }
 
