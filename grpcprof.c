@@ -23404,6 +23404,7 @@ struct anl_trust {                      /* NAN: unknown */
     bool dependent;                     /* phases are too long for the blocks */
     bool crowded;                       /* too many functions to keep sums by
                                          * block: there are no blocks */
+    double timing_bound;                /* see anl_timing */
     double timing;                      /* largest error of a share by the
                                          * timer; 0: none is known */
     double switches, timer_late_ns;     /* as in fig */
@@ -24523,13 +24524,14 @@ static double anl_tick_clustered(const struct anl *a)
 
 /* Return the largest error of a share by the timer.  At each context switch,
  * samples may be lost or charged to the other thread, for a time that is a part
- * (ANL_LATE_...) of the timer's lateness.  0: none, or it is not known. */
+ * (ANL_LATE_...) of the timer's lateness.  0: none, or it is not known; above 1:
+ * the timer says nothing about shares. */
 static double anl_timing(const struct anl *a)
 {
     double ns = (double)a->view.total.value * a->ns_per_unit;
     double part = a->trust.tick_driven ? ANL_LATE_TICK : ANL_LATE_PERF;
     double bound = part * a->trust.timer_late_ns * a->trust.switches / ns;
-    return a->cpu_profile && bound > 0 ? fmin(bound, 1) : 0;
+    return a->cpu_profile && bound > 0 ? bound : 0;
 }
 
 /* Set what intervals are estimated from, and divide the effective sample size
@@ -24577,7 +24579,8 @@ static void anl_run_trust(struct anl *a)
         ? anl_tick_clustered(a) : NAN;
     t->switches = c->switches;
     t->timer_late_ns = c->timer_late_ns;
-    t->timing = anl_timing(a);
+    t->timing_bound = anl_timing(a);
+    t->timing = fmin(t->timing_bound, 1);
 }
 
 /* Return the name of the whole that a's shares are parts of. */
@@ -26334,21 +26337,24 @@ static void compare_assert_share(struct compare_assert *t, const struct anl *a,
  * per call. */
 static double compare_timing(const struct anl *a, bool ns)
 {
-    return a->trust.timing * (ns ? (double)a->view.total.value *
-                                   a->ns_per_unit / a->calls : 1);
+    double ns_per_call = (double)a->view.total.value * a->ns_per_unit /
+                         a->calls;
+    return a->trust.timing_bound * (ns ? ns_per_call : 1);
 }
 
 /* Return the largest error by the timer in a change of d.  The error depends on
  * when the program sleeps, so if one timer sampled one program on both sides,
- * errors are alike and only the difference of the bounds is left.  Different
- * timers may err in opposite directions: the bounds add up. */
+ * errors are alike and only the difference of the bounds is left, which may be
+ * above 1.  Different timers may err in opposite directions: the bounds add up.
+ */
 static double compare_timing_change(const struct compare_diff *d, bool ns)
 {
     const struct slice timer = d->now->comment.engine;
     double base = compare_timing(d->base, ns), now = compare_timing(d->now, ns);
     bool same = timer.n && txt_equal(timer, d->base->comment.engine) &&
                 !d->unrelated;
-    return same ? fabs(now - base) : now + base;
+    double most = same ? fabs(now - base) : now + base;
+    return ns ? most : fmin(most, 1);
 }
 
 /* Set t's figure to the change c of d. */
@@ -26403,7 +26409,7 @@ static int compare_assert_runs(struct compare_assert *t,
         compare_assert_change(t, d, &c);
         if (t->measure != COMPARE_DELTA)
             t->timing = t->measure == COMPARE_CPU_PER_CALL ? 0
-                      : compare_timing(d->now, false);
+                      : d->now->trust.timing;
         t->runs = true;
     }
     mem_free(v);
