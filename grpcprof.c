@@ -22896,6 +22896,28 @@ static struct stat_change stat_change_time(const struct stat_share s[2],
     return c;
 }
 
+/* Return the change c from base, above 0, as a part of base.  Each side is
+ * taken to have half of the change's variance [Fieller 1954]; the interval has
+ * 0 if c's has.  Its high end is INFINITY if base may be 0. */
+static struct stat_change stat_change_part(struct stat_change c, double base)
+{
+    double now = base + c.delta, down = c.delta - c.low, up = c.high - c.delta;
+    double k = down * down / 2, m = up * up / 2;
+    if (c.low > 0)
+        c.low = (now * now - k) / (now * base + sqrt(k * (base * base +
+                                                          now * now - k))) - 1;
+    else
+        c.low /= base;
+    if (c.high > 0)
+        c.high = m < base * base ?
+            (now * base + sqrt(m * (base * base + now * now - m))) /
+            (base * base - m) - 1 : (double)INFINITY;
+    else
+        c.high /= base;
+    c.delta /= base;
+    return c;
+}
+
 /* Return the mean of x[n]; 0 of none. */
 static double stat_mean(const double *x, size_t n)
 {
@@ -24524,8 +24546,8 @@ static double anl_tick_clustered(const struct anl *a)
 
 /* Return the largest error of a share by the timer.  At each context switch,
  * samples may be lost or charged to the other thread, for a time that is a part
- * (ANL_LATE_...) of the timer's lateness.  0: none, or it is not known; above 1:
- * the timer says nothing about shares. */
+ * (ANL_LATE_...) of the timer's lateness.  0: none, or it is not known; above
+ * 1: the timer says nothing about shares. */
 static double anl_timing(const struct anl *a)
 {
     double ns = (double)a->view.total.value * a->ns_per_unit;
@@ -25479,7 +25501,8 @@ struct compare_diff {
                                          * the sums of these runs */
     double *figure;                     /* owned: of the runs; see
                                          * compare_figures; NULL without runs */
-    struct stat_prior prior;            /* of the variance between runs */
+    struct stat_prior prior[2];         /* of the variance between runs, of
+                                         * shares and of times per call */
     bool   per_call;                    /* compares CPU per call, else shares */
     double scale;                       /* of base, for equal totals; else 1 */
     struct compare_change *change;      /* owned; sorted by compare_order, by
@@ -25649,9 +25672,10 @@ static double *compare_figures(const struct compare_diff *d, uint32_t row,
     return d->figure + (((size_t)row * 2 + total) * 2 + within) * n;
 }
 
-/* Set the figures of one run in all rows: run i of now's or, unless of_now, of
- * base's.  GP_ENOMEM. */
-static int compare_read_run(struct compare_diff *d, bool of_now, size_t i)
+/* Set the figures of one run in all rows, shares or, if ns, times per call: run
+ * i of now's or, unless of_now, of base's.  GP_ENOMEM. */
+static int compare_read_run(struct compare_diff *d, bool of_now, size_t i,
+                            bool ns)
 {
     const struct anl *run = &d->runs.run[of_now][i];
     const struct compare_side side[2] = {
@@ -25668,7 +25692,7 @@ static int compare_read_run(struct compare_diff *d, bool of_now, size_t i)
             struct stat_share s = stat_share(!n ? &none : total ? &n->cum
                                              : &n->flat, &run->view.total);
             size_t at = of_now ? d->runs.n[0] + i : i;
-            compare_figure(run, &s, d->per_call,
+            compare_figure(run, &s, ns,
                            compare_figures(d, k, total, false) + at,
                            compare_figures(d, k, total, true) + at);
         }
@@ -25694,17 +25718,17 @@ static void compare_row_runs(const struct compare_diff *d, uint32_t row,
                   compare_figures(d, row, total, true), r);
 }
 
-/* Compare the rows of d by its runs.  GP_ENOMEM. */
-static int compare_by_runs(struct compare_diff *d)
+/* Set d's figures of the runs and their prior, of shares or, if ns, of times
+ * per call.  GP_ENOMEM. */
+static int compare_read_runs(struct compare_diff *d, bool ns)
 {
     size_t n = d->runs.n[0] + d->runs.n[1];
     double *factor = mem_zalloc(d->n * sizeof *factor);
-    d->figure = mem_zalloc((d->n + 1) * n * 4 * sizeof *d->figure);
-    int e = factor && d->figure ? GP_OK : GP_ENOMEM;
-    struct stat_runs r[2];
+    int e = factor ? GP_OK : GP_ENOMEM;
+    struct stat_runs r[2] = {{0}};
     for (size_t i = 0; i < n && !e; i++)
         e = compare_read_run(d, i >= d->runs.n[0],
-                             i < d->runs.n[0] ? i : i - d->runs.n[0]);
+                             i < d->runs.n[0] ? i : i - d->runs.n[0], ns);
     for (uint32_t i = 0; i < d->n && !e; i++) {
         compare_row_runs(d, i, false, r);
         const struct stat_share *s = d->change[i].flat;
@@ -25713,16 +25737,28 @@ static int compare_by_runs(struct compare_diff *d)
         factor[i] = few ? (double)NAN : stat_runs_factor(r);
     }
     if (!e)
-        d->prior = stat_runs_prior(factor, d->n, stat_runs_df(r));
+        d->prior[ns] = stat_runs_prior(factor, d->n, stat_runs_df(r));
+    mem_free(factor);
+    return e;
+}
+
+/* Compare the rows of d by its runs.  GP_ENOMEM. */
+static int compare_by_runs(struct compare_diff *d)
+{
+    size_t n = d->runs.n[0] + d->runs.n[1];
+    struct stat_runs r[2];
+    d->figure = mem_zalloc((d->n + 1) * n * 4 * sizeof *d->figure);
+    int e = d->figure ? GP_OK : GP_ENOMEM;
+    e = e ? e : compare_read_runs(d, !d->per_call);     /* for assertions */
+    e = e ? e : compare_read_runs(d, d->per_call);
     for (uint32_t i = 0; i < d->n && !e; i++)
         for (int total = 0; total < 2; total++) {
             struct compare_change *x = &d->change[i];
             struct stat_change *c = total ? &x->total : &x->self;
             compare_row_runs(d, i, total, r);
-            *c = stat_change_of_runs(r, &d->prior);
+            *c = stat_change_of_runs(r, &d->prior[d->per_call]);
         }
     d->dependent = d->sampling = false;     /* of concern within a run only */
-    mem_free(factor);
     return e;
 }
 
@@ -26401,11 +26437,11 @@ static int compare_assert_runs(struct compare_assert *t,
                                   : &d->runs.run[1][i - d->runs.n[0]],
                                &v[i], &v[n + i]);
     if (!e) {
-        bool same = t->measure <= COMPARE_DELTA && t->ns == d->per_call;
         compare_sides(d, v, v + n, r);
         r[0].n = t->measure == COMPARE_DELTA ? r[0].n : 0;
         struct stat_change c = stat_change_of_runs(
-            r, same ? &d->prior : &(struct stat_prior){ 0, 0 });
+            r, t->measure <= COMPARE_DELTA ? &d->prior[t->ns]
+                                           : &(struct stat_prior){ 0, 0 });
         compare_assert_change(t, d, &c);
         if (t->measure != COMPARE_DELTA)
             t->timing = t->measure == COMPARE_CPU_PER_CALL ? 0
@@ -26450,16 +26486,15 @@ static int compare_assert_functions(struct compare_assert *t,
 }
 
 /* Measure t by the change of d's CPU time per call: if its bound is in percent,
- * as part of the base's, whose error makes the interval wider. */
+ * as part of the base's. */
 static void compare_assert_calls(struct compare_assert *t,
                                  const struct compare_diff *d)
 {
-    const struct stat_change *c = &d->call;
-    double grown = fmax(1, 1 + c->delta / d->call_base);
-    double unit = t->ns ? 1 : d->call_base, wide = t->ns ? 1 : grown;
-    t->value = c->delta / unit;
-    t->low = (c->delta - wide * (c->delta - c->low)) / unit;
-    t->high = (c->delta + wide * (c->high - c->delta)) / unit;
+    struct stat_change c = t->ns ? d->call
+                         : stat_change_part(d->call, d->call_base);
+    t->value = c.delta;
+    t->low = c.low;
+    t->high = c.high;
     t->runs = d->runs.n[0] > 0;
     t->sampling = !t->runs;
 }
@@ -26530,8 +26565,8 @@ static void compare_put_figure(struct buf *b, const struct compare_assert *t,
     int digits = 2;                     /* more if v is close to the bound */
     while (digits < 7 && off > 0 && part < pow(10, -digits - (t->ns ? 0 : 2)))
         digits++;
-    if (isnan(v))
-        txt_puts(b, "not known");
+    if (!isfinite(v))
+        txt_puts(b, isnan(v) ? "not known" : "unbounded");
     else if (t->ns)
         txt_put_time_to(b, v, digits + 1);
     else if (t->measure == COMPARE_SAMPLES)
@@ -46549,7 +46584,9 @@ struct judge_profile {                  /* of the server, of the same window */
 struct judge_spread {                   /* one run of several */
     double rps;                         /* ok calls per second */
     double failed;                      /* calls */
-    double p50, p90, p99, p999;         /* ns, of response; NAN: too few */
+    double p50, p75, p90, p95, p99, p999;       /* ns, of response; NAN: too
+                                         * few calls, or not known */
+    double mean;                        /* ns, likewise */
     double cpu_ns;                      /* server's CPU per call; NAN: no
                                          * profile */
     double calls;                       /* that ended; NAN: not known */
@@ -46567,9 +46604,12 @@ static const struct judge_run_figure {
     { "calls", "calls", "calls", false, JUDGE_RUN(calls) },
     { "failed", "failed", "errors", false, JUDGE_RUN(failed) },
     { "p50", "p50", "p50", true, JUDGE_RUN(p50) },
+    { "p75", "p75", "p75", true, JUDGE_RUN(p75) },
     { "p90", "p90", "p90", true, JUDGE_RUN(p90) },
+    { "p95", "p95", "p95", true, JUDGE_RUN(p95) },
     { "p99", "p99", "p99", true, JUDGE_RUN(p99) },
     { "p99.9", "p99.9", "p99.9", true, JUDGE_RUN(p999) },
+    { "mean", "mean", "mean", true, JUDGE_RUN(mean) },
     { "cpu_ns_per_call", "cpu_per_call", "cpu_per_call", true,
       JUDGE_RUN(cpu_ns) },
 };
@@ -46643,8 +46683,10 @@ static struct judge_spread judge_spread_of(const struct res *r, double cpu_ns)
 {
     const struct hdr *h = &r->response;
     return (struct judge_spread){ judge_rate(r), (double)r->failed,
-        judge_percentile(h, 50), judge_percentile(h, 90),
-        judge_percentile(h, 99), judge_percentile(h, 99.9), cpu_ns,
+        judge_percentile(h, 50), judge_percentile(h, 75),
+        judge_percentile(h, 90), judge_percentile(h, 95),
+        judge_percentile(h, 99), judge_percentile(h, 99.9),
+        res_ratio(h->sum, (double)h->n), cpu_ns,
         (double)(r->ok + r->failed) };
 }
 
@@ -46834,6 +46876,19 @@ static bool judge_of_runs(const struct judge_report *t, struct slice name,
            t->old_nrun > 1;
 }
 
+/* Return the change c of a figure from old as a part of old.  The ends of
+ * resamples are divided by it alone. */
+static struct stat_change judge_change_part(struct stat_change c, double old,
+                                            bool drawn)
+{
+    if (!drawn)
+        return stat_change_part(c, old);
+    c.delta /= old;
+    c.low /= old;
+    c.high /= old;
+    return c;
+}
+
 /* Return the part of delta, the change of a figure from old, by which two runs
  * of an unchanged server may differ. */
 static double judge_margin(double old, double delta)
@@ -46871,7 +46926,7 @@ static struct stat_change judge_change_within(struct stat_change c, double old)
 
 /* Return the change of figure f of that name from t's older result to t; f[0]
  * is that of the older.  The values, of several runs the means, go to v.  NAN
- * for what is not known. */
+ * for what is not known, such as the interval of a figure that runs lack. */
 static struct stat_change judge_change(const struct judge_report *t,
                                        struct slice name,
                                        const struct judge_figure f[2],
@@ -46900,6 +46955,7 @@ static struct stat_change judge_change(const struct judge_report *t,
     if (f->by == JUDGE_SAMPLED && p && q)
         return judge_change_cpu(p, q);
     if (f->by != JUDGE_DRAWN || isnan(delta) ||
+        (t->nrun > 1 && t->old_nrun > 1) ||
         !judge_boot_values(&t->old_boot, f[0].drawn, v[0], old) ||
         !judge_boot_values(&t->boot, f[1].drawn, v[1], now))
         return c;
@@ -46941,12 +46997,15 @@ static bool judge_delta(const struct judge_report *t, struct slice name,
     struct stat_change c = { .delta = NAN, .low = NAN, .high = NAN, .p = NAN };
     if (t->old)
         c = judge_change(t, inner, f, v);
-    double scale = share && !part ? (v[0] > 0 ? v[0] : (double)NAN) : 1;
-    a->value = (v[1] - v[0]) / scale;
-    a->low = c.low / scale;
-    a->high = c.high / scale;
-    a->unit = share ? RES_IN_SHARE : f[1].unit;
     a->runs = judge_of_runs(t, inner, &f[1]);
+    c.delta = v[1] - v[0];
+    if (share && !part)
+        c = judge_change_part(c, v[0] > 0 ? v[0] : (double)NAN,
+                              !a->runs && f->by == JUDGE_DRAWN);
+    a->value = c.delta;
+    a->low = c.low;
+    a->high = c.high;
+    a->unit = share ? RES_IN_SHARE : f[1].unit;
     a->few = f->by == JUDGE_SAMPLED && !a->runs ? judge_few(t) : NULL;
     a->delta = true;
     a->lacks = !(v[0] > 0) ? t->old ? "the older figure is not known, or 0"
@@ -47527,6 +47586,7 @@ struct lf_change {                     /* a figure of two results */
     const struct judge_profile *interval[2];    /* with v's interval */
     struct stat_change change;          /* NAN: not known */
     bool runs;                          /* change compares means of runs */
+    bool drawn;                         /* its interval is of resamples */
 };
 
 /* Figures that a comparison shows at most. */
@@ -47550,6 +47610,7 @@ static void lf_change(const struct judge_report *t, const char *name,
     }
     c->time = f->unit == RES_IN_NS;
     c->runs = judge_of_runs(t, txt_slice(figure), f);
+    c->drawn = !c->runs && f->by == JUDGE_DRAWN;
     c->change = judge_change(t, txt_slice(figure), f, c->v);
 }
 
@@ -54920,10 +54981,11 @@ static void loaddoc_change_row(struct doc_doc *d, const struct lf_change *c)
     if (both)
         loaddoc_put_change(&d->cell, c->v[1] - c->v[0], c->v[0]);
     doc_cell(d);
+    struct stat_change part = judge_change_part(*x, c->v[0], c->drawn);
     if (both && x->low < x->high) {
-        loaddoc_put_change(&d->cell, x->low, c->v[0]);
+        loaddoc_put_change(&d->cell, part.low, 1);
         txt_puts(&d->cell, " to ");
-        loaddoc_put_change(&d->cell, x->high, c->v[0]);
+        loaddoc_put_change(&d->cell, part.high, 1);
     } else if (both && isnan(x->low)) {
         txt_puts(&d->cell, "not known");
     }
@@ -55007,8 +55069,7 @@ static void loaddoc_compare_exact(struct doc_doc *d, const struct lf_change *c,
 static void loaddoc_put_pooled(struct buf *b, const struct lf_change *c,
                                size_t n)
 {
-    const char *gap = " Of all calls of the runs, with intervals by blocks of "
-                      "time: ";
+    const char *gap = " Of all calls of the runs, and not tested: ";
     for (size_t i = 0; i < n; i++)
         if (!c[i].runs && !isnan(c[i].v[0]) && !isnan(c[i].v[1])) {
             txt_putf(b, "%s%s", gap, c[i].name);

@@ -132,7 +132,7 @@ results() {
     fi
     check 'five runs, later' 0 "$BIN" load -c 2 -n 500 --repeat 3 \
         --compare "$T/three.json" -o "$T/runs.json" \
-        --assert 'delta(p50)<10000%' --assert 'delta(rps)>-10000%' \
+        --assert 'delta(p50)<10s' --assert 'delta(rps)>-10000%' \
         --assert 'delta(p50)<100s' --assert 'delta(errors)<=0' "$to"
     check 'runs are compared by their means' 0 "$PY" -c 'import json, sys
 a, b = (json.load(open(f)) for f in sys.argv[1:])
@@ -144,7 +144,8 @@ for name, key in ("req/s", "rps_ok"), ("p50", "p50"):
     assert c["change_low"] < c["change"] < c["change_high"], c
     assert abs(c["change"] - (now - old)) <= 1e-4 * old, c
 for x in b["asserts"][:3]:
-    assert x["pass"] and x["low"] < x["value"] < x["high"], x' \
+    high = x["high"] if x["high"] is not None else float("inf")
+    assert x["pass"] and x["low"] < x["value"] < high, x' \
         "$T/three.json" "$T/runs.json"
     check 'runs against one run' 4 "$BIN" load -c 2 -n 200 \
         --compare "$T/three.json" --assert 'delta(p50)<-99.99%' "$to"
@@ -166,7 +167,7 @@ for x in b["asserts"][:3]:
         --assert 'delta(p50)<1%' "$to"
     has 'a change without an older result, said' "$ERR" 'needs an older result'
     check 'a change, report --base' 0 "$BIN" report --base "$T/three.json" \
-        --assert 'delta(p50)<10000%' "$T/runs.json"
+        --assert 'delta(p50)<10s' "$T/runs.json"
     # ASan keeps freed memory.
     [ -n "$SUFFIX" ] || LIMIT=300 tally 'memory' "$PY" tests/load/result.py memory \
         "$BIN" "$to" "${MEMORY_CALLS:-300000}"
@@ -174,16 +175,16 @@ for x in b["asserts"][:3]:
 
 judged() {
     local to=127.0.0.1:$PORT kept
-    check 'assertions that hold' 0 "$BIN" load -n 5000 --assert 'p99<10s' \
+    check 'assertions that hold' 0 "$BIN" load -n 500 --assert 'p50<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
-    has 'assertions that hold are printed' "$OUT" '^  assert +holds +p99<10s: it is '
+    has 'assertions that hold are printed' "$OUT" '^  assert +holds +p50<10s: it is '
     has 'a bound without %, printed' "$OUT" \
         '^  assert +holds +errors<=0: it is 0 \(a count, as the bound has no %\)$'
     check 'one that does not' 4 "$BIN" load -n 300 --assert 'rps>1000000000' "$to"
     check 'one that does not hold' 4 "$BIN" load -n 300 --assert 'p50<1us' "$to"
     check 'one of too few calls' 0 "$BIN" load -n 5 -p 50,98,99.9,100 \
         --assert 'p98<1h' --assert 'p100<1h' "$to"
-    has 'one of too few calls, said' "$OUT" '^  assert +not resolved +p98<1h: it is .*95% interval .* to not$'
+    has 'one of too few calls, said' "$OUT" '^  assert +not resolved +p98<1h: it is .*95% interval .* to$'
     has 'the largest value is known' "$OUT" '^  assert +holds +p100<1h: it is [0-9.]+ [mun]?s$'
     has 'and shown' "$OUT" '^  p100 +[0-9.]+ [mun]?s$'
     has 'percentiles of too few calls are one line' "$OUT" \

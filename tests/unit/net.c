@@ -2074,7 +2074,7 @@ static void test_res_assert_few(void)
 static void test_res_compare(void)
 {
     static const struct loaddoc_config look = { .width = LOADDOC_COLUMNS };
-    static const double percent[] = { 50, 75, 99.9 };
+    static const double percent[] = { 50, 76, 99.9 };
     static const struct judge_spread run[] = { { .p50 = 10e6, .p999 = NAN },
                                                { .p50 = 30e6, .p999 = NAN } };
     const char *to = "127.0.0.1:1";
@@ -2117,8 +2117,8 @@ static void test_res_compare(void)
         CHECK(!strstr(text, "independent") == (i == 3));
         CHECK(!strstr(text, "No change is significant") == 0);
         CHECK(!strstr(text, "p99.9"));
-        CHECK(!strstr(text, "Of all calls of the runs, with intervals by blocks"
-                      " of time: p75.") == (i != 3));
+        CHECK(!strstr(text, "Of all calls of the runs, and not tested: p76.") ==
+              (i != 3));
         CHECK(!strstr(text, "5% counts as none") == (i == 3));
         b.len = 0;
         lf_put_json(&b, &t);
@@ -2551,7 +2551,7 @@ static void test_res_delta(void)
     a = (struct judge_assert){ .text = "delta(p50)<30%" };
     CHECK(!judge_assert(&both, &a, &why) && a.outcome == STAT_UNRESOLVED);
     CHECK(fabs(a.value - 0.25) < 1e-9);
-    CHECK(fabs(a.low + 1) < 1e-9 && a.high > 3);
+    CHECK(fabs(a.low + 1) < 1e-9 && isinf(a.high));     /* old may be 0 */
     a = (struct judge_assert){ .text = "delta(rps)>-9%" };     /* no scatter */
     CHECK(!judge_assert(&both, &a, &why) && a.outcome == STAT_VIOLATED);
     CHECK(fabs(a.low + 0.1) < 1e-9 && fabs(a.high + 0.1) < 1e-9);

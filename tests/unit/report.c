@@ -883,6 +883,30 @@ static void test_timing_bound(void)
     }
 }
 
+/* A change as a part of base: exact without error; 0 is in the interval if it is
+ * in that of the difference, which needs no base; no end if base may be 0. */
+static void test_stat_change_part(void)
+{
+    static const struct { double low, delta, high, base, want[2]; } row[] = {
+        { 10, 10, 10, 100, { 0.1, 0.1 } },
+        { 2, 25, 48, 100, { 0.0179290, 0.5499925 } },
+        { -2, 25, 52, 100, { -0.02, 0.6122026 } },
+        { -60, -40, -20, 100, { -0.6, -0.2 } },
+        { 0, 150, 300, 100, { 0, INFINITY } }, { NAN, 5, NAN, 100, { NAN, NAN } },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct stat_change c = { .low = row[i].low, .delta = row[i].delta,
+                                 .high = row[i].high };
+        c = stat_change_part(c, row[i].base);
+        CHECK(fabs(c.delta - row[i].delta / row[i].base) < 1e-12);
+        for (int k = 0; k < 2; k++) {
+            double have = k ? c.high : c.low, want = row[i].want[k];
+            CHECK(isnan(want) ? isnan(have) : have == want ||
+                  fabs(have - want) < 1e-6);
+        }
+    }
+}
+
 /* The timer's error in a change: the difference of the two sides' bounds if one
  * timer sampled both, even if each is above 1; else their sum; shares stay
  * between 0 and 1. */
