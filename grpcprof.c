@@ -207,6 +207,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -57811,9 +57812,10 @@ static void tgt_stop(void)
  *
  * Records of all rings are read in order of time.  A stack is unwound from the
  * copy, by the unwind tables of the files that the process has mapped.  The
- * process is never stopped, and its memory is not read.  Where the copy ends,
- * or a stack continues elsewhere, as Go's do, further frames are those of the
- * kernel's callchain, which follows frame pointers.
+ * process is never stopped, and of its memory only a JIT's code is read, if the
+ * kernel permits it.  Where the copy ends, or a stack continues elsewhere, as
+ * Go's do, further frames are those of the kernel's callchain, which follows
+ * frame pointers.
  *
  * A sample does not carry its thread's CPU time, and the kernel's figure for it
  * is as of the last tick: see perf_thread_time.
@@ -57868,9 +57870,11 @@ struct perf_file {                      /* with code that is mapped somewhere */
     bool go;                            /* a Go program */
 };
 
-struct perf_page {                      /* cached code of a file */
+struct perf_page {                      /* cached code of a file or process */
     uint32_t file, n;                   /* row of file; bytes, 0: free */
-    uint64_t offset;
+    pid_t pid;                          /* of the process, or 0: of file */
+    uint64_t offset;                    /* in the file; in pid, the address */
+    uint64_t drain;                     /* when pid's memory was last read */
     uint8_t bytes[PERF_PAGE_BYTES + PERF_PAST_BYTES];
 };
 
@@ -57921,6 +57925,7 @@ static struct {
     struct index file_index;            /* device and inode -> row */
     uint64_t table_bytes;               /* of all files */
     struct perf_page *page;             /* owned: PERF_PAGES */
+    uint64_t drains;                    /* so far */
     struct unw unw;                     /* scratch */
     _Alignas(8) uint8_t record[1 << 16];        /* copy of one that wraps */
 } perf_one;
@@ -58172,12 +58177,36 @@ static const uint8_t *perf_code(uint32_t i, uint64_t offset, unsigned n)
     struct perf_page *k = &perf_one.page[(page + i * 7) % PERF_PAGES];
     if (!m->parts)                      /* the vDSO */
         return elf_bytes(m, offset, n);
-    if (!k->n || k->file != i || k->offset != page * PERF_PAGE_BYTES) {
+    if (!k->n || k->pid || k->file != i ||
+        k->offset != page * PERF_PAGE_BYTES) {
         ssize_t got = pread(m->fd, k->bytes, sizeof k->bytes,
                             (off_t)(page * PERF_PAGE_BYTES));
         k->n = got > 0 ? (uint32_t)got : 0;
         k->file = i;
+        k->pid = 0;
         k->offset = page * PERF_PAGE_BYTES;
+    }
+    return at + n <= k->n ? k->bytes + at : NULL;
+}
+
+/* Return n bytes at address of process pid's memory, read at most once a drain:
+ * code that a JIT has made, and may make anew.  After the process's end, return
+ * what was read before; NULL if nothing was, or the kernel refuses it. */
+static const uint8_t *perf_live_code(pid_t pid, uint64_t address, unsigned n)
+{
+    uint64_t at = address % PERF_PAGE_BYTES, from = address - at;
+    struct perf_page *k = &perf_one.page[
+        (from / PERF_PAGE_BYTES + (uint64_t)pid * 7) % PERF_PAGES];
+    bool same = k->pid == pid && k->offset == from;
+    if (!same || k->drain != perf_one.drains) {
+        struct iovec to = { k->bytes, sizeof k->bytes }, part[2] = {
+            { (void *)(uintptr_t)from, PERF_PAGE_BYTES },
+            { (void *)(uintptr_t)(from + PERF_PAGE_BYTES), PERF_PAST_BYTES } };
+        ssize_t got = process_vm_readv(pid, &to, 1, part, 2, 0);
+        k->n = got > 0 ? (uint32_t)got : same ? k->n : 0;
+        k->pid = pid;
+        k->offset = from;
+        k->drain = perf_one.drains;
     }
     return at + n <= k->n ? k->bytes + at : NULL;
 }
@@ -58231,8 +58260,10 @@ static const uint8_t *perf_walk_text(void *user, uint64_t pc, unsigned n)
     const struct perf_walk *w = user;
     uint64_t offset;
     const struct perf_file *f = perf_find_file(w->process, pc, &offset);
-    return f && f->elf.image.size
-         ? perf_code((uint32_t)(f - perf_one.file), offset, n) : NULL;
+    if (f && f->elf.image.size)
+        return perf_code((uint32_t)(f - perf_one.file), offset, n);
+    return elf_space_holds(&w->process->space, pc)
+         ? perf_live_code(w->process->pid, pc, n) : NULL;
 }
 
 /* Append to slot the frames that follow its last one in the kernel's callchain,
@@ -58618,6 +58649,7 @@ static void perf_drain(void (*fn)(const struct ring_slot *, void *),
 {
     uint64_t limit = (uint64_t)sys_now_ns();
     pthread_mutex_lock(&tgt_all.lock);
+    perf_one.drains++;
     for (size_t i = 0; i < perf_one.nrings; i++)
         perf_one.ring[i].head = __atomic_load_n(
             &perf_one.ring[i].page->data_head, __ATOMIC_ACQUIRE);

@@ -29,6 +29,7 @@
  *   dlstorm N            N times six libraries, in two threads beside malloc
  *   threads N            N threads of half a millisecond
  *   coro                 coroutines on stacks of 8 KiB
+ *   jit S                S seconds below code without unwind tables
  *   sandbox              burns where the agent's system calls end a process
  *   longjmp              leaves a handler of SIGTRAP by longjmp()
  *   sysv                 sets all signals to default by X/Open's signal()
@@ -881,6 +882,57 @@ static int mode_coro(char **arg)
     return 0;
 }
 
+/* ---- code without a file ---- */
+
+/* A function that calls its second argument.  On x86-64 it has no frame
+ * pointer: so are CPython's trampolines for perf. */
+static const unsigned char jit_code[] = {
+#if defined __x86_64__
+    0x48, 0x83, 0xec, 0x08,             /* sub $8, %rsp */
+    0xff, 0xd6,                         /* call *%rsi */
+    0x48, 0x83, 0xc4, 0x08, 0xc3,       /* add $8, %rsp; ret */
+#else
+    0xfd, 0x7b, 0xbf, 0xa9, 0xfd, 0x03, 0x00, 0x91,     /* stp; mov x29, sp */
+    0x20, 0x00, 0x3f, 0xd6,                             /* blr x1 */
+    0xfd, 0x7b, 0xc1, 0xa8, 0xc0, 0x03, 0x5f, 0xd6,     /* ldp; ret */
+#endif
+};
+
+static double jit_seconds;
+
+static void jit_burn(void)
+{
+    edge_burn(jit_seconds);
+}
+
+/* Calls code(code, burn), with a frame pointer that leads nowhere. */
+#if defined __x86_64__
+void jit_call(void *code, void (*burn)(void));
+__asm__(".text\njit_call:\n.cfi_startproc\npush %rbp\n"
+        ".cfi_def_cfa_offset 16\n.cfi_offset 6, -16\nmov $9, %ebp\n"
+        "call *%rdi\npop %rbp\n.cfi_def_cfa_offset 8\nret\n.cfi_endproc");
+#else
+static void jit_call(void *code, void (*burn)(void))
+{
+    ((void (*)(void *, void (*)(void)))code)(code, burn);
+}
+#endif
+
+static int mode_jit(char **arg)
+{
+    void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return 1;
+    memcpy(p, jit_code, sizeof jit_code);
+    __builtin___clear_cache((char *)p, (char *)p + sizeof jit_code);
+    if (mprotect(p, PAGE, PROT_READ | PROT_EXEC))
+        return 1;
+    jit_seconds = *arg ? atof(*arg) : burn_s;
+    jit_call(p, jit_burn);
+    return 0;
+}
+
 /* ---- ends that are not seen ---- */
 
 /* Children that are zombies when run looks at them, and then a busy one. */
@@ -1063,7 +1115,8 @@ static const struct mode {
     MODE(fork, 0), MODE(fork_exit, 0), MODE(execchain, 1), MODE(clearenv, 1),
     MODE(forkstorm, 1), MODE(spawnstorm, 1), MODE(forkexec, 1), MODE(vfork, 1),
     MODE(reaped, 1), MODE(zombies, 1), MODE(group, 0), MODE(shell, 1),
-    MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0), MODE(sandbox, 0),
+    MODE(dlstorm, 1), MODE(threads, 1), MODE(coro, 0), MODE(jit, 0),
+    MODE(sandbox, 0),
     MODE(sysv, 0), MODE(longjmp, 0), MODE(seccomp, 1),
 };
 

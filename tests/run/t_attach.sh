@@ -72,6 +72,15 @@ ends_early() {
     judge first 'a process that ends' "$BIN" "$T/early.pb" 'edge_(loop|burn)'
 }
 
+# The frames below a JIT's code are found by reading that code.
+jit() {
+    bg "$ROOT/.build/edge" jit 60
+    check 'code of a JIT' 0 "$BIN" attach -d 1s --hz 200 -o "$T/jit.pb" \
+        --svg none "$PID"
+    kill "$PID"
+    judge cpu 'code of a JIT' "$BIN" "$T/jit.pb" sampled=0 roots=yes whole=.95
+}
+
 if "$BIN" attach -d 100ms -o "$T/may.pb" --svg none $$ >/dev/null 2>"$T/may"
 then
     need 'Go' grpcgo &&
@@ -82,7 +91,7 @@ then
         attached 'static Rust, musl' 'spin' 0 "$TONICMUSL" -work 400000 -sum 1
     need 'python3-grpcio' py:grpc &&
         attached 'python3-grpcio' '' .95 "$PY" tests/run/greeter.py 2000
-    if make -s .build/edge 2>"$ERR"; then ends_early
+    if make -s .build/edge 2>"$ERR"; then ends_early; jit
     else fail 'edge is built' "$(tail_of "$ERR")"; fi
 else
     missing 'attach' "perf may not be used here: $(tail_of "$T/may")"

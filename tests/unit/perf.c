@@ -304,6 +304,52 @@ static void test_perf_code_of_short_lives(void)
     perf_made_end();
 }
 
+/* Code of no file is read from the process: once a drain, and what was read
+ * stays known after its end.  A stack is followed through it. */
+static void test_perf_code_of_a_jit(void)
+{
+    static const uint8_t code[] = { 0x48, 0x83, 0xc4, 8, 0xc3 };
+    static struct ring_slot slot;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *p = mmap(NULL, page, PROT_READ | PROT_WRITE | PROT_EXEC,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t at = (uint64_t)(uintptr_t)p, last = at + page - sizeof code;
+    CHECK(p != MAP_FAILED);
+    memcpy(p + page - sizeof code, code, sizeof code);
+    perf_made_begin(true);
+    uint32_t i = perf_add(getpid(), NULL, 0, 0, MEM_NONE);
+    struct tgt_process *t = tgt_all.process[i];
+    struct perf_sample s = { .regs_known = true };
+    struct perf_walk w = { .process = t, .sample = &s };
+    const uint8_t *got = perf_walk_text(&w, last, sizeof code);
+    CHECK(got && !memcmp(got, code, sizeof code));
+    CHECK(!perf_walk_text(&w, last, 16 + PERF_PAST_BYTES));
+    CHECK(!perf_walk_text(&w, 0x1000, 1));      /* in no mapping */
+    uint64_t word[] = { 9, (uint64_t)(uintptr_t)perf_walk_text };
+    s.regs.r[UNW_PC] = last;
+    s.regs.r[UNW_SP] = 0x70000;
+    s.regs.known = UINT64_C(1) << UNW_PC | UINT64_C(1) << UNW_SP;
+    s.stack = (struct perf_view){ (const uint8_t *)word, sizeof word, false };
+    s.wanted = PERF_STACK_BYTES;
+    perf_unwind(&slot, &s, t);
+#if defined __x86_64__
+    CHECK(slot.depth >= 2 && slot.pc[1] == word[1]);
+#endif
+    p[page - 1] = 0xcc;                 /* made anew: seen at the next drain */
+    got = perf_walk_text(&w, last, sizeof code);
+    CHECK(got && got[4] == 0xc3);
+    perf_one.drains++;
+    got = perf_walk_text(&w, last, sizeof code);
+    CHECK(got && got[4] == 0xcc);
+    munmap(p, page);
+    perf_one.drains++;
+    got = perf_walk_text(&w, last, sizeof code);
+    CHECK(got && got[4] == 0xcc);
+    t->pid = PERF_PID;                  /* it was never read from this one */
+    CHECK(!perf_walk_text(&w, last, sizeof code));
+    perf_made_end();
+}
+
 static void test_perf_stacks(void)
 {
     static struct ring_slot slot;
