@@ -1433,6 +1433,7 @@ enum {
 
 /* ---- DOC, LOADDOC, RUNCMD ---- */
 #define DOC_UNSAMPLED 0.05      /* least share without samples to report */
+#define DOC_CUT 0.03            /* and of stacks without outer callers */
 
 /* ---- DOC ---- */
 enum {
@@ -23416,6 +23417,7 @@ struct anl_trust {                      /* NAN: unknown */
     double broken;                      /* share not unwound to a thread's start
                                          * and without application, network or
                                          * protocol frame */
+    double incomplete;                  /* share with [incomplete stack] */
     int64_t stripped;                   /* frames of profilers removed */
     bool tick_driven;                   /* the timer fires at kernel ticks */
     double tick_clustered;              /* CPU share synchronised with ticks */
@@ -23729,7 +23731,8 @@ struct anl_pass {                       /* sums of the pass */
     struct view_sum *credit;            /* owned, two per node: samples decided
                                          * by its category; by its callers' */
     struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
-    struct view_sum unsymbolised, no_app, broken, truncated, copy, unsampled;
+    struct view_sum unsymbolised, no_app, broken, truncated, incomplete, copy;
+    struct view_sum unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     bool has_states;                    /* some samples say whether they wait */
     struct index threads, endpoints;    /* hash of name -> row of anl's */
@@ -23870,6 +23873,8 @@ static void anl_add_pseudo(const struct anl *a, struct anl_pass *w, size_t k,
             continue;
         if (txt_equal(name, txt_slice("[truncated]")))
             view_sum_add(&w->truncated, weight, count);
+        else if (txt_equal(name, txt_slice("[incomplete stack]")))
+            view_sum_add(&w->incomplete, weight, count);
         else if (txt_equal(name, txt_slice("[unsampled]")))
             view_sum_add(&w->unsampled, weight, count);
     }
@@ -24072,6 +24077,7 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
     a->trust.unsymbolised = stat_share(&w->unsymbolised, kept).share;
     a->trust.no_app_frame = stat_share(&w->no_app, kept).share;
     a->trust.broken = stat_share(&w->broken, kept).share;
+    a->trust.incomplete = stat_share(&w->incomplete, kept).share;
     a->trust.truncated_share = stat_share(&w->truncated, kept).share;
     a->trust.unsampled = stat_share(&w->unsampled, kept).share;
     if (a->wall)
@@ -24606,6 +24612,18 @@ static void anl_run_trust(struct anl *a)
     t->timing = fmin(t->timing_bound, 1);
 }
 
+/* Return the share of the samples whose stacks lack outer callers: by so much
+ * the total of a function may be too low.  NAN: unknown. */
+static double anl_cut(const struct anl_trust *t)
+{
+    double cut = t->incomplete + t->broken + t->truncated_share;
+    return cut > 1 ? 1 : cut;
+}
+
+/* What a share of at least DOC_CUT means. */
+static const char anl_cut_text[] = "broken off or truncated: totals of "
+                                   "functions are too low by up to that share";
+
 /* Return the name of the whole that a's shares are parts of. */
 static const char *anl_denominator(const struct anl *a)
 {
@@ -24666,6 +24684,8 @@ static void anl_doubt_stacks(struct anl *a)
         { t->broken, "of the stacks were not unwound to a thread's start and "
           "show no application frame; build with frame pointers or unwind "
           "tables" },
+        { t->incomplete, "of the stacks are broken off: their outer callers "
+          "are missing" },
         { t->lost_share, "of the samples were lost; use a lower --hz or fewer "
           "threads" },
         { 1 - t->coverage, "of the CPU time used was not sampled" },
@@ -51535,8 +51555,9 @@ static void doc_trust(struct doc_doc *d, const struct anl *a)
     doc_field(d, "Without symbols");
     doc_share(b, t->no_app_frame);
     txt_puts(b, " without an application frame, ");
-    doc_share(b, t->broken);
-    txt_puts(b, " without one and broken off");
+    doc_share(b, anl_cut(t));
+    txt_putf(b, " %.*s", anl_cut(t) >= DOC_CUT ? INT_MAX :
+             (int)strcspn(anl_cut_text, ":"), anl_cut_text);
     doc_field(d, "Stacks");
     if (!isnan(t->coverage)) {
         double without = t->unsampled > 0 ? t->coverage * t->unsampled : 0;
@@ -52501,6 +52522,7 @@ static void doc_js_trust(struct js *j, const struct anl *a)
     js_field_int(j, "unwind_failed", t->unwind_failed);
     js_field_num(j, "unsymbolised", t->unsymbolised);
     js_field_num(j, "no_app_frame", t->no_app_frame);
+    js_field_num(j, "cut", anl_cut(t));
     js_field_int(j, "stripped_frames", (double)t->stripped);
     js_field_bool(j, "tick_driven", t->tick_driven);
     js_field_num(j, "tick_clustered", t->tick_clustered);
@@ -55265,6 +55287,11 @@ static void loaddoc_profile_calls(struct doc_doc *d,
         txt_putf(b, " (%s)", anl_unsampled_why(p->anl));
         doc_field(d, "");
     }
+    if (p->anl && anl_cut(&p->anl->trust) >= DOC_CUT) {
+        doc_share(b, anl_cut(&p->anl->trust));
+        txt_putf(b, " of the stacks are %s", anl_cut_text);
+        doc_field(d, "");
+    }
 }
 
 /* Append the tables of functions of p, or why there are none. */
@@ -56925,7 +56952,9 @@ static const struct {
       "stacks broken off, where the unwinder could not find the caller" },
     { "Without symbols", "share of the samples in code without a name" },
     { "Stacks", "share of the samples without a function of the application; "
-      "and of those without one because the stack is broken off" },
+      "and of those whose stack is broken off or truncated, so that their "
+      "outer callers are missing: by up to that share the total of a function "
+      "is too low" },
     { "CPU with samples", "coverage: CPU time that the samples stand for, of "
       "the time that the kernel says was used.  [unsampled] is the time of "
       "threads that used CPU but had no sample; it is in the totals" },
@@ -57926,6 +57955,7 @@ static struct {
     uint64_t table_bytes;               /* of all files */
     struct perf_page *page;             /* owned: PERF_PAGES */
     uint64_t drains;                    /* so far */
+    bool refused;                       /* no memory of a process may be read */
     struct unw unw;                     /* scratch */
     _Alignas(8) uint8_t record[1 << 16];        /* copy of one that wraps */
 } perf_one;
@@ -58203,6 +58233,7 @@ static const uint8_t *perf_live_code(pid_t pid, uint64_t address, unsigned n)
             { (void *)(uintptr_t)from, PERF_PAGE_BYTES },
             { (void *)(uintptr_t)(from + PERF_PAGE_BYTES), PERF_PAST_BYTES } };
         ssize_t got = process_vm_readv(pid, &to, 1, part, 2, 0);
+        perf_one.refused |= got < 0 && (errno == EPERM || errno == ENOSYS);
         k->n = got > 0 ? (uint32_t)got : same ? k->n : 0;
         k->pid = pid;
         k->offset = from;
@@ -59015,6 +59046,12 @@ static int perf_explain(pid_t pid, int error, struct gp_why *why)
                     strerror(error));
 }
 
+/* True if a JIT's code was to be read, and the kernel refused it. */
+static bool perf_refused(void)
+{
+    return perf_one.refused;
+}
+
 /* True if whole CPUs may be sampled; after perf_setup. */
 static bool perf_sees_all(void)
 {
@@ -59129,7 +59166,7 @@ perf_setup(const struct perf_config *config, const struct rec_target **target,
     perf_one.config = *config;
     perf_one.hz = 1;
     perf_one.stack_bytes = PERF_STACK_BYTES;
-    perf_one.user_only = false;
+    perf_one.user_only = perf_one.refused = false;
     int e = perf_try(config->pid, why);
     if (e)
         return e;
@@ -60101,6 +60138,13 @@ static void runcmd_summarize(const struct pp *p)
         if (a.trust.unsampled >= DOC_UNSAMPLED)
             txt_putf(&b, "\n%.1f%% of the CPU time has no samples: %s",
                      100 * a.trust.unsampled, anl_unsampled_why(&a));
+        if (anl_cut(&a.trust) >= DOC_CUT)
+            txt_putf(&b, "\n%.1f%% of the stacks are %s",
+                     100 * anl_cut(&a.trust), anl_cut_text);
+        if (perf_refused())
+            txt_puts(&b, "\nThe code that a JIT made may not be read, and "
+                     "stacks break off there: run grpcprof as root or with "
+                     "CAP_SYS_PTRACE");
         if (a.napps && a.function[a.app[0].row].cum.share >= ANL_LEAST_APP)
             txt_puts(&b, "\nApplication functions, with all that they call:");
         runcmd_put_functions(&b, &a);

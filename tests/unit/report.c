@@ -1117,6 +1117,55 @@ static void test_verdict_ticks(void)
     }
 }
 
+/* Stacks without outer callers make totals of functions too low: report and
+ * load say by how much, from a few per cent on. */
+static void test_stacks_cut(void)
+{
+    static const struct { const char *root; int cut; const char *text; } row[] =
+    {
+        { "[incomplete stack]", 500, " 50.0% broken off or truncated: totals" },
+        { "[truncated]", 100, " 10.0% broken off or truncated: totals" },
+        { "[incomplete stack]", 20, " 2.0% broken off or truncated\n" },
+    };
+    struct anl_config c = {0};
+    struct doc_config o = { .age_ns = -1, .width = 200 };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p;
+        struct anl a;
+        struct res res;
+        struct buf b = {0};
+        unit_profile(&p);
+        uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+        uint32_t work = unit_location(&p, m, 0x400100, "work");
+        uint32_t top = unit_location(&p, m, 0x400200, "main");
+        uint32_t root = unit_location(&p, MEM_NONE, 0, row[i].root);
+        unit_sample(&p, 1000 - row[i].cut, work, top, MEM_NONE);
+        unit_sample(&p, row[i].cut, work, root, MEM_NONE);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        double cut = anl_cut(&a.trust);
+        CHECK(fabs(cut - row[i].cut / 1000.0) < 1e-9);
+        CHECK((a.verdict.kind == ANL_V_WITHHELD) == (cut > ANL_BROKEN_SHARE));
+        doc_report_text(&b, &a, &o, false);
+        CHECK(unit_has(&b, row[i].text));
+        b.len = 0;
+        doc_report_json(&b, &a, &o);
+        CHECK(unit_has(&b, "\"cut\":0."));
+        b.len = 0;
+        CHECK(!res_init(&res, 0));
+        struct judge_profile profile = { .calls = 1, .user_ns = NAN,
+            .cpu_ns = 1, .anl = &a };
+        struct judge_report t = { .result = &res, .profile = &profile };
+        struct doc_doc d = { .b = &b, .width = 200 };
+        loaddoc_profile_calls(&d, &t);
+        mem_fini(&d.cell);
+        CHECK(unit_has(&b, "too low") == (cut >= DOC_CUT));
+        res_fini(&res);
+        mem_fini(&b);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
 /* A wall profile: threads that all wait make a verdict, with its places; one
  * that runs is not hidden by others that wait; too few samples make none. */
 static void test_verdict_wall(void)
