@@ -25837,9 +25837,19 @@ static int compare_mark(struct compare_diff *d)
     return e;
 }
 
+/* Return the size by which compare_order ranks c: of its total's change if
+ * total, else of its self value's. */
+static double compare_size(const struct compare_change *c, bool total)
+{
+    double size = fabs(total ? c->total.delta : c->self.delta);
+    return isnan(size) ? 0 : total && c->passes ? size / 2 : size;
+}
+
 /* Compare two changes, of totals if *total, else of self values: significant
  * ones first, then the larger one.  Among totals, application functions precede
- * others, and those that pass on come last among these. */
+ * others.  Tables show the first rows only, so size must decide: a function
+ * that passes on counts half, so it comes after one below it that has most of
+ * its change, but before all small ones. */
 static int compare_order(const void *a, const void *b, void *total)
 {
     const struct compare_change *x = a, *y = b;
@@ -25848,11 +25858,9 @@ static int compare_order(const void *a, const void *b, void *total)
     const struct stat_change *d = all ? &y->total : &y->self;
     const struct stat_share *s = all ? x->cum : x->flat;
     const struct stat_share *t = all ? y->cum : y->flat;
-    const double v[3] = { all ? 2 * x->application - x->passes : 0,
-                          isnan(c->delta) ? 0 : fabs(c->delta),
+    const double v[3] = { all && x->application, compare_size(x, all),
                           fmax(s[0].share, s[1].share) };
-    const double w[3] = { all ? 2 * y->application - y->passes : 0,
-                          isnan(d->delta) ? 0 : fabs(d->delta),
+    const double w[3] = { all && y->application, compare_size(y, all),
                           fmax(t[0].share, t[1].share) };
     if (c->significant != d->significant)
         return c->significant ? -1 : 1;

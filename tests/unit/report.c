@@ -615,6 +615,51 @@ static void test_application_functions(void)
     pp_fini(&p);
 }
 
+/* Changes of totals are in order of size: a function that passes most of its
+ * change on comes after the one that has it, but not after small changes. */
+static void test_changes_in_order(void)
+{
+    static const char *const name[] = { "audit", "serve", "format", "parse",
+        "total", "price" };
+    static const int64_t self[2][6] = { { 300, 100, 50, 60, 70, 600 },
+                                        { 600, 130, 48, 61, 71, 600 } };
+    struct pp p[2];
+    struct anl a[2];
+    struct anl_config c = {0};
+    struct compare_diff d;
+    for (int k = 0; k < 2; k++) {
+        unit_profile(&p[k]);
+        uint32_t m = unit_mapping(&p[k], "/opt/server", 0x400000), at[6];
+        uint32_t root = unit_location(&p[k], m, 0x400000, "main");
+        for (uint32_t i = 0; i < 6; i++)
+            at[i] = unit_location(&p[k], m, 0x400001 + i, name[i]);
+        for (int i = 0; i < 6; i++)     /* serve calls audit */
+            unit_sample(&p[k], self[k][i], at[i], i ? root : at[1],
+                        i ? MEM_NONE : root);
+        CHECK(!anl_run(&p[k], &c, &a[k], NULL));
+        a[k].calls = 1000;
+    }
+    CHECK(!compare_run(&d, &a[1], &a[0], NULL, true, false));
+    CHECK(d.ntotal == 7);         /* main, too */
+    for (size_t i = 0; i < 3 && i < d.ntotal; i++) {
+        const struct compare_change *x = &d.change[d.by_total[i]];
+        static const char *const want[] = { "audit", "serve", "format" };
+        CHECK(txt_equal(a[1].view.node[x->now].name, txt_slice(want[i])));
+        CHECK(x->passes == (i == 1));
+        CHECK(x->total.significant == (i < 2));
+    }
+    for (size_t i = 0; i < d.ntotal; i++)       /* without significance, too */
+        d.change[i].total.significant = false;
+    qsort_r(d.by_total, d.ntotal, sizeof *d.by_total, compare_totals, d.change);
+    CHECK(txt_equal(a[1].view.node[d.change[d.by_total[1]].now].name,
+                    txt_slice("serve")));
+    compare_fini(&d);
+    for (int k = 0; k < 2; k++) {
+        anl_fini(&a[k]);
+        pp_fini(&p[k]);
+    }
+}
+
 /* The time of a closure counts as its function's own, too. */
 static void test_closures_of_functions(void)
 {
