@@ -20409,11 +20409,10 @@ static const char cat_builtin[] =
     "+ compare_* svg_*\nlibraries num_* txt_* sys_* js_* hdr_* job_* web_*\n"
     "+ gp_* say_* opt_* serve_* msg_* loadcmd_* report_* cli_* pthread_*\n"
     "[lang=native]\n"
-    "libraries is=entry _start __libc_start_* start_thread clone clone3 "
-    "__clone*\n"
+    "libraries is=entry _start _dl_start* __libc_start_* clone clone3\n"
+    "+ libc_start_main* generic_start_main start_thread __clone* Py_RunMain\n"
+    "+ _start_c thread_native_entry std::rt::lang_start*\n"
     "application is=entry *::main\n"
-    "libraries is=entry thread_native_entry Py_RunMain std::rt::lang_start*\n"
-    "+ _dl_start_user\n"
     "# profilers\n"
     "profiler is=handler perf_signal_handler pprof::* backtrace::backtrace::*\n"
     "+ ProfileData::Add* *CpuProfiler::prof_handler*\n"
@@ -22195,7 +22194,9 @@ static enum cat_lang cat_lang_of(const struct cat_program *g,
         if (form)
             return form;
     }
-    if (!lang && n->module != MEM_NONE && n->module != g->main)
+    if (!lang && n->module != MEM_NONE &&   /* python's _start is no Python */
+        (n->module != g->main || g->lang > CAT_DOTNET || g->lang == CAT_JS ||
+         g->lang == CAT_PYTHON || txt_equal(*name, txt_slice("_start"))))
         lang = cat_like("*.dll", module) || cat_like("*.exe", module)
              ? CAT_DOTNET : CAT_NATIVE;
     if (!lang)
