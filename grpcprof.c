@@ -24269,10 +24269,22 @@ static bool anl_is_whole(const struct view *v, size_t node)
            lang == CAT_DOTNET || lang == CAT_RUBY || lang == CAT_PHP;
 }
 
+/* True if a's application has functions besides main and threads' starts.  Then
+ * these do not count as its frames: they are in the stacks of all that runs. */
+static bool anl_has_functions(const struct anl *a)
+{
+    for (size_t i = 0; i < a->view.nnodes; i++)
+        if (a->class[i].category == CAT_APPLICATION &&
+            !(a->class[i].flags & CAT_ENTRY) && a->view.node[i].cum.value > 0)
+            return true;
+    return false;
+}
+
 /* Allocate the arrays of w and fill in the traits.  GP_ENOMEM. */
 static int anl_pass_init(struct anl_pass *w, struct anl *a)
 {
     size_t n = a->view.nnodes;
+    uint8_t entry = anl_has_functions(a) ? CAT_ENTRY : 0;
     *w = (struct anl_pass){ .class = a->class };
     w->credit = mem_zalloc(2 * n * sizeof *w->credit);
     w->idle = mem_zalloc(n * sizeof *w->idle);
@@ -24283,7 +24295,8 @@ static int anl_pass_init(struct anl_pass *w, struct anl *a)
     for (size_t i = 0; w->trait && i < n; i++) {
         const struct cat_class *c = &a->class[i];
         w->trait[i] = (uint8_t)(
-            (c->category == CAT_APPLICATION ? ANL_T_APP : 0) |
+            (c->category == CAT_APPLICATION && !(c->flags & entry)
+             ? ANL_T_APP : 0) |
             (c->flags & (CAT_ENTRY | CAT_IDLE) || c->category == CAT_PROTOCOL ||
              c->category == CAT_NETWORK || anl_is_whole(&a->view, i)
              ? ANL_T_UNWOUND : 0) |

@@ -615,6 +615,34 @@ static void test_application_functions(void)
     pp_fini(&p);
 }
 
+/* main is in the stacks of all that runs, so it is a frame of the application
+ * only if there are no other functions of it. */
+static void test_main_is_no_application_frame(void)
+{
+    for (int functions = 0; functions < 2; functions++) {
+        struct pp p;
+        struct anl a;
+        struct anl_config c = {0};
+        unit_profile(&p);
+        uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+        uint32_t l = unit_mapping(&p, "/usr/lib/libz.so.1", 0x800000);
+        uint32_t root = unit_location(&p, m, 0x400000, "main");
+        uint32_t audit = unit_location(&p, m, 0x400001, "audit");
+        uint32_t zip = unit_location(&p, l, 0x800001, "deflate");
+        unit_sample(&p, 300, zip, root, MEM_NONE);
+        unit_sample(&p, 200, zip, functions ? audit : root,
+                    functions ? root : MEM_NONE);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(a.napps == 1 && fabs(a.trust.no_app_frame -
+                                   (functions ? 0.6 : 0)) < 1e-9);
+        CHECK(fabs(a.finding[CAT_COMPRESSION].on_behalf -
+                   (functions ? 0.4 : 1)) < 1e-9);
+        CHECK(a.app[0].own.sum.samples == (functions ? 200 : 500));
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
 /* Changes of totals are in order of size: a function that passes most of its
  * change on comes after the one that has it, but not after small changes. */
 static void test_changes_in_order(void)
