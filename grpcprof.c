@@ -28482,14 +28482,16 @@ static const struct {
     [DSC_SINT64]   = { PB_VARINT, DSC_SIGNED, 64, true },
 };
 
-/* Return as 64 bits the integer of type that has the value x on the wire. */
+/* Return as 64 bits the integer of type that has the value x on the wire; an
+ * enum is an int32. */
 static uint64_t dsc_integer(enum dsc_type type, uint64_t x)
 {
+    enum dsc_form form = dsc_types[type].form;
     bool narrow = dsc_types[type].bits == 32;
     x = narrow ? (uint32_t)x : x;
     if (dsc_types[type].zigzag)
         x = x >> 1 ^ (0 - (x & 1));
-    return narrow && dsc_types[type].form == DSC_SIGNED
+    return narrow && (form == DSC_SIGNED || form == DSC_NAMED)
            ? (uint64_t)(int32_t)x : x;
 }
 

@@ -237,6 +237,15 @@ checks() {
         *) checked "$e" 5 5 ;;
         esac
     done
+    for e in 'colour == MINUS' 'colour == -3' 'colours[1] == MINUS' \
+        'by_sign[5] == MINUS' 'colours[2] == -2147483648' \
+        'colour != MINUS:n' 'colour == 4294967293:n' 'colours[1] == RED:n'; do
+        check "a negative enum: --check ${e%:n}" "$([[ $e == *:n ]] && echo 3 ||
+            echo 0)" "$BIN" load -n 1 --protoset "$T/rich.pb" --call \
+            test.Echo/Unary --check "${e%:n}" --data '{"colour":"MINUS",
+            "colours":["RED","MINUS",-2147483648],"bySign":{"5":-3}}' "$TO"
+    done
+    has 'a negative enum, said' "$OUT" 'colours\[1\] == RED: found MINUS'
     check 'a failed check is said' 3 "$BIN" load -n 4 --protoset "$T/rich.pb" \
         --log-requests "$T/check.log" --call test.Echo/Unary \
         --check 'i32 == 2' --check text \
