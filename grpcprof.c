@@ -28448,6 +28448,8 @@ struct dsc_field {
     bool repeated, packed, required;
     bool presence;                      /* explicit: 0 is written if set */
     int64_t oneof;                      /* its index; -1: in none */
+    struct slice initial;               /* borrowed; text of its declared
+                                         * default, or empty */
 };
 
 /* How JSON writes the values of a type. */
@@ -28564,7 +28566,8 @@ static struct dsc_field dsc_field(const struct dsc *d,
         .number = (uint32_t)dsc_varint(bytes, 3, 0),
         .type = type <= DSC_SINT64 ? (enum dsc_type)type : 0,
         .repeated = label == 3,
-        .oneof = (int64_t)dsc_varint(bytes, 9, UINT64_MAX) };
+        .oneof = (int64_t)dsc_varint(bytes, 9, UINT64_MAX),
+        .initial = dsc_bytes(bytes, 7) };
     if (f.type_name.n)
         f.of = dsc_resolve(d, s->name, f.type_name);
     if (f.of)
@@ -30565,9 +30568,10 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  *   #messages >= 3                 the number of messages of the reply
  *
  * The wire bytes are searched for field numbers; nothing is decoded.  A field
- * that is left out has its default value.  A field has no value if the message,
- * element or map entry that it is in is left out, or if the reply has no
- * message; of the comparisons only != holds then.
+ * that is left out has its default value: the declared one, an enum's first, 0
+ * or empty.  A field has no value if the message, element or map entry that it
+ * is in is left out, or if the reply has no message; of the comparisons only !=
+ * holds then.
  *
  * Invariant  a reply's bytes are hostile: each step reads each byte once, so
  *            that a check takes time linear in the reply, and no memory.
@@ -30609,6 +30613,8 @@ struct check {
     const struct dsc_symbol *message;   /* borrowed; type of the messages */
     struct check_step  step[CHECK_STEPS_MOST];
     size_t             n;               /* of step; > 0 */
+    struct check_value initial;         /* of the last field, if it is left out;
+                                         * bytes: in the descriptors or keys */
     bool               count;           /* the text has #messages in place of
                                          * a field */
     enum check_op      op;
@@ -30617,7 +30623,7 @@ struct check {
     struct buf         bytes;           /* owned; to compare strings and bytes
                                          * with */
     struct re          re;              /* owned; for =~ */
-    struct arena       keys;            /* of the steps */
+    struct arena       keys;            /* of the steps; bytes of initial */
 };
 
 /* ---- evaluation ---- */
@@ -30711,8 +30717,9 @@ static void check_walk(const struct check *c, size_t i, struct slice m,
     struct pb_field f;
     enum dsc_form form = dsc_types[x->f.type].form;
     bool last = i + 1 == c->n;
-    v->there |= last && x->pick == CHECK_ONE && !x->f.repeated &&
-                form != DSC_NESTED;
+    if (last && x->pick == CHECK_ONE && !x->f.repeated &&
+        form != DSC_NESTED && !v->there)
+        *v = c->initial;
     while ((x->pick != CHECK_AT || n[i] <= x->at) &&
            pb_get_field(&in, &f) > 0) {
         struct check_value part;
@@ -30814,6 +30821,7 @@ static bool check_holds(const struct check *c, struct slice m, struct buf *b)
     struct dsc_field f = *check_field(last);
     if (check_compare(c, &f, &v))
         return true;
+    v.there &= v.sent || c->op != CHECK_THERE;  /* say no default then */
     f.repeated &= last->pick == CHECK_ONE;      /* else it is an element */
     txt_putf(b, "%s" CHECK_FOUND, c->text);
     check_say(c->d, &f, &v, b);
@@ -31050,6 +31058,91 @@ static int check_read_value(struct check *c, struct slice text,
     return e;
 }
 
+/* Append s, the default of a field of bytes, without its escapes, which are C's
+ * but for \x. */
+static void check_put_unescaped(struct buf *b, struct slice s)
+{
+    static const char from[] = "abfnrtv", to[] = "\a\b\f\n\r\t\v";
+    while (s.n) {
+        bool escape = *s.p == '\\' && s.n > 1;
+        s = txt_after(s, escape);
+        char c = *s.p;
+        bool octal = escape && c >= '0' && c <= '7';
+        const char *known = escape && c ? strchr(from, c) : NULL;
+        unsigned v = known ? (unsigned)to[known - from] : (uint8_t)c;
+        size_t n = 1;
+        if (octal)
+            for (n = 0, v = 0; n < 3 && n < s.n && s.p[n] >= '0' &&
+                 s.p[n] <= '7'; n++)
+                v = v * 8 + (unsigned)(s.p[n] - '0');
+        mem_put_byte(b, (uint8_t)v);
+        s = txt_after(s, n);
+    }
+}
+
+/* Return the real number text, which may be inf, -inf or nan, as f has it on
+ * the wire. */
+static uint64_t check_real_bits(const struct dsc_field *f, struct slice text)
+{
+    bool minus = text.n && *text.p == '-';
+    double real = txt_finite(text);
+    if (txt_equal(txt_after(text, minus), txt_slice("inf")))
+        real = minus ? -(double)INFINITY : (double)INFINITY;
+    float single = (float)real;
+    uint64_t bits = 0;
+    if (dsc_types[f->type].bits == 32)
+        memcpy(&bits, &single, sizeof single);
+    else
+        memcpy(&bits, &real, sizeof real);
+    return bits;
+}
+
+/* Return what the number, bool or enum f has if it is left out, as on the wire:
+ * its declared default, an enum's first value, or 0. */
+static uint64_t check_initial_bits(const struct dsc *d,
+                                   const struct dsc_field *f)
+{
+    struct slice text = f->initial;
+    enum dsc_form form = dsc_types[f->type].form;
+    bool minus = text.n && *text.p == '-';
+    uint64_t n = 0;
+    const struct dsc_part *first = form == DSC_NAMED && f->of && f->of->nparts
+                                 ? &d->part[f->of->part] : NULL;
+    const struct dsc_part *p = first && text.n
+                             ? dsc_part(d, f->of, &text, 0) : first;
+    if (p)
+        return dsc_varint(p->bytes, 2, 0);
+    if (form == DSC_REAL && text.n)
+        return check_real_bits(f, text);
+    if (form == DSC_TRUTH)
+        return txt_equal(text, txt_slice("true"));
+    if (txt_slice_number(txt_after(text, minus), 0, UINT64_MAX, &n))
+        return 0;
+    n = minus ? 0 - n : n;
+    return dsc_types[f->type].zigzag ? n << 1 ^ (uint64_t)((int64_t)n >> 63)
+                                     : n;
+}
+
+/* Set c->initial to what c's last field has if it is left out. */
+static int check_read_initial(struct check *c, struct gp_why *why)
+{
+    const struct dsc_field *f = &c->step[c->n - 1].f;
+    enum dsc_form form = dsc_types[f->type].form;
+    struct buf b = {0};
+    c->initial.there = true;
+    if (form < DSC_TEXT)
+        c->initial.bits = check_initial_bits(c->d, f);
+    else if (form == DSC_TEXT)
+        c->initial.bytes = f->initial;
+    if (form != DSC_BASE64 || !f->initial.n)
+        return GP_OK;
+    check_put_unescaped(&b, f->initial);
+    const char *copy = b.err ? NULL : mem_arena_dup(&c->keys, b.data, b.len);
+    c->initial.bytes = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return copy ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+}
+
 /* Compile text, an expression on messages of type s of d, to c, which borrows
  * them all and is released by check_fini. */
 static int check_init(struct check *c, const struct dsc *d,
@@ -31063,6 +31156,7 @@ static int check_init(struct check *c, const struct dsc *d,
         rest = txt_trim_start(txt_after(rest, 1));
     }
     int e = check_read_path(c, &rest, why);
+    e = e ? e : check_read_initial(c, why);
     rest = txt_trim_start(rest);
     size_t i = 0, n = sizeof check_ops / sizeof *check_ops;
     while (!e && i < n && !txt_starts(rest, check_ops[i].text))

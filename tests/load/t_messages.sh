@@ -290,6 +290,38 @@ which has NONE, RED, BLUE, MINUS" --call test.Echo/Unary --check 'colour == GREE
         --call test.Echo/Unary --check 'nope == 1'
 }
 
+# kept EXPR STATUS [JSON]: does load --check EXPR exit with STATUS if the reply,
+# a given.Given, is JSON?
+kept() {
+    check "$(tr '\n' ' ' <<<"--check $1, ${3-{\}}")" "$2" "$BIN" load -n 1 \
+        --protoset "$T/given.pb" --call given.Keeper/Do --check "$1" \
+        --data "${3-{\}}" "$TO"
+}
+
+# Fields that are left out have their declared defaults.
+defaults() {
+    local e
+    "$PY" tests/load/messages.py given "$T/given.pb" >"$T/given"
+    same 'a default of each kind of field' "$(wc -l <"$T/given")" 23
+    while read -r e; do
+        kept "$e" 0
+        kept "inner.$e" 0 '{"inner":{}}'
+    done <"$T/given"
+    kept 'hit.n == 4' 0 '{"hit":{}}'
+    kept 'hit.low == LOW' 0 '{"hit":{}}'
+    kept 'hit.n != 4' 0
+    kept 'hit.n == 4' 3
+    kept 'i32 == 0' 0 '{"i32":0}'
+    kept 'text == ""' 0 '{"text":""}'
+    kept 'by_name["x"] == 0' 0 '{"byName":{"x":0}}'
+    kept 'inner.i32 == 8' 0 '{"inner":{"i32":8}}'
+    kept 'high == LOW' 3
+    has 'a default, found' "$OUT" 'CHECK_FAILED: high == LOW: found NEXT'
+    kept 'high' 3
+    has 'a default is not set' "$OUT" 'CHECK_FAILED: high: found nothing'
+    kept '!high' 0
+}
+
 # Our own server, whose descriptors are the program's.
 builtin() {
     start_server || return
@@ -315,6 +347,7 @@ builtin() {
 
 if need 'messages' protoc py:google.protobuf py:grpc; then
     protoc -Itests/load --include_imports -o "$T/rich.pb" rich.proto
+    protoc -Itests/load -o "$T/given.pb" given.proto
     bg "$PY" tests/load/messages.py serve "$T/rich.pb" "$T/log"
     if wait_for 20 grep -q listening "$T/bg.out"; then
         TO=$(sed -n 's/^listening on //p' "$T/bg.out")
@@ -322,6 +355,7 @@ if need 'messages' protoc py:google.protobuf py:grpc; then
         wrong
         mixed
         checks
+        defaults
     else
         fail 'a python3-grpcio server starts' "$(tail_of "$T/bg.err")"
     fi
