@@ -30559,7 +30559,7 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  * prefix  check_
  * runs    any thread; a struct check is used by one at a time
  *
- *   status                         the field is set: not 0, empty or left out
+ *   status                         the field is set
  *   !error                         the field is not set
  *   item.name == "tea"             also != < <= > >= with numbers
  *   items[0].price < 10            an element of a list
@@ -30571,13 +30571,15 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  * that is left out has its default value: the declared one, an enum's first, 0
  * or empty.  A field has no value if the message, element or map entry that it
  * is in is left out, or if the reply has no message; of the comparisons only !=
- * holds then.
+ * holds then.  A field with presence is set if it is sent, even as 0 or empty;
+ * so are an element of a list and a value of a map.  Another is set if it is
+ * neither 0 nor empty.
  *
  * Invariant  a reply's bytes are hostile: each step reads each byte once, so
  *            that a check takes time linear in the reply, and no memory.
  */
 
-enum check_op { CHECK_THERE, CHECK_NOT, CHECK_EQUAL, CHECK_UNEQUAL,
+enum check_op { CHECK_SET, CHECK_NOT, CHECK_EQUAL, CHECK_UNEQUAL,
                 CHECK_MATCHES, CHECK_LESS, CHECK_LEAST, CHECK_MORE,
                 CHECK_MOST };
 
@@ -30747,14 +30749,12 @@ static void check_walk(const struct check *c, size_t i, struct slice m,
     }
 }
 
-/* True if the field f with the value v is set: sent and, if f has no presence,
- * not 0 or empty. */
-static bool check_is_there(const struct dsc_field *f,
-                           const struct check_value *v)
+/* True if v, which the step x gives, is set: sent and, if x's field has no
+ * presence, not 0 or empty. */
+static bool check_is_set(const struct check_step *x,
+                         const struct check_value *v)
 {
-    enum dsc_form form = dsc_types[f->type].form;
-    return v->sent && (f->presence || f->repeated || form == DSC_NESTED ||
-                       v->bytes.n || v->bits);
+    return v->sent && (x->f.presence || x->f.repeated || v->bytes.n || v->bits);
 }
 
 /* True if the value v of field f meets c's condition. */
@@ -30762,9 +30762,9 @@ static bool check_compare(const struct check *c, const struct dsc_field *f,
                           const struct check_value *v)
 {
     enum dsc_form form = dsc_types[f->type].form;
-    bool there = check_is_there(f, v);
-    if (c->op == CHECK_THERE || c->op == CHECK_NOT)
-        return there == (c->op == CHECK_THERE);
+    bool set = check_is_set(&c->step[c->n - 1], v);
+    if (c->op == CHECK_SET || c->op == CHECK_NOT)
+        return set == (c->op == CHECK_SET);
     if (!v->there)
         return c->op == CHECK_UNEQUAL;
     if (c->op == CHECK_MATCHES)
@@ -30821,7 +30821,7 @@ static bool check_holds(const struct check *c, struct slice m, struct buf *b)
     struct dsc_field f = *check_field(last);
     if (check_compare(c, &f, &v))
         return true;
-    v.there &= v.sent || c->op != CHECK_THERE;  /* say no default then */
+    v.there &= v.sent || c->op != CHECK_SET;    /* say no default then */
     f.repeated &= last->pick == CHECK_ONE;      /* else it is an element */
     txt_putf(b, "%s" CHECK_FOUND, c->text);
     check_say(c->d, &f, &v, b);
@@ -64170,9 +64170,13 @@ static const struct opt_command cli_commands[] = {
       "In JSON, {\"id\": {{seq}}} is a number and "
       "{\"id\": \"n{{seq}}\"} a string; for the text {{ write "
       "\"{\\u007b\".\n\n"
-      "--check EXPR is one of: FIELD, for a field that is set (not 0, not "
-      "empty); !FIELD, for one that is not; FIELD == VALUE, also with != < <= "
-      "> >=; FIELD =~ REGEX, which matches a part of it.  FIELD is a path such "
+      "--check EXPR is one of: FIELD, for a field that is set; !FIELD, for one "
+      "that is not; FIELD == VALUE, also with != < <= > >=; FIELD =~ REGEX, "
+      "which matches a part of it.  A field with presence (optional, in a "
+      "oneof, a message) is set if the reply has it, even as 0 or empty; so "
+      "are an element and a key of a map; any other is set if it is not 0 and "
+      "not empty.  A field that is left out has its default value: the "
+      "declared one, an enum's first, 0 or empty.  FIELD is a path such "
       "as user.name, items[0].id or stock[\"tea\"], or #messages: the number "
       "of messages of a reply, as in '#messages >= 1'.  EXPR must hold for "
       "each message; a stream without messages fails it, except for !FIELD "

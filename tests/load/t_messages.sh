@@ -246,6 +246,16 @@ checks() {
             "colours":["RED","MINUS",-2147483648],"bySign":{"5":-3}}' "$TO"
     done
     has 'a negative enum, said' "$OUT" 'colours\[1\] == RED: found MINUS'
+    for e in maybe perhaps one '!other' 'numbers[0]' 'words[0]' 'by_name["x"]' \
+        by_name '!by_name["y"]' '!words[1]' '!i32' '!text' '!data' '!flag' \
+        '!colour' boxed '!boxed.value' item '!third' '!item.name' \
+        '!numbers[1]'; do
+        check "set to 0 or empty: --check $e" 0 "$BIN" load -n 1 \
+            --protoset "$T/rich.pb" --call test.Echo/Unary --check "$e" --data \
+            '{"maybe":0,"perhaps":"","one":"","numbers":[0],"words":[""],
+            "byName":{"x":0},"i32":0,"text":"","flag":false,"boxed":"0",
+            "item":{}}' "$TO"
+    done
     check 'a failed check is said' 3 "$BIN" load -n 4 --protoset "$T/rich.pb" \
         --log-requests "$T/check.log" --call test.Echo/Unary \
         --check 'i32 == 2' --check text \
@@ -320,6 +330,8 @@ defaults() {
     kept 'high' 3
     has 'a default is not set' "$OUT" 'CHECK_FAILED: high: found nothing'
     kept '!high' 0
+    kept 'zero' 0 '{"zero":0}'
+    kept '!zero' 0
 }
 
 # Our own server, whose descriptors are the program's.
