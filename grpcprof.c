@@ -30563,7 +30563,8 @@ static int pj_decode(const struct dsc *d, const struct dsc_symbol *s,
  *   !error                         the field is not set
  *   item.name == "tea"             also != < <= > >= with numbers
  *   items[0].price < 10            an element of a list
- *   stock["tea"] == 3              a value of a map
+ *   stock["tea"] == 3              a value of a map; a key or a value in quotes
+ *                                  is a JSON string
  *   id =~ ^[0-9a-f]{8}$            a regular expression that matches anywhere
  *   #messages >= 3                 the number of messages of the reply
  *
@@ -30605,7 +30606,7 @@ struct check_step {
     enum { CHECK_ONE, CHECK_AT, CHECK_KEY } pick;
     uint64_t         at;                /* AT: index of the element; KEY: the
                                          * key, unless it is a string */
-    struct slice     key;               /* KEY: a string; in keys */
+    struct slice     key;               /* KEY: a string; in text or keys */
     struct dsc_field key_field, value;  /* KEY: the fields of an entry */
 };
 
@@ -30865,18 +30866,38 @@ static void check_fini(struct check *c)
     *c = (struct check){0};
 }
 
-/* Cut the brackets that *s starts with from it, and set *key to the text in
- * them, without quotes; false: the bracket is not closed. */
-static bool check_cut_key(struct slice *s, struct slice *key)
+/* Fail: text starts with a quote, but is no JSON string. */
+static int check_no_string(struct slice text, struct gp_why *why)
 {
-    bool quoted = s->n > 1 && s->p[1] == '"';
-    const char *end = memmem(s->p, s->n, quoted ? "\"]" : "]", quoted ? 2 : 1);
-    size_t skip = quoted ? 2 : 1;
-    if (!end || (size_t)(end - s->p) < skip)
-        return false;
-    *key = (struct slice){ s->p + skip, (size_t)(end - s->p) - skip };
-    *s = txt_after(*s, (size_t)(end - s->p) + skip);
-    return true;
+    return txt_fail(why, GP_EUSAGE, "%.*s is no JSON string; inside the "
+                    "quotes, write \\\\ for \\ and \\\" for \"; or leave out "
+                    "the outer quotes", dsc_shown(text), text.p);
+}
+
+/* Cut the brackets that *s starts with from it, and set *key to the text in
+ * them or, if that is a JSON string, to what it stands for, kept in c. */
+static int check_cut_key(struct check *c, struct slice *s, struct slice *key,
+                         struct gp_why *why)
+{
+    struct slice in = txt_after(*s, 1);
+    const char *end = in.n ? memchr(in.p, ']', in.n) : NULL;
+    size_t n = end ? (size_t)(end - in.p) : in.n, string = js_string_bytes(in);
+    bool quoted = in.n && *in.p == '"';
+    if (quoted && (!string || (string < in.n && in.p[string] != ']')))
+        return check_no_string((struct slice){ in.p, n }, why);
+    n = quoted ? string : n;
+    if (n == in.n)
+        return txt_fail(why, GP_EUSAGE, "[ without ]");
+    *key = (struct slice){ in.p, n };
+    *s = txt_after(in, n + 1);
+    if (!quoted)
+        return GP_OK;
+    struct buf b = {0};
+    js_get_string(*key, &b);
+    const char *copy = b.err ? NULL : mem_arena_dup(&c->keys, b.data, b.len);
+    *key = (struct slice){ copy, b.len };
+    mem_fini(&b);
+    return copy ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
 }
 
 /* Set the key or index of the step x from text, which was in brackets. */
@@ -30893,9 +30914,8 @@ static int check_read_key(struct check *c, struct check_step *x,
                         "or value");
     x->pick = map ? CHECK_KEY : CHECK_AT;
     if (map && x->key_field.type == DSC_STRING) {
-        const char *copy = mem_arena_dup(&c->keys, text.p, text.n);
-        x->key = (struct slice){ copy, text.n };
-        return copy ? GP_OK : txt_fail(why, GP_ENOMEM, "out of memory");
+        x->key = text;
+        return GP_OK;
     }
     if (map && x->key_field.type == DSC_BOOL &&
         (truth || txt_equal(text, txt_slice("false")))) {
@@ -30955,12 +30975,11 @@ static int check_read_path(struct check *c, struct slice *s, struct gp_why *why)
             return check_no_field(in, name, why);
         c->n++;
         bool picked = s->n && *s->p == '[';
-        if (picked && !check_cut_key(s, &key))
-            return txt_fail(why, GP_EUSAGE, "[ without ]");
         if (picked && !x->f.repeated)
             return txt_fail(why, GP_EUSAGE, "%.*s is neither list nor map",
                             dsc_shown(name), name.p);
-        int e = picked ? check_read_key(c, x, key, why) : GP_OK;
+        int e = picked ? check_cut_key(c, s, &key, why) : GP_OK;
+        e = e || !picked ? e : check_read_key(c, x, key, why);
         if (e)
             return e;
         in = x->f.repeated && !picked ? NULL
@@ -31023,7 +31042,6 @@ static int check_read_value(struct check *c, struct slice text,
     const struct check_step *x = &c->step[c->n - 1];
     const struct dsc_field *f = check_field(x);
     enum dsc_form form = dsc_types[f->type].form;
-    struct js_value v;
     struct buf b = {0};
     if (form == DSC_NESTED || (x->f.repeated && x->pick == CHECK_ONE))
         return txt_fail(why, GP_EUSAGE, form == DSC_NESTED
@@ -31036,8 +31054,8 @@ static int check_read_value(struct check *c, struct slice text,
                         ? "=~ is for strings" : "< and > are for numbers");
     if (!text.n)
         return txt_fail(why, GP_EUSAGE, "a value is missing");
-    if (*text.p == '"' && js_read(text, &v, why))
-        return GP_EUSAGE;
+    if (*text.p == '"' && js_string_bytes(text) != text.n)
+        return check_no_string(text, why);
     if (*text.p == '"')
         js_get_string(text, &b);
     else
@@ -64172,16 +64190,17 @@ static const struct opt_command cli_commands[] = {
       "\"{\\u007b\".\n\n"
       "--check EXPR is one of: FIELD, for a field that is set; !FIELD, for one "
       "that is not; FIELD == VALUE, also with != < <= > >=; FIELD =~ REGEX, "
-      "which matches a part of it.  A field with presence (optional, in a "
-      "oneof, a message) is set if the reply has it, even as 0 or empty; so "
-      "are an element and a key of a map; any other is set if it is not 0 and "
-      "not empty.  A field that is left out has its default value: the "
-      "declared one, an enum's first, 0 or empty.  FIELD is a path such "
-      "as user.name, items[0].id or stock[\"tea\"], or #messages: the number "
-      "of messages of a reply, as in '#messages >= 1'.  EXPR must hold for "
-      "each message; a stream without messages fails it, except for !FIELD "
-      "and !=.  In a mix, EXPR applies to the methods whose replies have "
-      "FIELD.",
+      "which matches a part of it.  FIELD is a path such as user.name, "
+      "items[0].id or stock[\"tea\"], or #messages: the number of messages of "
+      "a reply, as in '#messages >= 1'.  A key, a VALUE or a REGEX in quotes "
+      "is a JSON string: write \\\\ in it for \\.\n\n"
+      "EXPR must hold for each message; a stream without messages fails it, "
+      "except for !FIELD and !=.  In a mix, EXPR applies to the methods whose "
+      "replies have FIELD.  A field with presence (optional, in a oneof, a "
+      "message) is set if the reply has it, even as 0 or empty; so are an "
+      "element of a list and a value of a map; any other is set if it is "
+      "neither 0 nor empty.  A field that is left out has its default "
+      "value: the declared one, an enum's first, 0 or empty.",
       "  grpcprof load -c 100 -n 50               5,000 calls of SayHello\n"
       "  grpcprof load -c 50 -d 30s --call pkg.Service/Method \\\n"
       "      --data '{\"id\":1}' 10.0.0.7:8080\n"

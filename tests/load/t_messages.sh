@@ -256,6 +256,24 @@ checks() {
             "byName":{"x":0},"i32":0,"text":"","flag":false,"boxed":"0",
             "item":{}}' "$TO"
     done
+    for e in 'byName["a\"b"] == 1' 'byName[a"b] == 1' 'byName["\\]"] == 2' \
+        'byName[""] == 3' 'byName[\u00e9] != 4' 'byName["\u00e9"] == 4' \
+        'text =~ "order-\\d+"' 'text =~ order-\d+$' 'text == "order-\u0031"' \
+        'byNumber["-1"] == "\\"' 'byNumber[-1] == \'; do
+        check "a string in quotes: --check $e" 0 "$BIN" load -n 1 \
+            --protoset "$T/rich.pb" --call test.Echo/Unary --check "$e" --data \
+            '{"byName":{"a\"b":1,"\\]":2,"":3,"\u00e9":4},"text":"order-1",
+            "byNumber":{"-1":"\\"}}' "$TO"
+    done
+    refused 'a regular expression in quotes' \
+        'd." is no JSON string; inside .*; or leave out the outer quotes$' \
+        --call test.Echo/Unary --check 'text =~ "order-\d+"'
+    refused 'a value with more after it' ': "a" b is no JSON string' \
+        --call test.Echo/Unary --check 'text == "a" b'
+    refused 'a key with a quote in it' ': "a"b" is no JSON string' \
+        --call test.Echo/Unary --check 'byName["a"b"] == 1'
+    refused 'a key without end' '\[ without \]' \
+        --call test.Echo/Unary --check 'byName["a"'
     check 'a failed check is said' 3 "$BIN" load -n 4 --protoset "$T/rich.pb" \
         --log-requests "$T/check.log" --call test.Echo/Unary \
         --check 'i32 == 2' --check text \
