@@ -57064,10 +57064,10 @@ static void opt_put_man(struct buf *b, const struct opt_command *c)
     txt_puts(b, "\n.fi\n");
 }
 
+struct opt_term { const char *name, *text; };
+
 /* The lines of a report's part Trust, in words. */
-static const struct {
-    const char *line, *text;
-} opt_trust[] = {
+static const struct opt_term opt_trust[] = {
     { "Samples", "how many there are, and how many independent samples of "
       "equal weight would be as exact: the effective number of samples, by "
       "which intervals are computed.  It is lower where the blocks of time "
@@ -57102,17 +57102,57 @@ static const struct {
       "removed; defects of the file that were mended as it was read" },
 };
 
-enum { OPT_TRUST = sizeof opt_trust / sizeof *opt_trust };
+/* The rows of profiles that stand for no function. */
+static const struct opt_term opt_rows[] = {
+    { "[unsampled]", "CPU time of threads that had no sample in it, as the "
+      "timer did not fire.  It is in the totals, but no function has it" },
+    { "[context switch]", "with --timer perf: CPU time that the kernel counts "
+      "for a thread while it switches to or from it, when the timer stands "
+      "still.  A server that sleeps and wakes at each call has "
+      "much of it.  It is no function's; fewer switches reduce it" },
+    { "[profiler]", "CPU time of the thread that collects the samples, where "
+      "that is in the profiled process (serve and the library).  Without "
+      "profiling it is not used" },
+    { "[lost samples]", "samples that found no room: their stacks are not "
+      "known" },
+    { "[incomplete stack]", "in place of the callers that the unwinder did not "
+      "find.  The frames below it are right, but functions further out lack "
+      "this time in their totals" },
+    { "[truncated]", "the same, where a stack is deeper than can be kept" },
+    { "[no stack]", "samples that came without any frame; profiles of other "
+      "tools have them" },
+};
 
-/* Append the words of opt_trust as text. */
+enum { OPT_TRUST = sizeof opt_trust / sizeof *opt_trust,
+       OPT_ROWS = sizeof opt_rows / sizeof *opt_rows };
+
+/* Append n terms as text. */
+static void opt_put_terms(struct buf *b, const struct opt_term *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        txt_putf(b, "\n%s\n    ", t[i].name);
+        opt_put_wrapped(b, txt_slice(t[i].text), 4);
+    }
+}
+
+/* Append n terms as a section of the man page. */
+static void opt_put_man_terms(struct buf *b, const struct opt_term *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        txt_putf(b, ".TP\n.B %s\n", t[i].name);
+        opt_put_roff(b, txt_slice(t[i].text));
+        mem_put_byte(b, '\n');
+    }
+}
+
+/* Append the words of opt_trust and opt_rows as text. */
 static void opt_put_trust(struct buf *b)
 {
     txt_puts(b, "The part Trust of a report says how far to trust its "
              "figures:\n");
-    for (size_t i = 0; i < OPT_TRUST; i++) {
-        txt_putf(b, "\n%s\n    ", opt_trust[i].line);
-        opt_put_wrapped(b, txt_slice(opt_trust[i].text), 4);
-    }
+    opt_put_terms(b, opt_trust, OPT_TRUST);
+    txt_puts(b, "\nRows in square brackets are no functions:\n");
+    opt_put_terms(b, opt_rows, OPT_ROWS);
 }
 
 /* Append the man page of the n commands in list, grpcprof(1), in man(7)
@@ -57133,11 +57173,9 @@ static void opt_put_man_page(struct buf *b, const struct opt_command *list,
     for (size_t i = 0; i < n; i++)
         opt_put_man(b, &list[i]);
     txt_puts(b, ".SH TRUST\nThe lines of the part Trust of a report.\n");
-    for (size_t i = 0; i < OPT_TRUST; i++) {
-        txt_putf(b, ".TP\n.B %s\n", opt_trust[i].line);
-        opt_put_roff(b, txt_slice(opt_trust[i].text));
-        mem_put_byte(b, '\n');
-    }
+    opt_put_man_terms(b, opt_trust, OPT_TRUST);
+    txt_puts(b, ".SH ROWS\nRows in square brackets are no functions.\n");
+    opt_put_man_terms(b, opt_rows, OPT_ROWS);
 }
 
 /* Append a bash completion of the n commands in list. */
@@ -64231,7 +64269,8 @@ static const struct opt_command cli_commands[] = {
       "merged.  The default is profile.pb, which run, attach, load and serve "
       "write.\n\n"
       "RESULT is a JSON file written by grpcprof load.  Several are merged.\n\n"
-      "The lines of the part Trust are explained by: grpcprof help trust.",
+      "The lines of the part Trust, and rows in brackets, are explained by: "
+      "grpcprof help trust.",
       "  grpcprof report profile.pb\n"
       "  grpcprof report -o report.html profile.pb\n"
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
@@ -64284,7 +64323,7 @@ static void cli_put_usage(struct buf *b)
              "Without a server of your own: grpcprof serve, and in another "
              "terminal\ngrpcprof load -d 20s --profile\n\n"
              "Options: grpcprof help COMMAND.  Version: grpcprof --version.\n"
-             "Lines of a report's part Trust: grpcprof help trust.\n"
+             "A report's part Trust, rows in [brackets]: grpcprof help trust.\n"
              "Man page and completion: grpcprof help --man, help --bash.\n");
 }
 

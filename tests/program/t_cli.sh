@@ -41,7 +41,12 @@ helps() {
     tells 'help serve has its default port' '50051' help serve
     tells 'help --man' '^\.TH ' help --man
     tells 'help --man explains Trust' '^\.B Timing' help --man
+    has 'help --man explains rows in brackets' "$OUT" '^\.B \[context switch\]'
     tells 'help trust' 'effective number of samples' help trust
+    for c in unsampled 'context switch' profiler 'lost samples' \
+        'incomplete stack' truncated 'no stack'; do
+        has "help trust explains [$c]" "$OUT" "^\\[$c\\]\$"
+    done
     lacks 'help trust fits 80 columns' "$OUT" '.{81}'
     tells 'help --bash' 'complete ' help --bash
     # shellcheck disable=SC2016 # for bash
