@@ -60263,7 +60263,14 @@ static void runcmd_announce(const struct runcmd_args *c)
     txt_putf(&b, "sampling %s%s at ", c->name,
              c->recording ? "" : ", when asked,");
     txt_put_commas(&b, hz);
-    txt_putf(&b, " samples per second of CPU time, timed with %s",
+    txt_puts(&b, " samples per second of CPU time");
+    if (hz < c->hz) {
+        txt_puts(&b, " (not ");
+        txt_put_commas(&b, c->hz);
+        txt_putf(&b, ": the kernel's tick limits this timer%s)",
+                 *t->reason ? "" : "; --timer perf does more");
+    }
+    txt_putf(&b, ", timed with %s",
              t->engine->ticks ? "a timer for each thread" : t->engine->name);
     if (*t->reason)
         txt_putf(&b, " (%s)", t->reason);

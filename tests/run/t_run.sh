@@ -170,6 +170,10 @@ words() {
         PATH="$T/path:/nonexistent" "$BIN" run -- edge-here
     has 'PATH with a file that cannot be executed: the reason' "$ERR" \
         'Permission denied'
+    check 'a rate above the tick' 0 "$BIN" run --timer thread --hz 10000 \
+        -o "$T/tick.pb" --svg none -- "$EDGE" -s 0.02 exit 0
+    has 'a rate above the tick: is not reached' "$ERR" \
+        '\(not 10,000: the kernel.s tick limits this timer; --timer perf'
     check 'the short report' 0 "$BIN" run --hz 1000 -o "$T/short.pb" --svg \
         "$T/short.svg" -- "$EDGE" burn
     same 'the short report is not on stdout' "$(cat "$OUT")" ''
