@@ -734,6 +734,9 @@ enum {
     ANL_LEAST_LOAD_S = 20,
     ANL_MOST_LOAD_S = 600,
 
+    /* Less CPU time than of so many samples may well have none. */
+    ANL_LEAST_PERIODS = 3,
+
     /* A longer window is not suggested: the process needs a load. */
     ANL_MOST_WINDOW_S = 3600,
 };
@@ -24648,9 +24651,20 @@ static const char *anl_denominator(const struct anl *a)
 /* Return why CPU time has no samples with a's timer. */
 static const char *anl_unsampled_why(const struct anl *a)
 {
-    return txt_equal(a->comment.engine, txt_slice("perf"))
-        ? "threads used less CPU time than one sampling period; a higher rate "
-          "samples more of them"
+    bool perf = txt_equal(a->comment.engine, txt_slice("perf"));
+    double hz = a->trust.hz_asked, tick = a->comment.tick_hz;
+    bool each = hz >= tick;             /* run samples at each tick */
+    hz = each && !perf ? tick : hz;
+    if (a->trust.unsampled * a->use.cpu_ns < ANL_LEAST_PERIODS * 1e9 / hz)
+        return "the program used too little CPU time for a sample; let it run "
+               "for longer";
+    if (perf)
+        return "threads used less CPU time than one sampling period; a higher "
+               "rate samples more of them";
+    return each
+        ? "threads ended before a sample was due, blocked the signal, or "
+          "shared a CPU so that the kernel's ticks missed them; grpcprof run "
+          "does not depend on ticks with --timer perf"
         : "threads ended before a sample was due, blocked the signal, or "
           "shared a CPU so that the kernel's ticks missed them; grpcprof run "
           "samples short threads if --timer and --hz are not given, and does "

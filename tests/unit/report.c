@@ -1239,6 +1239,39 @@ static void test_stacks_cut(void)
     }
 }
 
+/* The hint beside CPU time without samples suits the timer and how much it is.
+ */
+static void test_why_unsampled(void)
+{
+    static const struct { const char *engine; int hz, ms; const char *why; }
+    row[] = {
+        { "thread", 250, 2, "let it run for longer" },
+        { "thread", 1000, 11, "let it run for longer" },
+        { "perf", 1000, 2, "let it run for longer" },
+        { "perf", 1000, 5, "a higher rate" },
+        { "thread", 250, 50, "missed them; grpcprof run does" },
+        { "thread", 1000, 50, "missed them; grpcprof run does" },
+        { "thread", 99, 50, "if --timer and --hz are not given" },
+    };
+    struct anl_config c = {0};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct pp p;
+        struct anl a;
+        unit_profile(&p);
+        uint32_t idle = unit_location(&p, MEM_NONE, 0, "[unsampled]");
+        unit_labelled(&p, 0, idle, "(ended)", "");
+        p.value[2 * p.nsamples - 1] = row[i].ms * INT64_C(1000000);
+        pp_add_comment(&p, "engine=%s", row[i].engine);
+        pp_add_comment(&p, "hz_asked=%d", row[i].hz);
+        pp_add_comment(&p, "tick_hz=250");
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(a.trust.unsampled == 1);
+        CHECK(strstr(anl_unsampled_why(&a), row[i].why));
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
 /* A wall profile: threads that all wait make a verdict, with its places; one
  * that runs is not hidden by others that wait; too few samples make none. */
 static void test_verdict_wall(void)
