@@ -33851,10 +33851,14 @@ static int tls_load_cert(struct tls_context *c, struct gp_why *why)
                          "give it by --key", why);
 }
 
-/* Load the issuers that c trusts. */
+/* Load the certificates that c trusts.  As in grpc-go and gRPC's core, each is
+ * enough: one of an intermediate issuer, or of the peer itself, needs no root
+ * above it. */
 static int tls_load_ca(struct tls_context *c, struct gp_why *why)
 {
     const struct tls_config *k = &c->config;
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(c->ssl),
+                         X509_V_FLAG_PARTIAL_CHAIN);
     if (!k->ca) {
         if (!k->server)                 /* without any, verification fails */
             SSL_CTX_set_default_verify_paths(c->ssl);

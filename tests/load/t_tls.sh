@@ -47,6 +47,8 @@ system's list of issuers; to trust it: --cacert FILE" --tls "$s"
     without 'expired' \
         'expired at 2021-01-01 00:00:00 UTC; the clock here says 20' expired
     without 'not yet valid' 'not valid before 2098-01-01 00:00:00 UTC' future
+    without 'an issuer whose certificate is not sent' \
+        "issued by mid, which is not in $C/ca.pem" via
     without 'self-signed' 'self-signed; to trust it: --cacert FILE' self
     without 'no ALPN' 'chose no HTTP/2 by ALPN' noalpn
     without 'ALPN without h2' 'chose no HTTP/2 by ALPN' http1
@@ -83,6 +85,12 @@ trusted() {
         --server-name localhost.
     check 'a self-signed one as its issuer' 0 "$BIN" load -q -n 1 --tls \
         --cacert "$C/self.pem" "$(to self)"
+    calls 'an intermediate issuer is enough' "$(to via)" --cacert "$C/mid.pem"
+    calls "the server's own certificate is enough" "$(to server)" \
+        --cacert "$C/server.pem"
+    refused 'another certificate of the same issuer is not' \
+        "issued by ca of the tests, which is not in $C/other.pem" --tls \
+        --cacert "$C/other.pem" "$(to server)"
     calls 'grpcio, with a client certificate' "$(to client)" \
         --cert "$C/client.pem" --key "$C/client.key"
     without "a client certificate of an unknown issuer" \
@@ -308,6 +316,14 @@ serves() {
     "$PY" tests/load/tls_peers.py call "$C" "$at" >"$OUT" 2>"$ERR"
     has 'serve: grpcio without a certificate' "$OUT" '^status UNAVAILABLE'
     stop_server 'serve with clients of known issuers'
+    start_server -w 10 --tls-cert "$C/bare.pem" --tls-client-ca "$C/mid.pem"
+    at=127.0.0.1:$PORT
+    calls 'serve, with an intermediate issuer' "$at" --cert \
+        "$C/viaclient.pem" --key "$C/viaclient.key"
+    refused 'serve, an issuer above the one that is known' \
+        'does not trust the issuer of the certificate given by --cert' --tls \
+        --cacert "$C/ca.pem" --cert "$C/client.pem" --key "$C/client.key" "$at"
+    stop_server 'serve with clients of an intermediate issuer'
 }
 
 # A build without OpenSSL.

@@ -7,7 +7,7 @@
                                             none; prints the reply or status
   tls_peers.py drop HOST:PORT    five clients that disconnect after ClientHello
 
-On python3-grpcio, by the certificate: server other expired future self, and
+On python3-grpcio, by the certificate: server other expired future self via, and
 client (which requires a client certificate) and plain (which has no TLS).
 On Python's ssl: noalpn, http1 (ALPN without h2), tls11 (nothing newer), and
 https, which serves DIR/profile.pb.  By hand: mute, shut, bye (answers with
@@ -41,7 +41,8 @@ def of_grpc(d):
             return f.read()
 
     ports = {'plain': server.add_insecure_port('127.0.0.1:0')}
-    for name in ('server', 'other', 'expired', 'future', 'self', 'client'):
+    for name in ('server', 'other', 'expired', 'future', 'self', 'via',
+                 'client'):
         of = 'server' if name == 'client' else name
         ca = text('ca.pem') if name == 'client' else None
         ports[name] = server.add_secure_port(
