@@ -416,6 +416,10 @@ enum {
     SYS_TASKS_MOST = 4096,      /* threads of a process whose times are read */
 };
 
+/* A signal that comes again so soon is taken for the same one.  People need
+ * longer to press Ctrl-C twice. */
+#define SYS_STOP_AGAIN_NS INT64_C(200000000)
+
 /* ---- RE ---- */
 enum {
     /* Of an expression: bytes; the count in {n,m}, and the product of nested
@@ -1291,6 +1295,9 @@ enum {
 #define RES_INTERVAL_NS      INT64_C(1000000000)
 #define RES_INTERVAL_MOST_NS UINT64_C(1000000000000000)
 
+/* Time for calls in flight after an interrupt. */
+#define RES_STOP_DRAIN_NS INT64_C(1000000000)
+
 /* A block of time is at least this long, and shorter than twice it at first. */
 #define RES_BLOCK_NS INT64_C(5000000)
 
@@ -1386,9 +1393,6 @@ enum {
 #define LOAD_LOST_NS INT64_C(100000000)
 
 #define LOAD_RATE_MOST RES_RATE_MOST
-
-/* Time for calls in flight after an interrupt. */
-#define LOAD_STOP_DRAIN_NS INT64_C(1000000000)
 
 /* ---- PERF ---- */
 enum {
@@ -5765,10 +5769,10 @@ static void txt_put_wrapped(struct buf *b, const char *text, size_t at,
  *         child processes with a time limit, usable CPUs
  * uses    MEM, TXT
  * owns    the temporary file of a sys_out; the child of sys_run and its process
- *         group
+ *         group; SIGINT, SIGTERM and SIGHUP after sys_stop_catch
  * spec    POSIX.1-2008; cgroups(7) for the CPU quota
  * prefix  sys_
- * runs    any thread
+ * runs    any thread; sys_stop_sig in a signal handler
  *
  * Invariant  a file written by a sys_out has all its old or all its new bytes,
  *            whatever fails.
@@ -6140,6 +6144,35 @@ static void sys_restore_signals(void)
 {
     for (size_t i = 0; i < sizeof sys_ignored / sizeof *sys_ignored; i++)
         sigaction(sys_ignored[i].signo, &sys_ignored[i].was, NULL);
+}
+
+/* The first signal that stops the command, and when it came; 0: none yet. */
+static atomic_int sys_stop_signal;
+static _Atomic int64_t sys_stop_ns;
+
+/* Keep signo, the first signal.  At a second one, exit at once, unless it is
+ * the same again: timeout(1) signals its child and then its process group. */
+static void sys_stop_sig(int signo)
+{
+    int64_t first_ns = 0, now_ns = sys_now_ns();
+    if (atomic_compare_exchange_strong(&sys_stop_ns, &first_ns, now_ns)) {
+        atomic_store(&sys_stop_signal, signo);
+        return;
+    }
+    int first = atomic_load(&sys_stop_signal);  /* 0: another thread sets it */
+    if ((first && first != signo) || now_ns - first_ns >= SYS_STOP_AGAIN_NS)
+        _exit(128 + signo);
+}
+
+/* Let sys_stop_sig handle SIGINT, SIGTERM and, except under nohup, SIGHUP. */
+static void sys_stop_catch(void)
+{
+    const struct sigaction act = { .sa_handler = sys_stop_sig };
+    struct sigaction old;
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &act, NULL);
 }
 
 /* Start fn(arg) on a new thread called name (at most 15 bytes) with all signals
@@ -45000,7 +45033,10 @@ struct res_config {                     /* what a run does */
     struct client_reply *reply;         /* borrowed: gets one reply; or NULL */
     void      (*on_progress)(void *arg, const struct res_progress *p);
                                         /* may be NULL */
-    void       *arg;                    /* of on_progress */
+    void      (*on_wait)(void *arg, uint64_t calls);
+                                        /* a while after stop, once: so many are
+                                         * in flight, or 0; may be NULL */
+    void       *arg;                    /* of on_progress and on_wait */
 };
 
 struct res_error {                      /* one kind of failure */
@@ -45194,6 +45230,12 @@ static int64_t res_length_ns(const struct res_config *k)
     int64_t most_ns = res_schedule_ns(k);
     return k->duration_ns && (!most_ns || k->duration_ns < most_ns)
            ? k->duration_ns : most_ns;
+}
+
+/* Return how long the calls of k that are in flight have after a signal. */
+static int64_t res_stop_drain_ns(const struct res_config *k)
+{
+    return k->drain_ns < RES_STOP_DRAIN_NS ? k->drain_ns : RES_STOP_DRAIN_NS;
 }
 
 /* Return the number of calls of k, or 0 if only time limits it. */
@@ -48808,7 +48850,7 @@ struct load_worker {
                                          * one does or did, or none has to */
     uint64_t            rng;            /* state of load_random */
     struct res          sum;            /* the worker's result */
-    uint64_t            in_flight;      /* live calls */
+    _Atomic uint64_t    in_flight;      /* live calls; others may read it */
     struct buf          log;            /* rows not yet written */
     struct buf          text, message;  /* of templates, while filled in */
     struct check       *check;          /* owned: copies of all methods' */
@@ -48848,6 +48890,7 @@ struct load_run {
     bool                counted;        /* the number of calls is fixed */
     bool                failed;         /* connecting failed */
     bool                stopping;
+    bool                told_wait;      /* on_wait was due */
     int64_t             early_ns;       /* the server's timer may end a call */
     bool                measured;       /* the profile was started */
     struct load_watch {                 /* of targets on this machine */
@@ -48990,7 +49033,7 @@ static void load_call_free(struct load_worker *w, struct load_call *k)
         k->client->live--;
     k->next_free = w->free;
     w->free = k;
-    w->in_flight--;
+    net_add(&w->in_flight, UINT64_MAX);         /* - 1 */
 }
 
 /* The result of a call that timed out. */
@@ -49045,7 +49088,7 @@ static void load_call_count(struct load_worker *w, struct load_call *k,
         r = &load_late;
     if (k->counted) {
         struct res_interval *v = res_intervals_at(&w->sum.blocks,
-                                      now_ns - w->start_ns, w->in_flight);
+                           now_ns - w->start_ns, net_get(&w->in_flight));
         struct res_calls *one = load_calls_of(w, k);
         w->last_ns = now_ns;
         w->sum.status[r->status]++;
@@ -49281,7 +49324,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
     if (w->run->vary)
         load_call_vary(w, k);
     mem_link_append(&w->live, &k->by_age);
-    w->in_flight++;
+    net_add(&w->in_flight, 1);
     w->sum.sent += k->counted;
     if (w->sum.nmethod)
         load_calls_of(w, k)->sent += k->counted;
@@ -50140,9 +50183,7 @@ static void load_worker_start(void *arg)
 static void load_worker_stop(void *arg)
 {
     struct load_worker *w = arg;
-    int64_t ns = w->run->config->drain_ns;
-    if (ns > LOAD_STOP_DRAIN_NS)
-        ns = LOAD_STOP_DRAIN_NS;
+    int64_t ns = res_stop_drain_ns(w->run->config);
     if (!load_worker_drains(w))
         w->close_ns = w->net.now_ns;
     if (w->going && !w->ended)
@@ -50464,26 +50505,24 @@ static int load_run_init_turn(struct load_run *r)
     return r->turn ? GP_OK : GP_ENOMEM;
 }
 
-/* Add up the ok and failed calls of all workers so far. */
-static void load_run_sum(const struct load_run *r, uint64_t *ok, uint64_t *bad)
+/* Return the sum of the counter at offset at of r's workers. */
+static uint64_t load_run_sum(const struct load_run *r, size_t at)
 {
-    *ok = *bad = 0;
-    for (unsigned i = 0; i < r->threads; i++) {
-        *ok += net_get(&r->worker[i].nok);
-        *bad += net_get(&r->worker[i].nfailed);
-    }
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < r->threads; i++)
+        sum += net_get((const _Atomic uint64_t *)(const void *)
+                       ((const char *)&r->worker[i] + at));
+    return sum;
 }
+
+#define LOAD_SUM(r, field) load_run_sum(r, offsetof(struct load_worker, field))
 
 /* Return the calls that have ended on all workers of arg, a run, those of the
  * warm-up too. */
 static uint64_t load_run_ended(void *arg)
 {
     const struct load_run *r = arg;
-    uint64_t ok, failed, other = 0;
-    load_run_sum(r, &ok, &failed);
-    for (unsigned i = 0; i < r->threads; i++)
-        other += net_get(&r->worker[i].nother);
-    return ok + failed + other;
+    return LOAD_SUM(r, nok) + LOAD_SUM(r, nfailed) + LOAD_SUM(r, nother);
 }
 
 /* Post task to the first n workers. */
@@ -50586,9 +50625,9 @@ static void load_run_begin(struct load_run *r, int64_t now_ns)
 /* Report the progress of r, elapsed_ns after its start. */
 static void load_run_tell(const struct load_run *r, int64_t elapsed_ns)
 {
-    struct res_progress p = { .elapsed_ns = elapsed_ns };
+    struct res_progress p = { .ok = LOAD_SUM(r, nok), .elapsed_ns = elapsed_ns,
+                              .failed = LOAD_SUM(r, nfailed) };
     uint64_t count[RES_COARSE] = {0}, all = 0, sum = 0;
-    load_run_sum(r, &p.ok, &p.failed);
     for (uint32_t i = 0; i < RES_COARSE; i++) {
         for (unsigned k = 0; k < r->threads; k++)
             count[i] += net_get(&r->worker[k].pace[i]);
@@ -50630,6 +50669,11 @@ static void load_run_on_tick(struct net_timer *t)
         r->ended = RES_SIGNAL;
         r->net.stop |= !r->go_ns;       /* still connecting */
         load_run_post(r, r->threads, load_worker_stop);
+    }
+    if (k->on_wait && r->stopping && r->go_ns && !r->told_wait &&
+        now - r->stop_ns >= LOAD_PROGRESS_NS) {
+        r->told_wait = true;
+        k->on_wait(k->arg, LOAD_SUM(r, in_flight));
     }
     if (k->on_progress && r->go_ns && now - r->told_ns >= LOAD_PROGRESS_NS) {
         r->told_ns = now;
@@ -57685,8 +57729,10 @@ static int serve_run(const struct opt_command *cmd)
     if ((status = say_why(serve_listen(c, &why), &why)))
         goto out;
     int signo = serve_wait(c, &signals);
-    signal(SIGINT, SIG_DFL);            /* a second one exits at once */
-    signal(SIGTERM, SIG_DFL);
+    if (signo) {                        /* else the first one exits at once */
+        sys_stop_sig(signo);
+        sys_stop_catch();
+    }
     sigdelset(&signals, SIGUSR1);       /* the profile is written anyway */
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
     uint64_t cut = gp_server_drain(c->server, c->drain_ns);
@@ -61463,11 +61509,8 @@ static void msg_fini(struct msg *c)
  * owns    SIGINT, SIGTERM and SIGHUP while load runs
  * spec    none
  * prefix  loadcmd_
- * runs    main thread; loadcmd_stop_sig in a signal handler
+ * runs    main thread
  */
-
-/* The signal that stops the run; 0: none yet. */
-static atomic_int loadcmd_signal;
 
 struct loadcmd_args {
     struct opt_common common;           /* first */
@@ -61672,13 +61715,6 @@ static const struct opt loadcmd_options[] = {
     OPT_COMMON(struct loadcmd_args),
 };
 
-/* Stop the run; at a second signal exit at once. */
-static void loadcmd_stop_sig(int signo)
-{
-    if (atomic_exchange(&loadcmd_signal, signo))
-        _exit(EXIT_SIGNAL + signo);
-}
-
 struct loadcmd_watch {                  /* what the progress line needs */
     const struct res_config *plan;
     bool redraw;                        /* else a line now and then */
@@ -61739,6 +61775,23 @@ static void loadcmd_progress(void *arg, const struct res_progress *p)
         mem_put_byte(&b, '\n');
         say_buf(&b);
     }
+    mem_fini(&b);
+}
+
+/* Say what load waits for after a signal. */
+static void loadcmd_say_wait(void *arg, uint64_t calls)
+{
+    const struct loadcmd_watch *w = arg;
+    struct buf b = {0};
+    if (!calls)
+        return;
+    if (w->plan->on_progress && w->redraw)
+        say_progress_end();
+    doc_time(&b, "waiting up to ", (double)res_stop_drain_ns(w->plan),
+             " for ");
+    txt_put_commas(&b, calls);
+    say_error("%s call%s in flight; a second signal ends load at once, without "
+              "a result", mem_string(&b), calls == 1 ? "" : "s");
     mem_fini(&b);
 }
 
@@ -62004,7 +62057,7 @@ static int loadcmd_plan(struct loadcmd_args *c, const struct opt_command *cmd,
         .drain_ns = c->drain_ns >= 0 ? c->drain_ns
                   : c->msg.stream_ns + c->timeout_ns,
         .no_reconnect = c->no_reconnect,
-        .allow_not_sent = c->allow_not_sent, .stop = &loadcmd_signal,
+        .allow_not_sent = c->allow_not_sent, .stop = &sys_stop_signal,
         .reply = c->msg.each[0].method.output ? &c->parts.reply : NULL,
     };
     if (!loadcmd_read_errors(c->max_errors, to))
@@ -62367,7 +62420,7 @@ static int loadcmd_result_write(const struct loadcmd_args *c, size_t results,
     struct judge_report *t = &to->report;
     struct gp_why why = {{0}};
     bool failed = false;
-    int signo = t->result->ended == RES_SIGNAL ? atomic_load(&loadcmd_signal)
+    int signo = t->result->ended == RES_SIGNAL ? atomic_load(&sys_stop_signal)
                                                : 0;
     t->verdict = judge_run(t->config, t->result);
     if (t->nassert || t->old)
@@ -62591,7 +62644,7 @@ static int loadcmd_repeat(const struct loadcmd_args *c,
                           struct gp_why *why)
 {
     struct res one;
-    for (*n = 0; *n < c->repeat && !atomic_load(&loadcmd_signal); ++*n) {
+    for (*n = 0; *n < c->repeat && !atomic_load(&sys_stop_signal); ++*n) {
         int e = load_run(plan, &one, why);
         if (e)
             return e;
@@ -62701,7 +62754,6 @@ static void loadcmd_origin(const struct loadcmd_args *c, struct res *r)
 static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
                            struct loadcmd_result *to)
 {
-    struct sigaction act = { .sa_handler = loadcmd_stop_sig }, old;
     struct judge_spread run[RES_RUNS_MOST];
     struct loadcmd_profiles profiles = {
         .pp = mem_zalloc(c->repeat * sizeof *profiles.pp) };
@@ -62710,14 +62762,12 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
     struct loadcmd_watch watch = { plan, say_redraws(), 0 };
     bool planned, progress = !c->common.quiet && isatty(STDERR_FILENO);
     int status = loadcmd_announce(c, plan, &planned);
-    if (progress) {
+    if (progress)
         plan->on_progress = loadcmd_progress;
-        plan->arg = &watch;
-    }
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
-    if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
-        sigaction(SIGHUP, &act, NULL);          /* not under nohup */
+    if (!c->common.quiet)
+        plan->on_wait = loadcmd_say_wait;
+    plan->arg = &watch;
+    sys_stop_catch();
     size_t n = 0;
     int e = status ? GP_OK : loadcmd_repeat(c, plan, &r, run, &n,
                                             &profiles, &why);
@@ -62749,8 +62799,8 @@ static int loadcmd_measure(struct loadcmd_args *c, struct res_config *plan,
             loadcmd_note_call(plan, &r);
         loadcmd_result_end(c, &to->report);
         status = e || r.log_errno || (lacks && !status) ? EXIT_FAILED : status;
-        if (status != EXIT_FAILED && atomic_load(&loadcmd_signal))
-            status = EXIT_SIGNAL + atomic_load(&loadcmd_signal);
+        if (status != EXIT_FAILED && atomic_load(&sys_stop_signal))
+            status = EXIT_SIGNAL + atomic_load(&sys_stop_signal);
     }
     res_fini(&r);
     loadcmd_profiles_fini(&profiles);
@@ -64186,8 +64236,8 @@ static const struct opt_command cli_commands[] = {
       "--profile, sample the server's own CPU time, write the profile and a "
       "flame graph, and go on serving.\n\n"
       "SIGINT or SIGTERM: finish the calls in flight, write the profile so far "
-      "and exit; a second signal exits at once.  SIGUSR1: write the profile so "
-      "far and go on.",
+      "and exit; a second signal exits at once, without the profile.  SIGUSR1: "
+      "write the profile so far and go on.",
       "  grpcprof serve --profile 30s\n"
       "  grpcprof serve -l 0.0.0.0:8080 -t 4 -w 500\n"
       "  grpcprof serve --profile 1m --exit -o before.pb --svg none\n"
@@ -64195,7 +64245,7 @@ static const struct opt_command cli_commands[] = {
       "  0    stopped by a signal or --exit; every file was written\n"
       "  1    it could not listen, or a file could not be written\n"
       "  2    wrong use\n"
-      "  130  killed by a second SIGINT while calls were in flight (143: by "
+      "  130  ended by a second SIGINT while calls were in flight (143: by "
       "SIGTERM)",
       CLI_TABLE(serve_options), serve_run, &serve_args, 0 },
     { "run", "[--] PROGRAM [ARGUMENT...]", "run a program, and profile it",
@@ -64280,7 +64330,7 @@ static const struct opt_command cli_commands[] = {
       "  5    with --strict: the client, or CPUs that it shares, were the "
       "limit\n"
       "  130  stopped by SIGINT (129: SIGHUP, 143: SIGTERM), after printing\n"
-      "       the results so far",
+      "       the results so far; ended by a second one, without results",
       CLI_TABLE(loadcmd_options), loadcmd_run, &loadcmd_args, OPT_LIST_MOST },
     { "report", "[PROFILE|RESULT...]", "print what a profile shows, and how "
       "certain it is",

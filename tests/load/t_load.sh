@@ -262,10 +262,43 @@ no_answers() {
     kill -INT "$PID"
     ended "$PID" 10
     same 'SIGINT ends the drain' "$ST" 130
+    same 'SIGINT ends the drain, nothing is said with -q' "$(<"$T/bg.err")" ''
     has 'SIGINT ends the drain, the rest is cut off' "$T/bg.out" ' 2 cut off'
     lacks 'SIGINT ends the drain, the time was spent' "$T/bg.out" 'elapsed +0 ns'
+    bg "$BIN" load -c 2 -d 500ms --timeout 20s "127.0.0.1:$PORT"
+    nap 1.5
+    kill -INT "$PID"
+    ended "$PID" 10
+    has 'SIGINT, what it waits for' "$T/bg.err" \
+        'waiting up to 1.00 s for 2 calls in flight; a second signal ends'
+    again
     kill "$peer"
     ended "$peer" 5
+}
+
+# twice SECONDS: load has calls in flight, and gets SIGINT twice
+twice() {
+    bg "$BIN" load -q -c 2 -n 1 "127.0.0.1:$PORT"
+    nap 1
+    kill -INT "$PID"
+    nap "$1"
+    kill -INT "$PID" 2>/dev/null
+    ended "$PID" 10
+}
+
+# As timeout(1) does, send a signal again: only one that comes later counts.  A
+# machine that is busy may make it so, but not five times.
+again() {
+    local i
+    for i in 1 2 3 4 5; do
+        twice 0.02
+        grep -q ' 2 cut off' "$T/bg.out" && break
+    done
+    has 'SIGINT again, at once' "$T/bg.out" ' 2 cut off'
+    same 'SIGINT again, at once: status 130' "$ST" 130
+    twice 0.4
+    same 'a second SIGINT: status 130' "$ST" 130
+    lacks 'a second SIGINT: no result' "$T/bg.out" 'cut off'
 }
 
 # sockets NAME: number of sockets in the descriptor tables of $PID's threads

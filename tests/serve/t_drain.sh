@@ -1,4 +1,5 @@
-# A server that is replaced under load: 100 clients lose no call.
+# A server that is replaced under load: 100 clients lose no call.  One that gets
+# its signal twice, as from timeout(1), does not lose its profile.
 # runs: plain (asan)
 
 # again: restart the server on the same port
@@ -50,4 +51,48 @@ PYTHON
     stop_server 'the last server ends with status 0'
 }
 
+streaming() { # it has a connection besides its listener
+    [ "$(find "/proc/$SPID/fd" -lname 'socket:*' | wc -l)" -ge 2 ]
+}
+
+# repeated SECONDS: serve waits 2 s for a stream, and gets SIGTERM twice; its
+# status is in $ST
+repeated() {
+    SDIR=$T/twice
+    start_server -w 0 --interop --drain 2s --profile 60s --svg none \
+        --debug off || return
+    bg "$BIN" load -q --call grpc.testing.TestService/FullDuplexCall -n 1 \
+        --data '{"responseParameters":[{"size":1}]}' --stream-for 60s \
+        --timeout 60s "127.0.0.1:$PORT"
+    wait_for 20 streaming
+    nap 0.2
+    kill -TERM "$SPID"
+    nap "$1"
+    kill -TERM "$SPID"
+    ended "$SPID" 20
+    local status=$ST
+    kill "$PID" 2>/dev/null
+    ended "$PID" 20
+    ST=$status
+}
+
+# A machine that is busy may make the second signal come late, but not five
+# times.
+signalled_twice() {
+    local i
+    mkdir -p "$T/twice"
+    for i in 1 2 3 4 5; do
+        rm -f "$T/twice/profile.pb"
+        repeated 0.02
+        [ "$ST" = 0 ] && break
+    done
+    same 'SIGTERM again, at once: status 0' "$ST" 0
+    check 'SIGTERM again, at once: the profile' 0 test -s "$T/twice/profile.pb"
+    has 'SIGTERM again, at once: the stream was open' "$T/twice/serve.err" \
+        ' 1 cut off'
+    repeated 0.4
+    same 'a second SIGTERM: status 143' "$ST" 143
+}
+
 replaced
+signalled_twice

@@ -721,6 +721,48 @@ static void test_sys_run_gives_signals_back(void)
     mem_fini(&out);
 }
 
+/* Raise signals in a child that catches them: first, again soon, then last
+ * after ms.  Return its status, or -1 if the second one was not soon. */
+static int unit_stopped(int first, int again, int last, int ms)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (!pid) {
+        signal(SIGHUP, SIG_IGN);
+        sys_stop_catch();
+        int64_t from = sys_now_ns();
+        raise(SIGHUP);                  /* under nohup: none */
+        raise(first);
+        if (sys_stop_signal != first)
+            _exit(1);
+        if (sys_now_ns() - from > SYS_STOP_AGAIN_NS / 2)
+            _exit(255);
+        raise(again);
+        usleep((useconds_t)ms * 1000);
+        raise(last);
+        _exit(0);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return !WIFEXITED(status) ? 254 : WEXITSTATUS(status) == 255
+         ? -1 : WEXITSTATUS(status);
+}
+
+static void test_sys_stop_takes_a_repeated_signal_for_one(void)
+{
+    static const struct { int first, again, last, ms, want; } c[] = {
+        { SIGINT, SIGINT, SIGINT, 0, 0 }, { SIGTERM, SIGTERM, SIGTERM, 0, 0 },
+        { SIGINT, SIGTERM, SIGINT, 0, 143 }, { SIGTERM, SIGINT, 0, 0, 130 },
+        { SIGINT, SIGINT, SIGINT, 250, 130 },
+    };
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        int got = -1;
+        for (int tries = 0; got < 0 && tries < 100; tries++)
+            got = unit_stopped(c[i].first, c[i].again, c[i].last, c[i].ms);
+        CHECK(got == c[i].want);
+    }
+}
+
 /* JSON that is read: RFC 8259's own cases, by hand, and where it goes wrong. */
 static void test_js_read(void)
 {
