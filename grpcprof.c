@@ -61383,6 +61383,11 @@ static int msg_read_check(struct msg *c, const char *text, struct gp_why *why)
     struct gp_why cause = {{0}};
     bool used = false;
     int e = GP_OK;
+    if (tpl_has(txt_slice(text)))
+        return txt_fail(why, GP_EUSAGE, "'%s': a check is the same for each "
+                        "call and has no templates; test what holds for "
+                        "all replies, as in 'id =~ ^n[0-9]+$'; for the text {{ "
+                        "write \"{\\u007b\"", text);
     for (size_t i = 0; i < c->nmethod && e != GP_ENOMEM; i++) {
         struct msg_method *m = &c->each[i];
         e = m->method.output
@@ -64306,7 +64311,7 @@ static const struct opt_command cli_commands[] = {
       "which matches a part of it.  FIELD is a path such as user.name, "
       "items[0].id or stock[\"tea\"], or #messages: the number of messages of "
       "a reply, as in '#messages >= 1'.  A key, a VALUE or a REGEX in quotes "
-      "is a JSON string: write \\\\ in it for \\.\n\n"
+      "is a JSON string: write \\\\ in it for \\.  EXPR has no templates.\n\n"
       "EXPR must hold for each message; a stream without messages fails it, "
       "except for !FIELD and !=.  In a mix, EXPR applies to the methods whose "
       "replies have FIELD.  A field with presence (optional, in a oneof, a "

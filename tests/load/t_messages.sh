@@ -272,6 +272,14 @@ checks() {
         --call test.Echo/Unary --check 'text == "a" b'
     refused 'a key with a quote in it' ': "a"b" is no JSON string' \
         --call test.Echo/Unary --check 'byName["a"b"] == 1'
+    for e in 'text == r{{seq}}' 'text =~ ^{{uuid}}$' 'byName["{{seq}}"] == 1'; do
+        refused "a template in --check $e" \
+            ': a check is the same for each call .*; for the text \{\{ write "' \
+            --call test.Echo/Unary --check "$e"
+    done
+    check 'braces in --check' 0 "$BIN" load -n 1 --protoset "$T/rich.pb" \
+        --call test.Echo/Unary --data '{"text":"{\u007bseq}}"}' \
+        --check 'text == "{\u007bseq}}"' "$TO"
     refused 'a key without end' '\[ without \]' \
         --call test.Echo/Unary --check 'byName["a"'
     check 'a failed check is said' 3 "$BIN" load -n 4 --protoset "$T/rich.pb" \
