@@ -61327,6 +61327,8 @@ static int msg_read_mix(struct msg *c)
     struct buf b = {0};
     int status = msg_read_file(c->mix, &b);
     struct slice rest = mem_slice(&b);
+    if (txt_starts(rest, "\xef\xbb\xbf"))
+        rest = txt_after(rest, 3);      /* a byte order mark */
     for (size_t n = 1; !status && rest.n; n++)
         status = msg_add_line(c, txt_next_line(&rest), n);
     if (!status && !c->nmethod) {

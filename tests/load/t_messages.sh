@@ -192,6 +192,9 @@ mixed() {
     has 'a mix in text, a row for each' "$OUT" ' 40 .*test\.Echo/Download'
     check 'a mix in CSV' 0 "$BIN" report -f csv "$T/r.json"
     has 'a mix in CSV, a row for each figure' "$OUT" '^methods_2_ok,20'
+    printf '\xef\xbb\xbf1 test.Echo/Unary {"i32":7}\r\n' >"$T/mix"
+    sent 'a mix with a byte order mark' 0 'v("i32") == [7, 7]' -n 2 \
+        --mix "$T/mix"
     printf '0 test.Echo/Unary\n' >"$T/mix"
     refused 'a weight of 0' 'mix, line 1: write WEIGHT' --mix "$T/mix"
     printf '1\n' >"$T/mix"
