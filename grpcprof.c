@@ -60852,6 +60852,28 @@ static int msg_compile_header(struct msg *c, struct res_header *h)
     return e == GP_EUSAGE ? EXIT_USAGE : e ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Add h to the headers of questions to the server's reflection, with the values
+ * of call 0 in place of its templates. */
+static int msg_ask_with(struct msg *c, const struct res_header *h)
+{
+    struct slice value = h->value;
+    struct buf b = {0};
+    uint64_t rng = mem_hash("", 0);
+    struct tpl_call first = { .rng = &rng };
+    if (h->fill) {
+        tpl_put(h->fill, &first, false, &b);
+        value = txt_trim(mem_slice(&b));        /* [H2] 8.2.1 */
+        value.p = b.err ? NULL : mem_arena_dup(&c->text, value.p, value.n);
+        mem_fini(&b);
+    }
+    if (!value.p) {
+        say_error("out of memory for --metadata");
+        return EXIT_FAILED;
+    }
+    c->asked[c->nasked++] = (struct reflect_header){ h->name, value };
+    return EXIT_OK;
+}
+
 /* Return what is wrong with the key of a header, in lower case, or NULL. */
 static const char *msg_check_key(struct slice key)
 {
@@ -60916,9 +60938,8 @@ static int msg_read_metadata(struct msg *c, const struct opt_command *cmd)
                               wrong);
         c->nheader++;
         bool fixed = rpc_meta_binary(h->name) || !tpl_has(value);
-        if (fixed)
-            c->asked[c->nasked++] = (struct reflect_header){ h->name, value };
-        if (!fixed && (status = msg_compile_header(c, h)))
+        if ((!fixed && (status = msg_compile_header(c, h))) ||
+            (status = msg_ask_with(c, h)))
             return status;
     }
     return EXIT_OK;
@@ -61581,8 +61602,8 @@ static const struct opt loadcmd_options[] = {
       "FileDescriptorSet made by: " OPT_PROTOSET "; repeatable",
       OPT_LIST, LOADCMD_AT(msg.protoset), 0, 0 },
     { 0, "reflection", NULL, NULL, "ask the server for descriptors, even of "
-      "built-in services, and for those that the files lack; -H and "
-      "--authority apply to these questions, too",
+      "built-in services, and for those that the files lack; -H, as in the "
+      "first call, and --authority apply to these questions, too",
       OPT_FLAG, LOADCMD_AT(msg.reflection), 0, 0 },
     { 0, "list", NULL, NULL, "print the services and methods that the server "
       "or the files have, as text or with -f json; send no calls",

@@ -76,6 +76,14 @@ by_reflection() {
         "connect 127.0.0.1:1: refused.*; asked $TO instead"
     refused 'reflection, no token' 1 'no token; give .* -H' -H 'mode: auth'
     sends 'reflection, a token' -H 'mode: auth' -H 'Authorization: Bearer t'
+    printf 'tok\n"t "\nother\n' >"$T/tok.csv"
+    sends 'reflection, a token by a template' -H 'mode: auth' \
+        --csv "$T/tok.csv" -H 'authorization: Bearer {{csv.tok}}' \
+        -H 'x-id: {{uuid}}{{rand:9}}'
+    check 'a list by reflection, a token by a template' 0 "$BIN" load --list \
+        -H 'mode: auth' --csv "$T/tok.csv" \
+        -H 'authorization: Bearer {{csv.tok}}' "$TO"
+    same 'a list by reflection, a token by a template, said' "$(cat "$ERR")" ''
     refused 'reflection, another host' 1 'not at 127' -H 'mode: host'
     sends 'reflection, :authority' -H 'mode: host' --authority shop.example
     refused 'a set without imports' 2 'item: its type is not in' \
