@@ -59232,7 +59232,10 @@ static void perf_look(void)
 /* Return the samples lost so far.  A rec_target's lost. */
 static uint64_t perf_lost(void)
 {
-    return perf_one.lost + tgt_all.dropped;
+    pthread_mutex_lock(&tgt_all.lock);
+    uint64_t lost = perf_one.lost + tgt_all.dropped;
+    pthread_mutex_unlock(&tgt_all.lock);
+    return lost;
 }
 
 /* Return the CPU time of all processes.  A rec_target's cpu_ns. */
@@ -59287,7 +59290,10 @@ static int perf_explain(pid_t pid, int error, struct gp_why *why)
 /* True if a JIT's code was to be read, and the kernel refused it. */
 static bool perf_refused(void)
 {
-    return perf_one.refused;
+    pthread_mutex_lock(&tgt_all.lock);
+    bool refused = perf_one.refused;
+    pthread_mutex_unlock(&tgt_all.lock);
+    return refused;
 }
 
 /* True if whole CPUs may be sampled; after perf_setup. */
@@ -59769,8 +59775,8 @@ static void run_on_drain(void (*fn)(const struct ring_slot *, void *),
                          void *user)
 {
     static struct ring_slot s;
-    enum ring_state got = run_one.damaged ? RING_DAMAGED : RING_TAKEN;
     pthread_mutex_lock(&tgt_all.lock);
+    enum ring_state got = run_one.damaged ? RING_DAMAGED : RING_TAKEN;
     for (uint64_t n = 0; got == RING_TAKEN && n < run_one.ring.count; n++)
         if ((got = ring_take(&run_one.ring, &s)) == RING_TAKEN)
             run_pass(&s, fn, user);
