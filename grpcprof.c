@@ -9624,10 +9624,15 @@ static uint32_t elf_crc(const struct elf_image *m)
 {
     uint8_t step[16384];
     uLong crc = crc32(0, NULL, 0);
-    ssize_t n;
-    for (off_t at = 0; at < (off_t)m->size &&
-                       (n = pread(m->fd, step, sizeof step, at)) > 0; at += n)
+    for (off_t at = 0; at < (off_t)m->size;) {
+        ssize_t n = pread(m->fd, step, sizeof step, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
         crc = crc32(crc, step, (uInt)n);
+        at += n;
+    }
     return (uint32_t)crc;
 }
 
