@@ -5930,7 +5930,9 @@ static int sys_dirname(const char *path, char *dir, size_t size,
 static int sys_follow(const char *path, char *to, struct gp_why *why)
 {
     char name[PATH_MAX], link[PATH_MAX];
-    snprintf(name, sizeof name, "%s", path);
+    if (snprintf(name, sizeof name, "%s", path) >= (int)sizeof name)
+        return txt_fail(why, GP_EIO, "%.80s...: %s", path,
+                        strerror(ENAMETOOLONG));
     for (int links = 0; links < SYS_LINKS_MOST; links++) {
         if (realpath(name, to))
             return GP_OK;

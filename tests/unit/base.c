@@ -635,6 +635,19 @@ static bool unit_gone(long pid)
     return false;
 }
 
+/* A path that is too long is refused, not cut: a part of it is another file. */
+static void test_sys_follow_refuses_long_paths(void)
+{
+    static char path[PATH_MAX + 2], to[PATH_MAX];
+    struct gp_why why = {{0}};
+    for (size_t i = 0; i < sizeof path - 1; i++)
+        path[i] = i % 2 ? '.' : '/';
+    CHECK(sys_follow(path, to, &why) == GP_EIO);
+    CHECK(strstr(why.text, "too long"));
+    path[PATH_MAX - 1] = 0;
+    CHECK(!sys_follow(path, to, &why) && !strcmp(to, "/"));
+}
+
 static void test_sys_run_feeds_and_reads(void)
 {
     static const struct rec_config wall = { .hz = 999, .wall = true };
