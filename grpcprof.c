@@ -6449,6 +6449,16 @@ static double sys_quota_of(char *path, size_t top)
     }
 }
 
+/* True if name is in list, whose words are separated by commas. */
+static bool sys_lists(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    while (strcspn(list, ",") != n || memcmp(list, name, n))
+        if (!*(list += strcspn(list, ",")) || !*++list)
+            return false;
+    return true;
+}
+
 /* Return the CPU quota, in CPUs, of our cgroups (v1 or v2), or INFINITY. */
 static double sys_quota_cpus(void)
 {
@@ -6464,7 +6474,7 @@ static double sys_quota_cpus(void)
             continue;
         *dir++ = 0;
         dir[strcspn(dir, "\n")] = 0;
-        bool v1 = strstr(colon + 1, "cpu") != NULL;
+        bool v1 = sys_lists(colon + 1, "cpu");
         if (!v1 && colon[1])
             continue;                   /* another controller */
         snprintf(path, sizeof path, "%s%s", root[v1], dir);

@@ -635,6 +635,18 @@ static bool unit_gone(long pid)
     return false;
 }
 
+static void test_sys_lists(void)
+{
+    static const char *const with[] = { "cpu", "cpu,cpuacct", "cpuacct,cpu",
+                                        "a,cpu,b", ",cpu" };
+    static const char *const without[] = { "", "cpuset", "cpuacct", "cp",
+                                           "cpuset,cpuacct", "xcpu", "a,", "," };
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
+        CHECK(sys_lists(with[i], "cpu"));
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+        CHECK(!sys_lists(without[i], "cpu"));
+}
+
 /* A path that is too long is refused, not cut: a part of it is another file. */
 static void test_sys_follow_refuses_long_paths(void)
 {
