@@ -6371,13 +6371,20 @@ static int sys_child_fork(struct sys_child *c, char *const argv[],
                           char *const *env, const sigset_t *mask,
                           struct gp_why *why)
 {
-    int go[2], answer[2];
+    int go[2] = { -1, -1 }, answer[2] = { -1, -1 };
     char byte;
-    if (pipe2(go, O_CLOEXEC))
-        return txt_fail(why, GP_EIO, "pipe: %s", strerror(errno));
-    if (pipe2(answer, O_CLOEXEC) || (c->pid = fork()) < 0)
-        return txt_fail(why, GP_EIO, "cannot start a process: %s",
-                        strerror(errno));
+    if (pipe2(go, O_CLOEXEC) || pipe2(answer, O_CLOEXEC) ||
+        (c->pid = fork()) < 0) {
+        txt_fail(why, GP_EIO, "cannot start a process: %s", strerror(errno));
+        c->pid = 0;
+        for (int i = 0; i < 2; i++) {
+            if (go[i] >= 0)
+                close(go[i]);
+            if (answer[i] >= 0)
+                close(answer[i]);
+        }
+        return GP_EIO;
+    }
     if (c->pid == 0) {
         const char *slash = strrchr(argv[0], '/');
         prctl(PR_SET_NAME, slash ? slash + 1 : argv[0]);    /* as exec will */

@@ -635,6 +635,37 @@ static bool unit_gone(long pid)
     return false;
 }
 
+/* Return how many descriptors below 256 are open. */
+static int unit_open_files(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* With room for the first pipe only, no descriptor is left open. */
+static void test_sys_child_fork_closes_pipes(void)
+{
+    char *argv[] = { "true", NULL };
+    struct sys_child c = {0};
+    struct gp_why why = {{0}};
+    struct rlimit was, less;
+    sigset_t mask;
+    sigemptyset(&mask);
+    int open = unit_open_files(), fd = dup(0);
+    CHECK(fd >= 0 && !close(fd) && !getrlimit(RLIMIT_NOFILE, &was));
+    for (rlim_t room = 0; room < 4; room++) {
+        less = was;
+        less.rlim_cur = (rlim_t)fd + room;
+        CHECK(!setrlimit(RLIMIT_NOFILE, &less));
+        int e = sys_child_fork(&c, argv, environ, &mask, &why);
+        CHECK(!setrlimit(RLIMIT_NOFILE, &was));
+        CHECK(e == GP_EIO && c.pid == 0 && unit_open_files() == open);
+        CHECK(strstr(why.text, "cannot start a process: "));
+    }
+}
+
 static void test_sys_lists(void)
 {
     static const char *const with[] = { "cpu", "cpu,cpuacct", "cpuacct,cpu",
