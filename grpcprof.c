@@ -17869,10 +17869,12 @@ static const char *build_find_hint(const struct elf_space *s)
  * interprets them, so that they have no code of their own.  Else NULL. */
 static const char *build_interpreter_hint(const struct elf_space *s)
 {
+    static const char *const file[] = { "libpython3.", "python3." };
     for (size_t i = 0; i < s->nmaps; i++) {
         struct slice base = txt_base(txt_slice(s->map[i].path));
-        if (txt_starts(base, "python3.") || txt_starts(base, "libpython3."))
-            return build_find_hint(s);
+        for (size_t k = 0; k < sizeof file / sizeof *file; k++)
+            if (txt_starts(base, file[k]))
+                return build_python_hint(txt_after(base, strlen(file[k])).p);
     }
     return NULL;
 }

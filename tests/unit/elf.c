@@ -534,6 +534,14 @@ static void test_build_hint_for_jit_code(void)
         const char *hint = build_find_hint(&s);
         CHECK(t[i].part ? hint && txt_ends(txt_slice(hint), t[i].part) : !hint);
     }
+    /* Java and Python in one process: without JIT code it is Python's turn */
+    struct elf_map k[2] = { { .path = "/opt/libjvm.so" },
+                            { .path = "/usr/lib/libpython3.11.so.1.0" } };
+    struct elf_space s = { .map = k, .nmaps = 2 };
+    const char *hint = build_interpreter_hint(&s);
+    CHECK(hint && txt_ends(txt_slice(hint), "give them with -X perf"));
+    s.nmaps = 1;
+    CHECK(!build_interpreter_hint(&s));
 }
 
 static void test_rec_names_jit_code(void)
