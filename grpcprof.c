@@ -1363,8 +1363,9 @@ enum {
     /* Connections that a thread opens at a time: fewer than any backlog. */
     LOAD_CONNECTING = 100,
 
-    /* Times in a row that a client resends calls which the server did not
-     * process, as its GOAWAY or RST_STREAM says; then they count as failed. */
+    /* Times that a call is sent again because the server did not process it, as
+     * its GOAWAY or RST_STREAM says, and connections of a client in a row that
+     * may end without an answer; then such calls count as failed. */
     LOAD_RESENDS = 20,
 };
 
@@ -1391,6 +1392,10 @@ enum {
 
 /* A client this long without a connection at the end has lost the server. */
 #define LOAD_LOST_NS INT64_C(100000000)
+
+/* A server that closes a connection without a call after so long may do so to
+ * all that are idle: the client reconnects without a pause. */
+#define LOAD_STEADY_NS INT64_C(100000000)
 
 #define LOAD_RATE_MOST RES_RATE_MOST
 
@@ -34296,7 +34301,8 @@ struct cs_up {                          /* callbacks of the section above */
     void (*on_end)(struct cs *s, struct cs_stream *t);  /* END_STREAM */
     void (*on_close)(struct cs *s, struct cs_stream *t, uint32_t code,
                      bool by_peer);     /* by_peer: it sent RST_STREAM */
-    void (*on_goaway)(struct cs *s);    /* the first GOAWAY: no new streams */
+    void (*on_goaway)(struct cs *s);    /* the first GOAWAY: no new streams;
+                                         * those it disowns are closed */
 };
 
 struct cs_slot {
@@ -35165,11 +35171,8 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
         s->goaway_text[i] = f->p[8 + i] >= ' ' && f->p[8 + i] <= '~'
                           ? (char)f->p[8 + i] : '?';
     s->goaway_text[n] = 0;
-    if (!s->goaway) {
-        s->goaway = true;
-        s->up->on_goaway(s);
-    }
-    bool closed;                        /* a close moves others in the table */
+    bool first = !s->goaway, closed;    /* a close moves others in the table */
+    s->goaway = true;
     do {
         struct cs_stream *t = NULL;
         closed = false;
@@ -35179,6 +35182,8 @@ static int cs_on_goaway(struct cs *s, struct cs_frame *f)
                 closed = true;
             }
     } while (closed);
+    if (first)
+        s->up->on_goaway(s);
     return GP_OK;
 }
 
@@ -46322,10 +46327,11 @@ static struct judge_behind judge_behind(const struct res_config *k,
 {
     struct judge_behind b = {0};
     double most_ns = (double)res_length_ns(k) * r->runs;
+    double last_ns = (double)(r->response.n ? r->response.min : 0) * r->runs;
     if (r->planned)
         b.rest = (double)(r->planned - r->ok) / (double)r->planned;
     if (most_ns > 0)
-        b.over = fmax(res_whole_ns(r) / most_ns - 1, 0);
+        b.over = fmax((res_whole_ns(r) - last_ns) / most_ns - 1, 0);
     b.late = res_open(k) && (r->not_sent || b.rest > RES_BEHIND_SHARE ||
                              b.over > RES_BEHIND_SHARE);
     return b;
@@ -48796,6 +48802,7 @@ struct load_call {                      /* a slot: one call in flight */
     int64_t             heard_ns;       /* last message received, or sent_ns */
     bool                counted;        /* started while measuring */
     bool                asked;          /* its reply is kept in config's */
+    uint8_t             resends;        /* at most LOAD_RESENDS */
     struct net_timer    pace;           /* sends its next message or ends it */
     /* of calls that vary or are checked; a plain one does not touch them */
     uint64_t            seq;            /* its number in the run, from 0 */
@@ -48837,8 +48844,10 @@ struct load_client {                    /* at most one connection at a time */
     uint64_t            live;           /* closed loop: started, not counted */
     struct net_timer    retry;          /* runs load_on_retry */
     int64_t             backoff_ns;     /* 0: connect at once */
-    int64_t             lost_ns;        /* since when it has no connection */
-    unsigned            resends;        /* in a row */
+    unsigned            barren;         /* connections in a row that ended
+                                         * without an answer */
+    int64_t             lost_ns;        /* since when it needs a connection and
+                                         * has none; 0: it needed none */
     bool                dead;           /* gave up connecting */
     bool                done;           /* has no calls left; closed loop */
 };
@@ -49220,14 +49229,28 @@ static bool load_client_can_start(const struct load_client *c)
            (!w->end_ns || w->net.now_ns < w->end_ns);
 }
 
-/* Return how long c has had no connection that it needed: those lost in the
- * drain are not replaced. */
+/* True if c needs a connection. */
+static bool load_client_needs(const struct load_client *c)
+{
+    const struct load_worker *w = c->worker;
+    return !w->going || !mem_link_alone(&c->waiting) ||
+           load_client_can_start(c) ||
+           (w->run->open && (!mem_link_alone(&w->waiting) || !w->ended));
+}
+
+/* Return how long c has had no connection although it needed one: in an open
+ * loop, while calls waited.  Those lost in the drain are not replaced. */
 static int64_t load_client_down_ns(const struct load_client *c)
 {
     const struct load_worker *w = c->worker;
     int64_t from_ns = c->lost_ns > w->start_ns ? c->lost_ns : w->start_ns;
     int64_t to_ns = load_worker_drains(w) ? w->close_ns : w->net.now_ns;
-    return w->measuring && to_ns > from_ns ? to_ns - from_ns : 0;
+    if (w->run->open && !c->dead) {
+        if (!w->queued_at_ns)
+            return 0;
+        from_ns = from_ns > w->queued_at_ns ? from_ns : w->queued_at_ns;
+    }
+    return w->measuring && c->lost_ns && to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
 /* End w's measuring, after its last call, and stop its loop. */
@@ -49345,6 +49368,7 @@ static struct load_call *load_call_begin(struct load_worker *w,
     k->counted = w->measuring && at_ns >= w->start_ns;
     k->start_ns = at_ns;
     k->sent_ns = 0;
+    k->resends = 0;
     k->method = config->method;
     k->payload = config->method->payload;
     if (w->run->vary)
@@ -49835,11 +49859,12 @@ static void load_on_done(struct client_conn *ch, struct client_call *u,
     struct load_client *c = k->client;
     struct load_worker *w = c->worker;
     n->in_flight--;
-    n->answered += r->kind <= CLIENT_RESET && !r->unseen;
-    c->resends = r->kind == CLIENT_OK ? 0 : c->resends;
+    if (r->kind <= CLIENT_RESET && !r->unseen && !n->answered++)
+        c->backoff_ns = c->barren = 0;
     net_timer_stop(&w->net, &k->pace);
-    if (r->unseen && !c->dead && c->resends < LOAD_RESENDS) {
-        c->resends++;
+    if (r->unseen && !c->dead && k->resends < LOAD_RESENDS &&
+        c->barren < LOAD_RESENDS) {
+        k->resends++;
         w->sum.resent += k->counted;
         mem_link_append(load_queue_of(c), &k->queued);
         (void)load_client_later(c, 0);
@@ -49862,7 +49887,6 @@ static void load_call_end_life(struct load_worker *w, struct load_call *k)
         struct client_result r = client_call_leave(&k->rpc);
         n->in_flight--;
         n->answered++;
-        c->resends = 0;
         load_call_count(w, k, &r);
         load_client_next(c, ch);
     }
@@ -49930,7 +49954,7 @@ static void load_run_ready(void *arg)
         r->tick.on_time(&r->tick);      /* starts the run */
 }
 
-/* Return c's reconnect backoff, which doubles until a call is answered. */
+/* Return c's reconnect backoff, doubled; an answer to a call resets it. */
 static int64_t load_client_backoff(struct load_client *c)
 {
     c->backoff_ns = c->backoff_ns ? c->backoff_ns * 2 : LOAD_BACKOFF_NS;
@@ -49993,22 +50017,34 @@ static void load_on_ready(struct client_conn *ch)
         net_loop_post_wait(&w->run->net, load_run_ready, w->run);
 }
 
-/* Send no more calls on n, and replace it if it was its client's connection. */
+/* Take n, which takes no more calls, from its client. */
+static void load_conn_leave(struct load_conn *n)
+{
+    struct load_client *c = n->client;
+    c->conn = NULL;
+    c->lost_ns = load_client_needs(c) ? c->worker->net.now_ns : 0;
+}
+
+/* Send no more calls on n, and replace it if it was its client's connection:
+ * after a pause if the server ends connections without answering a call. */
 static void load_conn_replace(struct load_conn *n)
 {
     struct load_client *c = n->client;
-    if (c->conn != n)
+    struct load_worker *w = c->worker;
+    c->barren += n->used && !n->answered;
+    if (c->conn != n) {
+        if (n->used && !n->answered)    /* a GOAWAY, but then no answer */
+            (void)load_client_backoff(c);
         return;
-    c->conn = NULL;
-    c->lost_ns = c->worker->net.now_ns;
-    if (!c->worker->going)
+    }
+    load_conn_leave(n);
+    if (!w->going)
         return;                         /* load_worker_start reconnects */
-    /* Back off, even if retry was armed, when the server answers no calls. */
-    net_timer_stop(&c->worker->net, &c->retry);
-    if (n->answered)
-        c->backoff_ns = 0;
-    if (c->worker->run->config->no_reconnect ||
-        load_client_later(c, n->answered ? 0 : load_client_backoff(c)))
+    bool idle = !n->used && w->net.now_ns - n->begin_ns >= LOAD_STEADY_NS;
+    int64_t pause_ns = n->answered || idle ? 0
+                     : n->in_flight ? c->backoff_ns : load_client_backoff(c);
+    net_timer_stop(&w->net, &c->retry); /* even if it was armed without pause */
+    if (w->run->config->no_reconnect || load_client_later(c, pause_ns))
         load_client_give_up(c);
 }
 
@@ -50087,23 +50123,13 @@ static void load_client_connect(struct load_client *c)
     load_conn_failed(&none);
 }
 
-/* True if c needs a connection. */
-static bool load_client_needs(const struct load_client *c)
-{
-    const struct load_worker *w = c->worker;
-    return !w->going || !mem_link_alone(&c->waiting) ||
-           load_client_can_start(c) ||
-           (w->run->open && (!mem_link_alone(&w->waiting) || !w->ended));
-}
-
 /* Timer: replace a client's retired connection, send its calls, or connect. */
 static void load_on_retry(struct net_timer *t)
 {
     struct load_client *c = t->arg;
     struct load_conn *n = c->conn;
     if (n && n->retired) {
-        c->conn = NULL;
-        c->lost_ns = c->worker->net.now_ns;
+        load_conn_leave(n);
         h2_flush(&n->chan.h2);
     }
     if (c->conn && c->conn->ready) {
@@ -50111,6 +50137,8 @@ static void load_on_retry(struct net_timer *t)
         if (c->conn)
             h2_flush(&c->conn->chan.h2);
     } else if (!c->conn && load_client_needs(c)) {
+        if (!c->lost_ns)
+            c->lost_ns = c->worker->net.now_ns;
         load_client_connect(c);
     }
 }

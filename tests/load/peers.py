@@ -570,6 +570,37 @@ class Disowned(Case):
 
 
 @case
+class DisownsMost(Case):
+    """L11 GOAWAY that disowns 59 of 60: each is sent again"""
+    args, ok = '-m 60 -n 60', 60
+
+    def call(self, c, s):
+        if c.number:
+            c.good(s)
+        elif c.calls == 60:
+            c.good(c.streams[1])
+            c.goaway(1)
+
+    def check(self, result):
+        again = result['counts']['retried_after_goaway']
+        return again != 59 and again
+
+
+@case
+class Leaves(Case):
+    """L11 GOAWAY before each answer: the client reconnects without pauses"""
+    args, ok = '-n 20', 20
+
+    def call(self, c, s):
+        c.goaway(s.id)
+        c.good(s)
+
+    def check(self, result):            # pauses would last over 7 s
+        took = result['window']['elapsed_ns']
+        return took > 5e9 and '%d ns' % took
+
+
+@case
 class DisownsAll(Case):
     """GOAWAY that disowns every call, on every connection: all of them fail"""
     args, status, ok, failed = '-n 10', 3, 0, 10

@@ -40,6 +40,11 @@ def late(request, context):
     return reply(2)
 
 
+def slow(request, context):
+    time.sleep(0.4)
+    return reply(2)
+
+
 def endless(request, context):
     while context.is_active():
         yield reply(2)
@@ -65,6 +70,11 @@ KINDS = {
     'empty': (lambda r, c: b'', None, {}),
     'endless': (late, endless, {}),
     'keys': (fails(keys), None, {}),
+    'aging': (slow, None, {
+        'options': [('grpc.max_connection_age_ms', 200),
+                    ('grpc.max_connection_age_grace_ms', 5000)]}),
+    'idle': (lambda r, c: reply(2), None, {
+        'options': [('grpc.max_connection_idle_ms', 100)]}),
 }
 
 

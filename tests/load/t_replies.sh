@@ -114,6 +114,16 @@ streams() {
         "r['counts']['cut_off'] == 2 and r['counts']['ok'] == 0 and
         r['throughput']['messages_in'] > 0 and
         r['latency']['message']['count'] == r['throughput']['messages_in']"
+    # A server that ends connections in good order costs no call and no time.
+    load 'connections that age' 0 -c 4 -d 1300ms "$(at grpcio aging)"
+    holds 'connections that age: no client lost the server' "$T/r.json" \
+        "r['counts']['ok'] > 4 and r['counts']['failed'] == 0 and
+        r['connect']['goaways'] > 4 and r['client']['gave_up'] == 0 and
+        r['connect']['down_ns'] < 0.3 * 4 * r['window']['elapsed_ns']"
+    load 'connections that are idle' 0 -c 6 -r 10 -d 2s "$(at grpcio idle)"
+    holds 'connections that are idle: no client lost the server' "$T/r.json" \
+        "r['counts']['ok'] == 20 and r['connect']['goaways'] > 10 and
+        r['client']['gave_up'] == 0"
     check 'a life for what is no stream' 2 "$BIN" load --stream-for 1s \
         "$(at grpcio gzip)"
     has 'a life for what is no stream, said' "$ERR" 'SayHello has no stream'
@@ -202,6 +212,11 @@ behind_nginx() {
         "unix:$T/pass.sock"
     holds 'nginx: a GOAWAY after each 100 calls, none fails' "$T/r.json" \
         "r['counts']['ok'] == 1000 and r['connect']['goaways'] >= 8"
+    load 'nginx: a GOAWAY that disowns many calls' 0 -c 2 -m 50 -n 1000 \
+        "unix:$T/pass.sock"
+    holds 'nginx: a GOAWAY that disowns many calls, none fails' "$T/r.json" \
+        "r['counts']['ok'] == 2000 and
+        r['counts']['retried_after_goaway'] > 0"
     failed_at_nginx 'no server behind it' dead 502
     failed_at_nginx 'no answer behind it' slow 504
     failed_at_nginx 'its own error' no 503

@@ -262,10 +262,10 @@ static const struct test_cs_rule test_cs_values[] = {
     { "8 0 1 7fff0000; 4 0 0 00040000fffe; 8 0 1 00000001", "S+ ", "" },
     { "8 0 1 7fff0000; 4 0 0 000400010000", "G3 ", "" },
     { "7 0 0 00000001 00000000; 7 0 0 00000003 *4", "G1 ",
-      "goaway\n3 close 7\n" },
+      "3 close 7\ngoaway\n" },
     { "7 0 0 7fffffff *4; 7 0 0 00000003 *4 'bye'", "", "goaway\n" },
-    { "7 0 0 80000001 00000002", "", "goaway\n3 close 7\n" },
-    { "7 0 0 00000000 *4", "", "goaway\n1 close 7\n3 close 7\n" },
+    { "7 0 0 80000001 00000002", "", "3 close 7\ngoaway\n" },
+    { "7 0 0 00000000 *4", "", "1 close 7\n3 close 7\ngoaway\n" },
 };
 
 /* [H2] 6.1, 6.2 and RFC 7541: what is in DATA and HEADERS cannot be read. */

@@ -2174,22 +2174,36 @@ static void test_res_assert(void)
     res_fini(&r);
 }
 
-/* Time without a connection counts while it is needed: from the start of
- * measuring to the drain, in which lost ones are not replaced. */
+/* The time that a client had no connection counts while measuring, and in an
+ * open loop while calls waited; lost 0: it needed none. */
 static void test_load_down(void)
 {
-    static const int64_t t[][4] = {     /* lost, close, now, down */
-        { 50, INT64_MAX, 500, 400 }, { 200, INT64_MAX, 500, 300 },
-        { 200, 600, 500, 300 },
-        { 200, 400, 500, 200 }, { 450, 400, 500, 0 }, { 50, 400, 500, 300 } };
-    static struct load_worker w;
+    static const struct { int64_t lost, close, now, queued; bool open, dead;
+                          int64_t down; } t[] = {
+        { 50, INT64_MAX, 500, 0, false, false, 400 },
+        { 200, INT64_MAX, 500, 0, false, false, 300 },
+        { 200, 600, 500, 0, false, false, 300 },
+        { 200, 400, 500, 0, false, false, 200 },
+        { 450, 400, 500, 0, false, false, 0 },
+        { 50, 400, 500, 0, false, false, 300 },
+        { 0, 400, 500, 0, false, false, 0 },
+        { 200, 600, 500, 0, true, false, 0 },
+        { 200, 600, 500, 350, true, false, 150 },
+        { 200, 600, 500, 150, true, false, 300 },
+        { 200, 600, 500, 0, true, true, 300 },
+    };
+    static struct load_run run;
+    static struct load_worker w = { .run = &run };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        struct load_client c = { .worker = &w, .lost_ns = t[i][0] };
+        struct load_client c = { .worker = &w, .lost_ns = t[i].lost,
+                                 .dead = t[i].dead };
+        run.open = t[i].open;
         w.measuring = true;
         w.start_ns = 100;
-        w.close_ns = t[i][1];
-        w.net.now_ns = t[i][2];
-        CHECK(load_client_down_ns(&c) == t[i][3]);
+        w.queued_at_ns = t[i].queued;
+        w.close_ns = t[i].close;
+        w.net.now_ns = t[i].now;
+        CHECK(load_client_down_ns(&c) == t[i].down);
         w.measuring = false;
         CHECK(load_client_down_ns(&c) == 0);
     }
