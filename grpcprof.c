@@ -4792,7 +4792,7 @@ static void mem_index_fini(struct index *x)
 }
 
 /* =================================== 7 NUM ===================================
- * for     saturating arithmetic, big-endian numbers, pseudo-random numbers
+ * for     saturating arithmetic, shares, big-endian and pseudo-random numbers
  * uses    MEM
  * owns    nothing
  * spec    none
@@ -4843,6 +4843,12 @@ static int64_t num_mul_sat(int64_t a, int64_t b)
 static int64_t num_abs_sat(int64_t v)
 {
     return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
+}
+
+/* Return share i of n, which sum up to all. */
+static uint64_t num_share(uint64_t all, uint64_t i, uint64_t n)
+{
+    return all / n + (i < all % n);
 }
 
 /* Return the 32-bit big-endian number at p. */
@@ -45300,6 +45306,17 @@ static double res_when(const struct res_config *k, double x)
     return (double)INFINITY;
 }
 
+/* Return how long k measures, if its options or its schedule, with a number of
+ * calls, say so; else 0. */
+static int64_t res_expected_ns(const struct res_config *k)
+{
+    int64_t most_ns = res_length_ns(k);
+    double when = res_open(k) && res_planned(k) && !k->poisson
+        ? res_when(k, (double)res_planned(k)) : (double)INFINITY;
+    int64_t ns = when < 1e9 ? (int64_t)(when * 1e9) : 0;
+    return ns && (!most_ns || ns < most_ns) ? ns : most_ns;
+}
+
 /* Return the number of connections of k. */
 static uint64_t res_connections(const struct res_config *k)
 {
@@ -48951,16 +48968,6 @@ struct load_run {
 
 /* ---- schedules ---- */
 
-/* Return how long k measures, if its options or its schedule say so; else 0. */
-static int64_t load_length_ns(const struct res_config *k)
-{
-    int64_t most_ns = res_length_ns(k);
-    double when = res_open(k) && res_planned(k) && !k->poisson
-        ? res_when(k, (double)res_planned(k)) : (double)INFINITY;
-    int64_t ns = when < 1e9 ? (int64_t)(when * 1e9) : 0;
-    return ns && (!most_ns || ns < most_ns) ? ns : most_ns;
-}
-
 /* Return a random number in (0, 1), from w's own sequence. */
 static double load_random(struct load_worker *w)
 {
@@ -48972,12 +48979,6 @@ static double load_stride(struct load_worker *w)
 {
     double stride = w->run->threads;
     return w->run->config->poisson ? -log(load_random(w)) * stride : stride;
-}
-
-/* Return share i of n, which sum up to all. */
-static uint64_t load_share(uint64_t all, uint64_t i, uint64_t n)
-{
-    return all / n + (i < all % n);
 }
 
 /* ---- a worker: counting ---- */
@@ -49685,7 +49686,7 @@ static void load_worker_measure(struct load_worker *w)
     if (w->run->open)
         w->start_ns = w->run->go_ns + k->warmup_ns;
     w->last_ns = w->start_ns;
-    int64_t length_ns = load_length_ns(k);
+    int64_t length_ns = res_expected_ns(k);
     w->close_ns = length_ns ? w->start_ns + length_ns : INT64_MAX;
     if (!most_ns)
         return;
@@ -50306,7 +50307,7 @@ static size_t load_worker_slots(const struct load_worker *w)
                                              : LOAD_IN_FLIGHT;
     size_t sum = 0;
     if (r->open)
-        return (size_t)load_share(most, w->index, r->threads);
+        return (size_t)num_share(most, w->index, r->threads);
     for (uint64_t i = 0; i < w->nclient; i++)
         sum += w->client[i].streams;
     return sum;
@@ -50650,7 +50651,7 @@ static void load_watch_tick(struct load_run *r, int64_t now_ns, bool over)
 {
     struct load_watch *w = &r->watch;
     int64_t start_ns = r->go_ns + r->config->warmup_ns;
-    int64_t length_ns = load_length_ns(r->config);
+    int64_t length_ns = res_expected_ns(r->config);
     bool closes = over || r->stopping ||
                   (length_ns && now_ns >= start_ns + length_ns);
     if (!r->go_ns || now_ns < start_ns || w->done || (!w->on && closes))
@@ -50743,11 +50744,11 @@ static void load_run_init_clients(struct load_run *r)
     uint64_t planned = res_planned(k);
     for (uint64_t i = 0; i < r->nclient; i++) {
         struct load_client *c = &r->client[i];
-        uint64_t clients = load_share(k->clients, i, r->nclient);
+        uint64_t clients = num_share(k->clients, i, r->nclient);
         c->target = &r->target[i % k->ntarget];
         c->streams = res_streams(k) * (r->open ? 1 : clients);
         c->left = k->requests_per_client ? clients * k->requests_per_client
-                                         : load_share(planned, i, r->nclient);
+                                         : num_share(planned, i, r->nclient);
     }
 }
 
@@ -50788,8 +50789,8 @@ static int load_run_init(struct load_run *r, struct gp_why *why)
         w->index = i;
         w->asked = i || !k->reply;
         w->client = &r->client[next];
-        w->nclient = load_share(r->nclient, i, r->threads);
-        w->share = load_share(planned, i, r->threads);
+        w->nclient = num_share(r->nclient, i, r->threads);
+        w->share = num_share(planned, i, r->threads);
         next += w->nclient;
         e = load_worker_init(w, why);
         e = e ? e : load_worker_init_checks(w, why);
@@ -50843,7 +50844,7 @@ static void load_run_window(const struct load_run *r, struct res *to,
                             int64_t first, int64_t last, int64_t close)
 {
     const struct res_config *k = r->config;
-    int64_t length_ns = load_length_ns(k), now_ns = sys_now_ns();
+    int64_t length_ns = res_expected_ns(k), now_ns = sys_now_ns();
     bool early = length_ns && r->ended == RES_COUNT &&
                  to->sent < res_planned(k);
     int64_t end = r->ended == RES_SIGNAL ? r->stop_ns
@@ -62537,10 +62538,18 @@ static int loadcmd_result_write(const struct loadcmd_args *c, size_t results,
     return failed ? EXIT_FAILED : t->exit;
 }
 
-/* Print on stderr why --strict makes the exit status of t one of its own. */
-static void loadcmd_say_strict(const struct judge_report *t)
+/* Print on stderr why the exit status of t is not 0, if neither failed calls nor
+ * assertions that are violated say so. */
+static void loadcmd_say_exit(const struct judge_report *t)
 {
+    const struct res *r = t->result;
     size_t violated = 0;
+    if (t->exit == EXIT_ERRORS && r->gave_up)
+        say_error("exit status %d, as %" PRIu64 " client%s lost the connection "
+                  "and could not reconnect", t->exit, r->gave_up,
+                  r->gave_up == 1 ? "" : "s");
+    else if (t->exit == EXIT_ERRORS && !r->ok && !r->failed)
+        say_error("exit status %d, as no call was answered", t->exit);
     for (size_t i = 0; i < t->nassert; i++)
         violated += t->assert[i].outcome == STAT_VIOLATED;
     if (t->exit == EXIT_INVALID)
@@ -62558,7 +62567,7 @@ static void loadcmd_result_end(const struct loadcmd_args *c,
                                const struct judge_report *t)
 {
     bool readable = false;              /* an output is for people */
-    loadcmd_say_strict(t);
+    loadcmd_say_exit(t);
     for (size_t i = 0; i < c->parts.nout; i++) {
         int format = c->parts.out[i].format;
         readable |= format <= LOADCMD_MD || format == LOADCMD_HTML;
@@ -64411,9 +64420,9 @@ static const struct opt_command cli_commands[] = {
       "  0    no --assert is violated, and no more than --max-errors failed\n"
       "  1    it could not be done: connection refused, bad file, disk full\n"
       "  2    wrong use\n"
-      "  3    more calls failed than --max-errors; this comes before 4.  To "
-      "let\n       an assertion decide: --max-errors 100% --assert "
-      "'errors<1%'\n"
+      "  3    more calls failed than --max-errors, clients lost the server "
+      "for\n       good, or nothing was answered; this comes before 4.  To let "
+      "an\n       assertion decide: --max-errors 100% --assert 'errors<1%'\n"
       "  4    an --assert is violated or, with --strict, not resolved\n"
       "  5    with --strict: the client, or CPUs that it shares, were the "
       "limit\n"

@@ -201,6 +201,8 @@ server_ends() {
     wait "$SPID" 2>/dev/null
     ended "$PID" 40
     same 'no client can connect again: status 3' "$ST" 3
+    has 'no client can connect again, on stderr, even with -q' "$T/bg.err" \
+        'exit status 3, as 2 clients lost the connection and could not rec'
     has 'no client can connect again, said' "$T/early.json" \
         'the server ended, or takes no more connections'
     holds 'no client can connect again: the run ends before its 60 s' \
