@@ -62538,8 +62538,8 @@ static int loadcmd_result_write(const struct loadcmd_args *c, size_t results,
     return failed ? EXIT_FAILED : t->exit;
 }
 
-/* Print on stderr why the exit status of t is not 0, if neither failed calls nor
- * assertions that are violated say so. */
+/* Print on stderr why the exit status of t is not 0, if neither failed calls
+ * nor violated assertions say so. */
 static void loadcmd_say_exit(const struct judge_report *t)
 {
     const struct res *r = t->result;
