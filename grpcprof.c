@@ -746,7 +746,7 @@ enum {
 };
 
 /* The verdict is withheld if a larger share of the samples is lost, truncated,
- * without symbols, or otherwise doubtful (anl_doubt_stacks). */
+ * in unknown code, or otherwise doubtful (anl_doubt_stacks). */
 #define ANL_BROKEN_SHARE 0.20
 
 #define ANL_LOW_CORES 0.30      /* a process that uses fewer mostly waits */
@@ -23487,6 +23487,8 @@ struct anl_trust {                      /* NAN: unknown */
     double lost, truncated, unwind_failed;      /* samples */
     double truncated_share, lost_share; /* of the samples */
     double unsymbolised;                /* share whose leaf has no symbol */
+    double nameless;                    /* the part of it whose category is not
+                                         * known by its module either */
     double no_app_frame;                /* share without application frame */
     double broken;                      /* share not unwound to a thread's start
                                          * and without application, network or
@@ -23805,7 +23807,8 @@ struct anl_pass {                       /* sums of the pass */
     struct view_sum *credit;            /* owned, two per node: samples decided
                                          * by its category; by its callers' */
     struct view_sum sum[CAT_COUNT], behalf[CAT_COUNT];
-    struct view_sum unsymbolised, no_app, broken, truncated, incomplete, copy;
+    struct view_sum unsymbolised, nameless, no_app, broken, truncated;
+    struct view_sum incomplete, copy;
     struct view_sum unsampled;
     struct view_sum waiting, *idle;     /* idle: owned, by leaf */
     bool has_states;                    /* some samples say whether they wait */
@@ -23985,8 +23988,11 @@ static void anl_add_stack(struct anl *a, struct anl_pass *w, size_t i,
                      count);
     if (copied)
         view_sum_row(&a->view, &w->copy, i, weight, count);
-    if (leaf < w->n && !a->view.node[w->frame[leaf]].symbol)
+    bool named = leaf == w->n || a->view.node[w->frame[leaf]].symbol;
+    if (!named)
         view_sum_add(&w->unsymbolised, weight, count);
+    if (!named && c == CAT_UNKNOWN)
+        view_sum_add(&w->nameless, weight, count);
     view_sum_add(all & ANL_T_APP ? &w->behalf[c] : &w->no_app, weight, count);
     if (!(all & (ANL_T_APP | ANL_T_UNWOUND | ANL_T_PSEUDO)))
         view_sum_add(&w->broken, weight, count);
@@ -24149,6 +24155,7 @@ static void anl_sum_up(struct anl *a, const struct anl_pass *w)
     }
     a->copy = stat_share(&w->copy, all);
     a->trust.unsymbolised = stat_share(&w->unsymbolised, kept).share;
+    a->trust.nameless = stat_share(&w->nameless, kept).share;
     a->trust.no_app_frame = stat_share(&w->no_app, kept).share;
     a->trust.broken = stat_share(&w->broken, kept).share;
     a->trust.incomplete = stat_share(&w->incomplete, kept).share;
@@ -24763,7 +24770,9 @@ static bool anl_low_use(const struct anl_use *u)
 }
 
 /* Add reasons to withhold the verdict: defects of stacks or of the timer that
- * affect more than ANL_BROKEN_SHARE of the samples or the CPU time. */
+ * affect more than ANL_BROKEN_SHARE of the samples or the CPU time.  Code
+ * without symbols in a library whose category a rule knows is none of them: its
+ * names would change neither categories nor the application's functions. */
 static void anl_doubt_stacks(struct anl *a)
 {
     const struct anl_trust *t = &a->trust;
@@ -24776,7 +24785,7 @@ static void anl_doubt_stacks(struct anl *a)
         : "of the samples are in code without symbols; if you have the "
           "unstripped binary: pprof -top BINARY PROFILE";
     const struct { double share; const char *text; } doubt[] = {
-        { t->unsymbolised, unnamed },
+        { t->nameless, unnamed },
         { t->truncated_share, "of the stacks are truncated: their outer "
           "callers are missing" },
         { t->broken, "of the stacks were not unwound to a thread's start and "
@@ -25233,6 +25242,10 @@ static void anl_judge(struct anl *a)
         anl_judge_rules(a);
     }
     anl_judge_app(a);
+    if (a->trust.unsymbolised > ANL_BROKEN_SHARE)
+        anl_reason(a, "%.1f%% of the samples are in code without symbols: in a "
+                   "known library it has the library's category, and tables "
+                   "show its addresses", 100 * a->trust.unsymbolised);
     if (isnan(a->use.window))
         anl_reason(a, "the profile has no duration: how many cores were used "
                    "is unknown");
@@ -57203,7 +57216,8 @@ static const struct opt_term opt_trust[] = {
       "follows (tick_clustered)" },
     { "Lost", "samples that found no room; stacks deeper than can be kept; "
       "stacks broken off, where the unwinder could not find the caller" },
-    { "Without symbols", "share of the samples in code without a name" },
+    { "Without symbols", "share of the samples in code without a name; in a "
+      "library that is known, such as gRPC's, such code has its category" },
     { "Stacks", "share of the samples without a function of the application; "
       "and of those whose stack is broken off or truncated, so that their "
       "outer callers are missing: by up to that share the total of a function "

@@ -1372,6 +1372,40 @@ static void test_stacks(void)
     pp_fini(&p);
 }
 
+/* Code without symbols in a known library leaves the verdict as it is, and its
+ * share is said; in other code it withholds the verdict. */
+static void test_nameless_libraries(void)
+{
+    static const char *const library[] = {
+        "/venv/grpc/_cython/cygrpc.cpython-312-x86_64-linux-gnu.so",
+        "/opt/lib/libshop.so" };
+    for (int i = 0; i < 2; i++) {
+        struct pp p;
+        struct anl a;
+        struct anl_config c = {0};
+        unit_profile(&p);
+        uint32_t m = unit_mapping(&p, "/opt/server", 0x400000);
+        uint32_t l = unit_mapping(&p, library[i], 0x800000);
+        uint32_t score = unit_location(&p, m, 0x400001, "score");
+        unit_sample(&p, 650, score, MEM_NONE, MEM_NONE);
+        unit_sample(&p, 350, unit_location(&p, l, 0x800001, ""), MEM_NONE,
+                    MEM_NONE);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        CHECK(fabs(a.trust.unsymbolised - 0.35) < 1e-9);
+        bool said = false;
+        for (size_t k = 0; k < a.verdict.nreasons; k++)
+            said |= strstr(a.verdict.reason[k],
+                           "35.0% of the samples are in code without symbols")
+                    != NULL;
+        CHECK(said);
+        CHECK(a.verdict.kind == (i ? ANL_V_WITHHELD : ANL_V_APPLICATION));
+        CHECK(i || strstr(a.verdict.text, "score takes 65.0% of the CPU time"));
+        CHECK((a.nadvice > 0) == !i);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
 /* Names that need escaping, in SVG: valid text, no markup. */
 static void test_svg_escape(void)
 {
