@@ -23654,9 +23654,10 @@ static int64_t anl_line(const struct view *v, const struct view_node *n)
 }
 
 /* Append where function n is, as " total.js:22", if another function has its
- * name or the name is a placeholder such as (anonymous). */
+ * name or the name is a placeholder such as (anonymous).  A file of more than
+ * most columns is shortened to the start of its name. */
 static void anl_put_place(struct buf *b, const struct view *v,
-                          const struct view_node *n)
+                          const struct view_node *n, size_t most)
 {
     static const char *const nameless[] = { "(anonymous)", "<anonymous>",
         "anonymous", "<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>",
@@ -23667,10 +23668,12 @@ static void anl_put_place(struct buf *b, const struct view *v,
     struct slice file = n->file.n ? n->file
                       : any ? txt_base(view_function(v, n)->file)
                       : (struct slice){0};
-    if (!file.n)
+    if (txt_columns(file, most) > most)
+        file = txt_base(file);
+    if (!file.n || most < 2)
         return;
     txt_puts(b, " ");
-    txt_put_clean(b, file);
+    txt_put_start(b, file, most, txt_put_clean);
     int64_t line = any ? anl_line(v, n) : 0;
     if (line)
         txt_putf(b, ":%" PRId64, line);
@@ -23682,7 +23685,7 @@ static const char *anl_name(struct anl *a, uint32_t node)
 {
     struct buf b = {0};
     txt_puts(&b, anl_word(a, a->view.node[node].name));
-    anl_put_place(&b, &a->view, &a->view.node[node]);
+    anl_put_place(&b, &a->view, &a->view.node[node], SIZE_MAX);
     return anl_text_of(a, &b);
 }
 
@@ -25265,8 +25268,7 @@ static const struct {
     { CAT_NETWORK, 0.30, "make fewer system calls: send several messages per "
       "call, read and write larger blocks, wake fewer threads" },
     { CAT_SYSCALLS, 0.20, "remove system calls that an RPC does not need" },
-    { CAT_MEMORY, 0.15, "allocate less: reuse buffers, use one arena per call, "
-      "or try another allocator" },
+    { CAT_MEMORY, 0.15, "allocate less: create fewer objects, reuse buffers" },
     { CAT_PROTOCOL, 0.40, "reduce the number of calls: use larger messages or "
       "streams instead of many small calls, and keep connections open" },
     { CAT_LOCKS, 0.10, "share less between threads: give each its own counter, "
@@ -25351,6 +25353,27 @@ static struct anl_finding anl_finding(const struct anl *a, uint8_t c)
     return f;
 }
 
+/* Return what else to do about the category c, whose leader is node: malloc can
+ * be replaced, the allocator of an interpreter or a VM cannot. */
+static const char *anl_advice_also(const struct anl *a, uint8_t c,
+                                   uint32_t node)
+{
+    static const char *const malloc_names[] = { "malloc", "calloc", "realloc",
+        "free", "cfree", "_int_*alloc", "_int_free", "__libc_*", "operator new*"
+    };
+    static const char *const libraries[] = { "libc.*", "libc-*", "ld-musl*",
+        "libjemalloc*", "libtcmalloc*", "libmimalloc*" };
+    const struct view_node *n = &a->view.node[node];
+    struct slice module = cat_module_name(&a->view, n->module);
+    bool known = false;
+    for (size_t i = 0; i < sizeof malloc_names / sizeof *malloc_names; i++)
+        known |= cat_like(malloc_names[i], n->name);
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        known |= cat_like(libraries[i], module);
+    return c == CAT_MEMORY && known
+        ? ", use one arena per call, or try another allocator" : "";
+}
+
 /* Recommend what intervals support; nothing if the verdict is withheld or
  * waiting, or for wall-clock time. */
 static void anl_run_advice(struct anl *a)
@@ -25366,8 +25389,9 @@ static void anl_run_advice(struct anl *a)
             continue;
         anl_advise(a, f.leader, &f.lead, c == CAT_COPY ? "self"
                                          : "in this category", anl_text(a,
-            "%s, %s, first %s: %s", cat_name[c], anl_percent(a, &f.share),
-            anl_name(a, f.leader), anl_advices[i].text));
+            "%s, %s, first %s: %s%s", cat_name[c], anl_percent(a, &f.share),
+            anl_name(a, f.leader), anl_advices[i].text,
+            anl_advice_also(a, c, f.leader)));
     }
 }
 
@@ -51491,13 +51515,10 @@ static void doc_node(struct doc_doc *d, const struct view *v, uint32_t node,
                      size_t most)
 {
     struct buf place = {0};
-    anl_put_place(&place, v, &v->node[node]);
-    struct slice file = txt_trim(mem_slice(&place));
-    size_t room = d->width ? most / 2 : SIZE_MAX;       /* of the place */
-    room = file.n < room ? file.n : room;
-    doc_name(d, v->node[node].name, most - (d->width && room ? room + 1 : 0));
-    txt_puts(&d->cell, room ? " " : "");
-    txt_put_fitting(&d->cell, file, room, txt_put_clean);
+    anl_put_place(&place, v, &v->node[node], d->width ? most / 2 : SIZE_MAX);
+    size_t with = d->width ? txt_columns(mem_slice(&place), most) : 0;
+    doc_name(d, v->node[node].name, most > with ? most - with : 0);
+    mem_put(&d->cell, place.data, place.len);
     mem_fini(&place);
 }
 
@@ -51883,9 +51904,10 @@ static void doc_function(struct doc_doc *d, const struct anl *a,
     doc_value_cell(d, a, c, n->flat.value);
     doc_share(&d->cell, f->cum.share);
     doc_cell(d);
-    bool where = n->symbol && module.n && n->module != a->main && !c->by;
     size_t room = doc_room(d, c->by ? SIZE_MAX  /* the end matters most */
                                     : DOC_NAME_COLUMNS);
+    bool where = n->symbol && module.n && n->module != a->main && !c->by &&
+                 !(n->file.n && room < DOC_NAME_COLUMNS);   /* its file fits */
     size_t most = room < 2 * 20 ? room / 2 : 20;    /* of the module */
     size_t less = where ? (module.n < most ? module.n : most) + 2 : 0;
     doc_node(d, v, f->node, room - less);
@@ -51935,7 +51957,10 @@ static void doc_level(struct doc_doc *d, const struct anl *a,
     doc_level_heading(d, a, c, application);
     size_t i = doc_next_row(&t, 0, application);
     if (i == t.n) {
-        doc_paragraph(d, "None.");
+        doc_paragraph(d, application && a->napps
+            ? "None: the interpreter or the libraries that run the "
+              "application's functions have their self time.  Their totals are "
+              "above, in Application functions." : "None.");
         return;
     }
     doc_table(d, column, sizeof column / sizeof *column);
@@ -52009,23 +52034,27 @@ static void doc_below(struct doc_doc *d, const struct anl *a,
 static void doc_apps(struct doc_doc *d, const struct anl *a,
                      const struct doc_config *c)
 {
-    const struct doc_column column[] = {
+    struct doc_column column[] = {
         { "total", 8 }, { "95% interval", 14 }, { "samples", 9 },
         doc_values(a, c, false), doc_values(a, c, true), { "function", 0 } };
-    bool passes = false;
+    size_t columns = sizeof column / sizeof *column;
+    bool passes = false, self = a->application.sum.value != 0;
+    if (!self)                          /* an interpreter has all of it */
+        column[columns - 2] = column[columns - 1], columns--;
     doc_heading(d, "Application functions, with all that they call");
     if (!a->napps) {
         doc_paragraph(d, "None.");
         return;
     }
-    doc_table(d, column, sizeof column / sizeof *column);
+    doc_table(d, column, columns);
     for (size_t i = 0; i < a->napps; i++) {
         const struct anl_function *f = &a->function[a->app[i].row];
         const struct view_node *n = &a->view.node[f->node];
         passes |= a->app[i].passes;
         doc_share_cells(d, &f->cum, a->app[i].passes ? "+" : " ");
         doc_value_cell(d, a, c, n->cum.value);
-        doc_value_cell(d, a, c, n->flat.value);
+        if (self)
+            doc_value_cell(d, a, c, n->flat.value);
         doc_node(d, &a->view, f->node, doc_room(d, DOC_NAME_COLUMNS));
         doc_cell(d);
     }
@@ -55432,19 +55461,18 @@ static void loaddoc_compare(struct doc_doc *d, const struct judge_report *t)
 
 /* ---- the server's CPU by call ---- */
 
-/* Append the name of a's node n, in text shortened to fit the line, and its
- * place if it needs one and there is room. */
+/* Append the name of a's node n and its place if it needs one; in text, shorten
+ * them to fit the line. */
 static void loaddoc_function(struct doc_doc *d, const struct anl *a,
                              uint32_t n)
 {
     struct buf place = {0};
     size_t left = doc_left(d);
-    anl_put_place(&place, &a->view, &a->view.node[n]);
+    anl_put_place(&place, &a->view, &a->view.node[n],
+                  d->md || d->html ? SIZE_MAX : left / 2);
     size_t with = txt_columns(mem_slice(&place), left);
-    bool room = d->md || d->html || left >= with + DOC_LEAST_COLUMNS;
-    doc_name(d, a->view.node[n].name, room ? left - with : left);
-    if (room)
-        mem_put(&d->cell, place.data, place.len);
+    doc_name(d, a->view.node[n].name, left > with ? left - with : 0);
+    mem_put(&d->cell, place.data, place.len);
     mem_fini(&place);
     doc_cell(d);
 }
@@ -60435,7 +60463,7 @@ static void runcmd_put_functions(struct buf *b, const struct anl *a)
                  100 * s->low, 100 * s->high);
         txt_put_fitting(b, a->view.node[f->node].name, ANL_NAME_COLUMNS,
                         txt_put_clean);
-        anl_put_place(b, &a->view, &a->view.node[f->node]);
+        anl_put_place(b, &a->view, &a->view.node[f->node], SIZE_MAX);
     }
 }
 

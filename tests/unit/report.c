@@ -1406,6 +1406,82 @@ static void test_nameless_libraries(void)
     }
 }
 
+/* Rows of functions with one name show the start of their files' names where
+ * these are cut; a line's number is kept. */
+static void test_places_in_few_columns(void)
+{
+    static const struct { const char *name, *file; size_t most; const char *want;
+    } row[] = {
+        { "_PyEval_EvalFrameDefault", "/py/Python/bytecodes.c", 46,
+          "_PyEval_EvalFrameDefault Python/bytecodes.c" },
+        { "_PyEval_EvalFrameDefault", "/py/Python/bytecodes.c", 30,
+          "..EvalFrameDefault bytecodes.c" },
+        { "_PyEval_EvalFrameDefault", "/py/Python/generated_cases.c.h", 30,
+          "..FrameDefault generated_cas.." },
+        { "(anonymous)", "/app/shopping_cart_totals.js", 30,
+          "(anonymous) shopping_cart..:10" },
+    };
+    struct pp p;
+    struct view v;
+    unit_profile(&p);
+    uint32_t m = unit_mapping(&p, "/opt/python3", 0x400000);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t at = unit_location(&p, m, 0x400001 + i, row[i].name);
+        p.function[p.nfunctions - 1].file = txt_slice(row[i].file);
+        p.line[p.nlines - 1].line = 10;
+        unit_sample(&p, 10, at, MEM_NONE, MEM_NONE);
+    }
+    CHECK(!view_init(&v, &p, 1, VIEW_APART, NULL));
+    for (uint32_t i = 0; i < 4; i++) {
+        struct doc_doc d = { .width = 80 };
+        doc_node(&d, &v, v.frame[v.frame_at[i]], row[i].most);
+        CHECK(txt_equal(mem_slice(&d.cell), txt_slice(row[i].want)));
+        mem_fini(&d.cell);
+    }
+    view_fini(&v);
+    pp_fini(&p);
+}
+
+/* Another allocator is recommended for malloc, not for an interpreter's; and an
+ * application that an interpreter runs has no column of self times. */
+static void test_functions_of_an_interpreter(void)
+{
+    for (int own = 0; own < 2; own++) {
+        struct pp p;
+        struct anl a;
+        struct anl_config c = {0};
+        struct doc_doc d = {0};
+        unit_profile(&p);
+        uint32_t m = unit_mapping(&p, "/usr/bin/python3.12", 0x400000);
+        uint32_t l = unit_mapping(&p, "/usr/lib/libc.so.6", 0x800000);
+        uint32_t total = unit_location(&p, MEM_NONE, 0, "total");
+        p.function[p.nfunctions - 1].file = txt_slice("/app/cart.py");
+        uint32_t eval = unit_location(&p, m, 2, "_PyEval_EvalFrameDefault");
+        uint32_t leaf = own ? unit_location(&p, m, 3, "pymalloc_alloc")
+                            : unit_location(&p, l, 4, "_int_malloc");
+        unit_sample(&p, 600, leaf, eval, total);
+        unit_sample(&p, 400, eval, total, MEM_NONE);
+        CHECK(!anl_run(&p, &c, &a, NULL));
+        bool memory = false, other = false;
+        for (size_t i = 0; i < a.nadvice; i++) {
+            memory |= strstr(a.advice[i].text, "memory management") != NULL;
+            other |= strstr(a.advice[i].text, "another allocator") != NULL;
+        }
+        CHECK(memory && other == !own);
+        struct buf b = {0};
+        d.b = &b;
+        doc_apps(&d, &a, &(struct doc_config){0});
+        doc_level(&d, &a, &(struct doc_config){0}, true);
+        mem_put_byte(&b, 0);
+        CHECK(strstr((char *)b.data, "total time  function"));
+        CHECK(strstr((char *)b.data, "None: the interpreter"));
+        mem_fini(&b);
+        mem_fini(&d.cell);
+        anl_fini(&a);
+        pp_fini(&p);
+    }
+}
+
 /* Names that need escaping, in SVG: valid text, no markup. */
 static void test_svg_escape(void)
 {
