@@ -789,8 +789,9 @@ enum {
 #define COMPARE_LEAST_SHARE 0.005
 /* Rates that differ by more are named: one counts rare phases otherwise. */
 #define COMPARE_RATES 1.1
-/* Times as much data as an assertion needs: beyond this none is advised. */
-#define COMPARE_MOST_TIMES 1000
+/* More data than an assertion needs: beyond these none is advised. */
+#define COMPARE_MOST_TIMES 100          /* times as many samples */
+#define COMPARE_MOST_RUNS 100           /* on each side */
 #define COMPARE_MANY_TIMES 20           /* from here another bound is, too */
 
 /* ---- SVG ---- */
@@ -1507,7 +1508,7 @@ enum {
 #define LOADDOC_SPLIT_NS 3e8
 
 /* Times as many calls as an assertion needs: beyond this none is advised. */
-#define LOADDOC_MOST_TIMES 1000
+#define LOADDOC_MOST_TIMES 100
 /* From so many times as many calls on, another bound is advised, too. */
 #define LOADDOC_MANY_TIMES 20
 
@@ -26391,8 +26392,9 @@ struct compare_assert {
                                          * INFINITY: no amount; NAN: unknown */
     double more_ns;                     /* longer window for that; NAN: unknown
                                          */
-    bool   runs;                        /* value is of several runs, and more of
-                                         * these would resolve it */
+    size_t runs;                        /* value is of so many runs, on the side
+                                         * with more of them; 0: of one profile
+                                         */
     size_t matched;                     /* functions that re matches, in the
                                          * profile with more of them */
     bool   sampling;                    /* the interval includes the sampling
@@ -26587,6 +26589,12 @@ static int compare_assert_run(struct compare_assert *t, const struct anl *a,
     return e;
 }
 
+/* Return the runs of d's side that has more of them; 0: d has no runs. */
+static size_t compare_most_runs(const struct compare_diff *d)
+{
+    return d->runs.n[0] > d->runs.n[1] ? d->runs.n[0] : d->runs.n[1];
+}
+
 /* Measure t in each of d's runs: the mean of now's or, of a delta, its change
  * from base's. */
 static int compare_assert_runs(struct compare_assert *t,
@@ -26610,7 +26618,7 @@ static int compare_assert_runs(struct compare_assert *t,
         if (t->measure != COMPARE_DELTA)
             t->timing = t->measure == COMPARE_CPU_PER_CALL ? 0
                       : d->now->trust.timing;
-        t->runs = true;
+        t->runs = compare_most_runs(d);
     }
     mem_free(v);
     return e ? txt_fail(why, e, "out of memory") : GP_OK;
@@ -26659,7 +26667,7 @@ static void compare_assert_calls(struct compare_assert *t,
     t->value = c.delta;
     t->low = c.low;
     t->high = c.high;
-    t->runs = d->runs.n[0] > 0;
+    t->runs = compare_most_runs(d);
     t->sampling = !t->runs;
 }
 
@@ -26686,7 +26694,8 @@ static void compare_assert_decide(struct compare_assert *t, const struct anl *a)
     t->more = gap > t->timing ? stat_more_data(&near, t->value, low, high)
                               : (double)INFINITY;
     if (t->more < COMPARE_MOST_TIMES && !t->runs)   /* these tell little */
-        t->more = fmax(t->more, ANL_LEAST_SAMPLES / a->trust.samples);
+        t->more = fmax(t->more, fmin(ANL_LEAST_SAMPLES / a->trust.samples,
+                                     COMPARE_MOST_TIMES));
     t->more_ns = t->runs ? (double)NAN : (t->more - 1) * a->use.wall_ns;
 }
 
@@ -26752,6 +26761,13 @@ static void compare_put_wait(struct buf *b, double ns)
         txt_put_time(b, ns);
 }
 
+/* True if an amount of data that somebody may take would resolve t. */
+static bool compare_may_resolve(const struct compare_assert *t)
+{
+    return t->runs ? ceil(t->more * (double)t->runs) <= COMPARE_MOST_RUNS
+                   : t->more <= COMPARE_MOST_TIMES;
+}
+
 /* Append what would resolve t: more samples, more runs, or nothing. */
 static void compare_put_more(struct buf *b, const struct compare_assert *t)
 {
@@ -26763,23 +26779,28 @@ static void compare_put_more(struct buf *b, const struct compare_assert *t)
                  ? ".  One run on each side does not show how much runs "
                    "differ: give two or more, and --runs"
                  : ".  Its interval is not known");
-    } else if (t->more > COMPARE_MOST_TIMES) {
-        txt_puts(b, t->timing > 0 ? ".  More samples do not resolve it: the "
-                                    "bound is within the timer's error"
-                                  : ".  The bound is too close for samples to "
-                                    "resolve it");
+    } else if (fabs(t->bound.value - t->value) <= t->timing) {
+        txt_putf(b, ".  More %s narrow the interval but do not resolve it: the "
+                 "bound is nearer to the value than the timer's error",
+                 t->runs ? "runs" : "samples");
+    } else if (!compare_may_resolve(t)) {
+        txt_putf(b, ".  The bound is too close for more %s to resolve it: set "
+                 "another", t->runs ? "runs" : "samples");
+    } else if (t->runs) {
+        txt_putf(b, ".  To resolve it: about %.0f runs%s",
+                 fmax(ceil(t->more * (double)t->runs), (double)t->runs + 1),
+                 compare_is_delta(t) ? " on each side" : "");
     } else {
         double more = t->more < 10 ? ceil(10 * t->more) / 10
                                    : anl_round_up(t->more);
-        txt_putf(b, ".  To resolve it: about %.*f times as many %s",
-                 t->more < 10, more, t->runs ? "runs" : "samples");
+        txt_putf(b, ".  To resolve it: about %.*f times as many samples",
+                 t->more < 10, more);
         if (t->more_ns > 0) {
             txt_puts(b, " (another ");
             compare_put_wait(b, t->more_ns);
             txt_puts(b, ")");
         }
         txt_puts(b, !compare_is_delta(t) ? ""
-                 : t->runs ? " on both sides"
                  : " in both profiles, or several runs: --runs");
         txt_puts(b, t->more > COMPARE_MANY_TIMES ? "; or set another bound"
                                                  : "");
@@ -53191,7 +53212,7 @@ static void doc_js_asserts(struct js *j, const struct doc_config *c)
                       t->judged && t->outcome != STAT_UNRESOLVED);
         js_field_num(j, "timing", t->timing);
         js_field_bool(j, "sampling_error_alone", t->sampling);
-        js_field_num(j, "more", t->more > COMPARE_MOST_TIMES ? NAN : t->more);
+        js_field_num(j, "more", compare_may_resolve(t) ? t->more : NAN);
         js_close(j, '}');
     }
     js_close(j, ']');
@@ -55184,7 +55205,7 @@ static void loaddoc_put_more(struct buf *b, const struct judge_report *t,
     } else if (a->runs) {
         doc_count(b, ".  To resolve it: about ",
                   ceil(times * (double)t->nrun),
-                  a->delta ? " runs on both sides (--repeat)"
+                  a->delta ? " runs on each side (--repeat)"
                            : " runs (--repeat)");
     } else {
         txt_putf(b, ".  To resolve it: about %.*f times as many calls",

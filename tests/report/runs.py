@@ -185,8 +185,13 @@ for expr, want, of in (
     strict = run('-q', '--strict', *args)
     check(expr + ', of runs, --strict', strict.returncode,
           4 if want == 'not resolved' else status)
-    check(expr + ', of runs, what would resolve it', ('times as many runs' in
-          said(strict)), want == 'not resolved')
+    more = re.search(r'about (\d+) runs( on each side)?', said(strict))
+    check(expr + ', of runs, what would resolve it', more and
+          (int(more[1]) > 3, bool(more[2])), (True, 'delta' in expr)
+          if a['more'] else None)
+    check(expr + ', of runs, more of them', bool(a['more']) or
+          'too close for more runs' in said(strict),
+          want == 'not resolved')
 for expr, want in (('cpu_per_call<5ms', 'holds'), ('delta(audit)<2ms', 'holds'),
                    ('cpu_per_call<3ms', 'violated'),
                    ('delta(audit)<1us', 'violated'),

@@ -643,6 +643,39 @@ static void test_main_is_no_application_frame(void)
     }
 }
 
+/* What would resolve an assertion: a whole number of runs, times as many
+ * samples, or nothing: too many would be needed, or the timer's error decides.
+ */
+static void test_assertions_need_more(void)
+{
+    static const struct { size_t runs; double more, timing; const char *want; }
+    row[] = {
+        { 3, 1.1, 0, ".  To resolve it: about 4 runs on each side" },
+        { 3, 1, 0, ".  To resolve it: about 4 runs on each side" },
+        { 3, 2.1, 0, ".  To resolve it: about 7 runs on each side" },
+        { 5, 20.5, 0, ".  The bound is too close for more runs to resolve it: "
+                      "set another" },
+        { 0, 1.12, 0, ".  To resolve it: about 1.2 times as many samples in "
+                      "both profiles, or several runs: --runs" },
+        { 0, 601, 0, ".  The bound is too close for more samples to resolve "
+                     "it: set another" },
+        { 0, 601, 0.01, ".  The bound is too close for more samples to resolve "
+                        "it: set another" },
+        { 3, INFINITY, 0.06, ".  More runs narrow the interval but do not "
+                             "resolve it: the bound is nearer to the value "
+                             "than the timer's error" },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        const struct compare_assert t = { .measure = COMPARE_DELTA,
+            .runs = row[i].runs, .more = row[i].more, .timing = row[i].timing,
+            .value = 0.30, .bound = { .value = 0.25 }, .more_ns = NAN };
+        struct buf b = {0};
+        compare_put_more(&b, &t);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(row[i].want)));
+        mem_fini(&b);
+    }
+}
+
 /* Changes of totals are in order of size: a function that passes most of its
  * change on comes after the one that has it, but not after small changes. */
 static void test_changes_in_order(void)
