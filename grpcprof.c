@@ -46465,8 +46465,9 @@ static void judge_server_cpu(struct judge_verdict *v, const struct res *r)
 }
 
 /* Check whether CPUs are the limit that client, server and others share: a
- * client thread waits for one, or none is idle.  If an open loop's calls
- * started on schedule, waiting delayed nothing. */
+ * client thread waits for one, or none is idle.  Waiting of a thread that has
+ * time to spare delays nothing if an open loop's calls started on schedule, or
+ * if a closed loop's calls take much longer than it waits at a wake-up. */
 static void judge_machine(struct judge_verdict *v, const struct res_config *k,
                           const struct res *r)
 {
@@ -46475,8 +46476,9 @@ static void judge_machine(struct judge_verdict *v, const struct res_config *k,
     bool late = judge_behind(k, r).late;
     bool starved = u.busy + u.wait > RES_BUSY_SHARE ||
                    u.wait > RES_STARVED_SHARE;
-    bool lags = judge_lags(r);
-    if (((starved || !res_open(k) || lags) &&
+    bool lags = judge_lags(r), delays = !res_open(k) && u.each_ns >
+        RES_LAG_SHARE * res_ratio(r->response.sum, (double)r->response.n);
+    if (((starved || delays || lags) &&
          judge_blame(v, RES_BY_MACHINE, u.wait, RES_WAIT_SHARE)) ||
         (lags && judge_blame(v, RES_BY_MACHINE, u.each_ns, RES_LATE_WAKE_NS)))
         judge_because(v, "a client thread waited for a CPU %.1f%% of the time, "
