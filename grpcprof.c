@@ -32477,6 +32477,7 @@ static const struct net_scheme {
     { .name = "unix-abstract:", .family = AF_UNIX, .abstract = true,
       .listen = true },
     { .name = "dns:", .port = 443 },
+    { .name = "passthrough:" },
     { .name = "ipv4:", .family = AF_INET, .port = 443 },
     { .name = "ipv6:", .family = AF_INET6, .port = 443 },
     { .name = "grpc://", .url = true },
@@ -32634,6 +32635,21 @@ static bool net_asks_tls(const char *text)
     return net_scheme_of(text, &rest)->tls;
 }
 
+/* Return what is wrong with s, an address without its scheme f, if it has parts
+ * of a URL that do not belong there; or NULL. */
+static const char *net_addr_url(const char *s, const struct net_scheme *f,
+                                bool remote)
+{
+    if (!*f->name && strstr(s, "://"))
+        return remote ? "unknown scheme; write HOST:PORT, grpc://, grpcs://, "
+                        "http://, https://, dns:///, passthrough:///, ipv4:, "
+                        "ipv6:, unix: or unix-abstract:"
+                      : "unknown scheme; write HOST:PORT, unix: or "
+                        "unix-abstract:";
+    return strchr(s, '@') ? "no user may stand before the host; write HOST:PORT"
+                          : NULL;
+}
+
 /* Parse an address to listen on or, with remote, to connect to (more schemes
  * are allowed, port 0 is not) into a: *n addresses, 1 to NET_ADDRS, which are
  * to be tried in turn.  ipv4: and ipv6: take several, separated by commas. */
@@ -32641,7 +32657,7 @@ static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
                           size_t *n, struct gp_why *why)
 {
     char copy[512], *item = copy;
-    const char *s;
+    const char *s, *wrong;
     const struct net_scheme *f = net_scheme_of(text, &s);
     size_t len = strlen(s), name = strlen(f->name);
     int e = GP_OK;
@@ -32657,6 +32673,8 @@ static int net_addr_parse(const char *text, bool remote, struct net_addr *a,
     *n = f->family == AF_UNIX;
     if (*n)
         return net_addr_unix(text, s, f->abstract, a, why);
+    if ((wrong = net_addr_url(s, f, remote)))
+        return txt_fail(why, GP_EUSAGE, "address '%s': %s", text, wrong);
     memcpy(copy, s, len + 1);
     if (f->url && len && copy[len - 1] == '/')
         copy[len - 1] = 0;
@@ -64449,7 +64467,7 @@ static const struct opt_command cli_commands[] = {
       "oha, ghz and h2load -n is the total; here the total is -N.\n\n"
       "TARGET is host:port, a port of this machine, [v6]:port, unix:/path, "
       "unix-abstract:name or, as in gRPC's naming, dns:///host:port, "
-      "ipv4:a:port,b:port, ipv6:[a]:port; "
+      "passthrough:///host:port, ipv4:a:port,b:port, ipv6:[a]:port; "
       "also grpc://host:port and http://host:port (127.0.0.1:50051).  The "
       "addresses of one target are tried in turn.  Several targets share the "
       "connections evenly.\n\n"

@@ -37,6 +37,8 @@ static void test_net_addr(void)
         { "unix-abstract:a b/c", false, "unix-abstract:a b/c" },
         { "UNIX-Abstract:///x", true, "unix-abstract:/x" },
         { "dns:127.0.0.1:1", true, "127.0.0.1:1" },
+        { "passthrough:///127.0.0.1:1", true, "127.0.0.1:1" },
+        { "passthrough:[::1]:1", true, "[::1]:1" },
         { "dns:[::1]", true, "[::1]:443" },
         { "ipv4:127.0.0.1:1", true, "127.0.0.1:1" },
         { "ipv4:127.0.0.1", true, "127.0.0.1:443" },
@@ -71,7 +73,17 @@ static void test_net_addr(void)
         { "grpc://127.0.0.1", true }, { "grpcs:127.0.0.1:1", true },
         { "https://u@127.0.0.1", true }, { "dns:127.0.0.1:1", false },
         { "ipv4:127.0.0.1:1", false }, { "https://127.0.0.1:1", false },
-        { "grpc://127.0.0.1:1", false },
+        { "grpc://127.0.0.1:1", false }, { "passthrough:///127.0.0.1", true },
+        { "passthrough:///1", true }, { "passthrough:127.0.0.1:1", false },
+    };
+    static const struct { const char *in, *why; bool remote; } said[] = {
+        { "tcp://127.0.0.1:1", "unknown scheme; write HOST:PORT, grpc", true },
+        { "h2c://127.0.0.1:1", "unknown scheme; write HOST:PORT, grpc", true },
+        { "xds:///x", "unknown scheme", true },
+        { "tcp://127.0.0.1:1", "write HOST:PORT, unix: or", false },
+        { "http://u:p@127.0.0.1:1", "no user may stand before the host", true },
+        { "u:p@127.0.0.1:1", "no user may stand before the host", true },
+        { "::1:80", "write an IPv6 address as [::1]:50051", true },
     };
     struct net_addr a[NET_ADDRS];
     struct gp_why why;
@@ -84,6 +96,11 @@ static void test_net_addr(void)
         why.text[0] = 0;
         CHECK(net_addr_parse(bad[i].in, bad[i].remote, a, &n, &why) < 0);
         CHECK(strstr(why.text, bad[i].in) != NULL);     /* names the text */
+    }
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        CHECK(net_addr_parse(said[i].in, said[i].remote, a, &n, &why) ==
+              GP_EUSAGE);
+        CHECK(strstr(why.text, said[i].why) != NULL);
     }
     char path[200] = "unix:/";
     memset(path + 6, 'x', 120);
@@ -117,7 +134,8 @@ static void test_net_authority(void)
         { "50051", "127.0.0.1:50051" }, { ":8080", "127.0.0.1:8080" },
         { "unix:/tmp/x:y", "localhost" }, { "unix:///tmp/x", "localhost" },
         { "unix-abstract:x", "localhost" }, { "dns:127.0.0.1:1", "127.0.0.1:1" },
-        { "dns:///127.0.0.1", "127.0.0.1" }, { "dns:///[::1]:2", "[::1]:2" },
+        { "dns:///127.0.0.1", "127.0.0.1" },
+        { "passthrough:///127.0.0.1:1", "127.0.0.1:1" }, { "dns:///[::1]:2", "[::1]:2" },
         { "ipv4:127.0.0.1:1", "127.0.0.1:1" },
         { "ipv4:///127.0.0.1,127.0.0.2:5", "127.0.0.1" },
         { "ipv6:[::1]:1,[::2]:3", "[::1]:1" }, { "ipv6:::1", "[::1]" },
