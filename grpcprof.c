@@ -42781,6 +42781,25 @@ static int reflect_ask(struct reflect *m, uint32_t number, struct slice name,
     return e;
 }
 
+/* Fail if m's answer, about name, is an ErrorResponse. */
+static int reflect_check(const struct reflect *m, const char *name,
+                         struct gp_why *why)
+{
+    struct pb_in in = pb_of(mem_slice(&m->answer.bytes));
+    struct slice error;
+    if (!dsc_next(&in, 7, &error))
+        return GP_OK;
+    struct buf said = {0};
+    txt_put_clean(&said, txt_cut(dsc_bytes(error, 2), CLIENT_TEXT_BYTES));
+    if (!said.len)
+        txt_puts(&said, rpc_status_name((int)dsc_varint(error, 1, 0)));
+    txt_fail(why, GP_EIO, "%s: reflection of %s: %s; --proto FILE or "
+             "--protoset FILE needs no reflection", m->target, name,
+             mem_string(&said));
+    mem_fini(&said);
+    return GP_EIO;
+}
+
 /* Close m's connection; a zero m is fine. */
 static void reflect_fini(struct reflect *m)
 {
@@ -43147,7 +43166,8 @@ static int schema_complete(struct schema *s, const struct dsc_symbol *m,
 }
 
 /* Explain in why that the server lacks the service want, and list what it has,
- * similar names first; GP_EIO. */
+ * similar names first; GP_EUSAGE, but GP_EIO if the list does not show that it
+ * lacks it. */
 static int schema_no_service(struct schema *s, struct slice want,
                              struct gp_why *why)
 {
@@ -43155,11 +43175,13 @@ static int schema_no_service(struct schema *s, struct slice want,
     struct buf list = {0};
     struct slice one;
     struct gp_why none = {{0}};
+    bool listed = false;
     if (!reflect_ask(&s->server, 7, txt_slice("*"), &none)) {
         struct pb_in in = pb_of(
             dsc_bytes(mem_slice(&s->server.answer.bytes), 6));
         while (dsc_next(&in, 1, &one)) {
             one = dsc_bytes(one, 1);
+            listed |= txt_equal(one, want);
             if (one.n && !txt_starts(one, "grpc.reflection."))
                 dsc_near_add(&near, one);
         }
@@ -43171,7 +43193,7 @@ static int schema_no_service(struct schema *s, struct slice want,
              near.n ? dsc_shown(near.name[0]) : 0,
              near.n ? near.name[0].p : "", near.n ? "/METHOD" : "");
     mem_fini(&list);
-    return GP_EIO;
+    return near.n && !listed ? GP_EUSAGE : GP_EIO;
 }
 
 /* Make sure, by asking the server, that d has the messages of the method part
@@ -43317,7 +43339,8 @@ static int schema_services(struct schema *s, struct buf *names,
             mem_put(names, &s->d.symbol[i]->name, sizeof one);
     if (files && !s->reflection)
         return names->err;
-    if ((e = reflect_ask(&s->server, 7, txt_slice("*"), why)))
+    if ((e = reflect_ask(&s->server, 7, txt_slice("*"), why)) ||
+        (e = reflect_check(&s->server, "*", why)))
         return e;
     size_t from = names->len;
     struct pb_in in = pb_of(dsc_bytes(mem_slice(&s->server.answer.bytes), 6));
@@ -43335,17 +43358,22 @@ static int schema_services(struct schema *s, struct buf *names,
     return e ? e : names->err;
 }
 
-/* Append to rows each method of the services in names, sorted by service. */
+/* Append to rows each method of the services in names, sorted by service; of
+ * one that is in names twice, once. */
 static void schema_put_rows(const struct schema *s, struct buf *names,
                             struct buf *rows)
 {
     size_t n = names->len / sizeof(struct slice);
+    struct slice last = {0};
     if (n)
         qsort(names->data, n, sizeof(struct slice), schema_compare);
     for (size_t i = 0; i < n; i++) {
         struct schema_row row = {0};
         memcpy(&row.service, names->data + i * sizeof row.service,
                sizeof row.service);
+        if (i && txt_equal(row.service, last))
+            continue;
+        last = row.service;
         const struct dsc_symbol *found = dsc_symbol(&s->d, row.service);
         for (uint32_t k = 0; found && k < found->nparts; k++) {
             row.bytes = s->d.part[found->part + k].bytes;
@@ -60865,7 +60893,7 @@ static int runcmd_run(const struct opt_command *cmd)
     }
     runcmd_fini(c);
     return !e ? runcmd_status(c) : error == ENOENT ? 127 : error ? 126
-                                 : EXIT_FAILED;
+         : e == GP_EUSAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /* Wait until attach's time is over, its process has ended, or a signal in set
@@ -60908,14 +60936,12 @@ static int runcmd_attach(const struct opt_command *cmd)
                                   .children = !c->no_children };
     int e = perf_setup(&config, &c->target, &why);
     e = e ? e : runcmd_record(c, &why);
-    if (e) {
-        say_error("%s", why.text);
-    } else {
+    if (!(status = say_why(e, &why))) {
         runcmd_attach_wait(c, &set);
         runcmd_window_close(c);
     }
     runcmd_fini(c);
-    return e || c->failed ? EXIT_FAILED : EXIT_OK;
+    return !status && c->failed ? EXIT_FAILED : status;
 }
 
 /* ================================== 67 MSG ===================================

@@ -20,6 +20,9 @@ The header "mode" of a reflection request selects how the server behaves:
   nodep   as alone; an ErrorResponse for files called opts.proto
   abort   as nodep, but the call fails instead
   types   as alone; only answers requests by symbol
+  twice   as alone; lists each service twice
+  nolist  an ErrorResponse for the list of services
+  empty   lists no services, and has none
   silent  no answer
   chain   each file imports another, without end
   names   100,000 messages in a package with a name of 100 KB
@@ -128,11 +131,14 @@ def answer(data, mode, context):
     if what == 7:
         names = ['%s.%s' % (f.package, s.name) for f in SET.file
                  for s in f.service]
+        if mode == 'nolist':
+            return part(7, count(1, 12) + part(2, 'no list\there'))
+        names *= {'empty': 0, 'twice': 2}.get(mode, 1)
         return part(6, b''.join(part(1, part(1, n)) for n in names))
     found = [f for f in SET.file if (f.name == name if what == 3 else
                                      has(f, name))]
     if mode in ('nodep', 'abort') and name == 'opts.proto' or (
-            mode == 'types' and what == 3):
+            mode == 'types' and what == 3) or mode == 'empty':
         found = []
     if not found and mode == 'abort':
         context.abort(grpc.StatusCode.NOT_FOUND, 'no file ' + name)

@@ -101,7 +101,7 @@ by_reflection() {
     check 'an Any in a reply' 0 "$BIN" load -n 1 --call "$CALL" --reflection \
         --protoset "$T/part.pb" -b "$T/any.bin" "$TO"
     has 'an Any in a reply, its fields' "$OUT" '"text":"hey"'
-    CALL=shop.v1.Ordres/Place refused 'a service that is not there' 1 \
+    CALL=shop.v1.Ordres/Place refused 'a service that is not there' 2 \
         'no service shop.v1.Ordres. It has shop.v1.Orders, shop.v1.Notes:'
     CALL=shop.v1.Orders/wacth refused 'a method that is not there' 2 \
         "no method 'wacth' in shop.v1.Orders, which has Watch, Place"
@@ -141,6 +141,19 @@ TEXT
         ("shop.v1.Notes", [("Keep", "unary", "shop.v1.Note")]),
         ("shop.v1.Orders", [("Place", "unary", "shop.v1.Order"),
                             ("Watch", "server_stream", "shop.v1.Item")])]'
+    check '--list of a server that lists twice' 0 "$BIN" load --list \
+        -H 'mode: twice' "$TO"
+    same '--list of a server that lists twice, once' "$(cat "$OUT")" \
+        "$(cat "$T/want")"
+    check '--list of a server that does not list' 1 "$BIN" load --list \
+        -H 'mode: nolist' "$TO"
+    one_line '--list of a server that does not list, what it says' \
+        "$TO: reflection of \*: no list here; --proto FILE or"
+    check '--list of a server that lists nothing' 1 "$BIN" load --list \
+        -H 'mode: empty' "$TO"
+    one_line '--list of a server that lists nothing, said' "$TO: no services\$"
+    CALL=shop.v1.Orders/Place refused 'a service that it lists alone' 1 \
+        'no service shop.v1.Orders' -H 'mode: empty'
     check '--list where there is nobody' 1 "$BIN" load --list 127.0.0.1:1
     check '--describe nothing' 2 "$BIN" load --describe shop.v1.Oder "$TO"
     one_line '--describe nothing, what is near' 'there are shop.v1.Order, '

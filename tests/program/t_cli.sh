@@ -99,8 +99,11 @@ bad_values() {
     refuses '--hz 0'           2 'hz'                    serve --hz 0
     refuses '--hz 10001'       2 'hz.*10001'             serve --hz 10001
     refuses '-w 5k5'           2 'work.*5k5'             serve -w 5k5
-    refuses '-l port 70000'    '1 2' '70000'             serve -l [::1]:70000
-    refuses '-l no port'       '1 2' 'nonsense'          serve -l nonsense:x
+    refuses '-l port 70000'    2 '70000'             serve -l [::1]:70000
+    refuses '-l no port'       2 'nonsense'          serve -l nonsense:x
+    refuses 'serve --debug'    2 '99999.*not a port'     serve -l 0 --debug 99999
+    refuses 'run --debug'      2 '99999.*not a port'     run --debug 99999 true
+    refuses 'attach --debug'   2 '99999.*not a port'     attach --debug 99999 $$
     refuses '-f nope'          2 'nope'                  report -f nope
 }
 
