@@ -5395,6 +5395,14 @@ static unsigned txt_distance(const char *a, const char *b)
     return d[na][nb];
 }
 
+/* Return the largest edit distance of a name that is near word: one edit in
+ * three characters. */
+static unsigned txt_near(const char *word)
+{
+    size_t n = strlen(word) / 3;
+    return n > 3 ? 3 : n ? (unsigned)n : strlen(word) > 1;
+}
+
 /* Cut the next word, delimited by white space, from s; empty at its end. */
 static struct slice txt_next_word(struct slice *s)
 {
@@ -5447,6 +5455,18 @@ static struct slice txt_cut(struct slice s, size_t n)
     while (n > 0 && ((uint8_t)s.p[n] & 0xc0) == 0x80)
         n--;
     return (struct slice){ s.p, n };
+}
+
+/* Append text, as txt_put_clean does, on one line: with a blank for each line
+ * end in it. */
+static void txt_put_line(struct buf *b, struct slice text)
+{
+    while (text.n) {
+        struct slice line = txt_next_line(&text);
+        line.n -= txt_ends(line, "\r");
+        txt_put_clean(b, line);
+        txt_puts(b, text.n ? " " : "");
+    }
 }
 
 /* Return the title of the HTML page in s or, without one, the first line of s
@@ -29806,10 +29826,10 @@ static struct slice pj_nearest(const struct dsc_symbol *s, struct slice key)
     char word[32] = "", other[32];
     struct pb_in in = pb_of(s->bytes);
     struct slice part, best = {0};
-    unsigned least = 3;
     if (key.n >= sizeof word)
         return best;
     memcpy(word, key.p, key.n);
+    unsigned least = txt_near(word) + 1;
     while (dsc_next(&in, 2, &part)) {
         struct slice name = dsc_bytes(part, 1);
         if (!name.n || name.n >= sizeof other)
@@ -42587,8 +42607,13 @@ static void reflect_on_done(struct client_conn *c, struct client_call *u,
 {
     struct reflect *m = c->owner;
     (void)u;
+    struct buf text = {0};
     m->result = *r;
-    snprintf(m->text, sizeof m->text, "%s", r->text ? r->text : "");
+    txt_put_line(&text, txt_slice(r->text ? r->text : ""));
+    struct slice kept = txt_cut(mem_slice(&text), sizeof m->text - 1);
+    snprintf(m->text, sizeof m->text, "%.*s", (int)kept.n,
+             kept.n ? kept.p : "");
+    mem_fini(&text);
     m->ended = true;
 }
 
@@ -42790,7 +42815,7 @@ static int reflect_check(const struct reflect *m, const char *name,
     if (!dsc_next(&in, 7, &error))
         return GP_OK;
     struct buf said = {0};
-    txt_put_clean(&said, txt_cut(dsc_bytes(error, 2), CLIENT_TEXT_BYTES));
+    txt_put_line(&said, txt_cut(dsc_bytes(error, 2), CLIENT_TEXT_BYTES));
     if (!said.len)
         txt_puts(&said, rpc_status_name((int)dsc_varint(error, 1, 0)));
     txt_fail(why, GP_EIO, "%s: reflection of %s: %s; --proto FILE or "
@@ -46832,7 +46857,7 @@ static void judge_failed_calls(struct judge_verdict *v,
     } else if (text.n) {
         struct slice begin = txt_cut(text, 60);
         txt_puts(&b, e->varies ? ", such as: " : ": ");
-        txt_put_clean(&b, begin);
+        txt_put_line(&b, begin);
         txt_puts(&b, begin.n < text.n ? "..." : "");
     }
     judge_because(v, "%s): what limits calls that succeed is not known",
@@ -46903,8 +46928,8 @@ static struct judge_verdict judge_run(const struct res_config *k,
     else if (!r->threads)
         judge_because(&v, "the result has no data on the client's threads");
     else if (done < RES_JUDGED_CALLS || r->elapsed_ns < RES_JUDGED_NS)
-        judge_because(&v, "too short: %" PRIu64 " calls in %s; a verdict needs "
-                      "%d calls and %s", done,
+        judge_because(&v, "too short: %" PRIu64 " call%s in %s; a verdict "
+                      "needs %d calls and %s", done, done == 1 ? "" : "s",
                       judge_time(took, (double)r->elapsed_ns), RES_JUDGED_CALLS,
                       judge_time(least, (double)RES_JUDGED_NS));
     else
@@ -47400,7 +47425,7 @@ static int judge_assert_refuse(const char *text, struct slice name,
                         "several, repeat --assert", text);
     for (size_t i = 0; name.n > 3 && i < sizeof known / sizeof *known; i++) {
         unsigned d = txt_distance(word, known[i]);
-        if (d == 1 || d == 2)
+        if (d && d <= txt_near(word))
             return txt_fail(why, GP_EUSAGE, "'%.100s': there is no %s; did you "
                             "mean %s?", text, word, known[i]);
     }
@@ -54865,17 +54890,6 @@ static size_t loaddoc_error_rows(const struct res *r, size_t texts,
     return n;
 }
 
-/* Append text on one line: a blank for each line end in it. */
-static void loaddoc_put_line(struct buf *b, struct slice text)
-{
-    while (text.n) {
-        struct slice line = txt_next_line(&text);
-        line.n -= txt_ends(line, "\r");
-        txt_put_clean(b, line);
-        txt_puts(b, text.n ? " " : "");
-    }
-}
-
 /* Append how the calls of row failed; method is theirs in a mix, else empty. */
 static void loaddoc_put_error(struct buf *b, const struct loaddoc_error *row,
                               struct slice method)
@@ -54892,7 +54906,7 @@ static void loaddoc_put_error(struct buf *b, const struct loaddoc_error *row,
         txt_puts(b, row->count < row->group ? ": other texts, such as"
                                             : ", such as");
     txt_puts(b, e->text ? ": " : "");
-    loaddoc_put_line(b, txt_slice(e->text ? e->text : ""));
+    txt_put_line(b, txt_slice(e->text ? e->text : ""));
 }
 
 /* Append the table of errors. */
@@ -56970,7 +56984,9 @@ static int opt_set(const struct opt_command *c, const struct opt *o,
         snprintf(name, sizeof name, "-%c", o->key);
     else
         snprintf(name, sizeof name, "--%s", o->name);
-    if (o->kind == OPT_DURATION && !txt_number(text, 0, UINT64_MAX, &number))
+    if (o->kind == OPT_DURATION &&
+        !txt_number(text, (o->min + 999999999) / 1000000000,
+                    o->max / 1000000000, &number))
         return opt_misuse(c, "--%s '%s' has no unit; for seconds: %s %ss",
                           o->name, text, name, text);
     if (o->kind == OPT_DURATION && strchr("{[@", *text) && *text)
@@ -57011,11 +57027,11 @@ static const char *opt_advice(const struct opt_command *c, const char *word)
 static int opt_unknown(const struct opt_command *c, const char *word)
 {
     const char *advice = opt_advice(c, word), *best = NULL;
-    unsigned least = 4;
     if (advice)
         return opt_misuse(c, "unknown option '%s': %s%s", word,
                           *advice == '-' ? "here it is " : "", advice);
     const char *name = word + strspn(word, "-");
+    unsigned least = txt_near(name) + 1;
     for (size_t i = 0; i < c->noptions; i++) {
         unsigned d = txt_distance(name, c->option[i].name);
         if (*c->option[i].name && d < least) {
@@ -64625,7 +64641,7 @@ static const struct opt_command *cli_find(const char *name)
 {
     const char *best = NULL, *advice = cli_advice(name);
     struct buf b = {0};
-    unsigned least = 3;
+    unsigned least = txt_near(name) + 1;
     for (size_t i = 0; i < CLI_COMMANDS; i++) {
         unsigned d = txt_distance(name, cli_commands[i].name);
         if (d == 0)

@@ -566,6 +566,7 @@ LINES
     check 'the first of many messages' 0 "$BIN" load -n 1 \
         --call helloworld.Greeter/SayHelloStreamReply "$to"
     has 'the first of many messages, shown' "$OUT" '^  reply .*Hello'
+    has 'one call is no plural' "$OUT" 'too short: 1 call in '
     check 'no such service' 2 "$BIN" load -n 1 --call no.Such/Thing "$to"
     one_line 'no such service, named' 'no service no.Such. It has .*helloworld.Greeter'
     check 'a histogram that does not fit' 0 "$PY" -c 'import json, sys

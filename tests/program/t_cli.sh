@@ -77,7 +77,9 @@ mistyped() {
     refuses 'option --profil'  2 'profil.*--profile'     serve --profil=3s
     refuses 'option --formt'   2 'formt.*--format'       report --formt text
     refuses 'option -Z'        2 '-Z|.Z.'                load -Z
-    refuses 'option --zzz'     2 'zzz'                   serve --zzz
+    refuses 'option --zzz'     2 "option '--zzz'\$"       serve --zzz
+    refuses 'option --bogus'   2 "option '--bogus'\$"     load --bogus
+    refuses 'option --tls-crt' 2 'crt.*--tls-cert'       serve --tls-crt x
     refuses 'flag with value'  2 'exit'                  serve --exit=yes
     refuses 'missing value'    2 '-c|clients'               load -c
     refuses 'missing long value' 2 'clients'             load --clients
@@ -93,6 +95,9 @@ bad_values() {
     refuses '-n 2^70'          2 'requests' load -n 1180591620717411303424
     refuses '-n 1__0'          2 'requests.*1__0'        load -n 1__0
     refuses '-d 10'            2 'duration'              load -d 10q
+    refuses '--timeout 5'      2 'seconds: --timeout 5s' load --timeout 5
+    refuses '--timeout 0'      2 "'0': takes.*1us to 1h" load --timeout 0
+    refuses '--timeout 3601'   2 'takes.*1us to 1h'      load --timeout 3601
     refuses '--max-errors'     2 'max-errors.*3%%'       load --max-errors 3%%
     refuses '--profile 30q'    2 'profile.*30q'          serve --profile 30q
     refuses '--profile 0s'     2 'profile'               serve --profile 0s

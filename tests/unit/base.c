@@ -347,6 +347,9 @@ static void test_txt_for_people(void)
     CHECK(txt_distance("prifile", "profile") == 1);
     CHECK(txt_distance("sevre", "serve") == 1);
     CHECK(txt_distance("laod", "report") > 3);
+    CHECK(txt_near("") == 0 && txt_near("a") == 0 && txt_near("ab") == 1 &&
+          txt_near("bogus") == 1 && txt_near("cleints") == 2 &&
+          txt_near("max-requests-per-conection") == 3);
     mem_fini(&b);
 }
 
