@@ -1501,6 +1501,7 @@ enum {
                                  * is one row */
     LOADDOC_WIDE_COLUMNS = 110, /* of a terminal: wider tables */
     LOADDOC_LEAST_COLUMNS = 40, /* of a terminal; a narrower one breaks lines */
+    LOADDOC_REPLY_BYTES = 4096, /* of the reply, in a run of one call */
 };
 
 /* Shortest CPU time whose division into user and kernel time is shown: the
@@ -46741,8 +46742,11 @@ static void judge_next(struct judge_verdict *v, const struct res_config *k,
     unsigned threads = 2 * r->threads;
     if (r->apart || !r->threads)
         return;
-    if (v->limit == RES_BY_UNKNOWN)
-        snprintf(to, size, "a longer run: -d 5s%s",
+    double each_s = res_ratio((double)r->elapsed_ns / 1e9,
+                              (double)(r->ok + r->failed));
+    if (v->limit == RES_BY_UNKNOWN)     /* NAN: 5 s, too */
+        snprintf(to, size, "a longer run: -d %.0fs%s",
+                 fmax(ceil(1.2 * RES_JUDGED_CALLS * each_s), 5),
                  res_planned(k) ? " in place of -n or -N" : "");
     else if (v->limit == RES_BY_MACHINE)
         judge_next_apart(v, r);
@@ -54946,10 +54950,12 @@ static void loaddoc_error_table(struct doc_doc *d, const struct judge_report *t)
 }
 
 /* Append the beginning of the first reply that failed a check or, if none did,
- * of the first reply. */
+ * of the first reply; that of a single call up to LOADDOC_REPLY_BYTES. */
 static void loaddoc_reply(struct doc_doc *d, const struct judge_report *t)
 {
-    struct slice begin = txt_cut(t->reply, d->md || d->html ? 100
+    bool one = t->result->ok + t->result->failed == 1;
+    struct slice begin = txt_cut(t->reply, one ? LOADDOC_REPLY_BYTES
+                                 : d->md || d->html ? 100
                                  : d->width - d->field - sizeof "  ...");
     bool cut = begin.n < t->reply.n;
     if (!begin.n)

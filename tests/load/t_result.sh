@@ -175,6 +175,11 @@ for x in b["asserts"][:3]:
 
 judged() {
     local to=127.0.0.1:$PORT kept
+    check 'one call with a long reply' 0 "$BIN" load -n 1 \
+        --data "{\"name\":\"$(printf 'word %.0s' {1..60})end\"}" "$to"
+    tr -s '\n ' ' ' <"$OUT" >"$T/flat"
+    has 'one call with a long reply, all of it' "$T/flat" \
+        'word word end! \(request #[0-9]+\)"\} \(the first\)'
     check 'assertions that hold' 0 "$BIN" load -n 500 --assert 'p50<10s' \
         --assert 'errors<=0' --assert 'rps>1' --assert 'max<20s' "$to"
     has 'assertions that hold are printed' "$OUT" '^  assert +holds +p50<10s: it is '
