@@ -19468,6 +19468,14 @@ static struct slice view_unit_of_label(const struct view_label_units *k,
            txt_equal(key, txt_slice("request")) ? txt_slice("bytes") : key;
 }
 
+/* Release k and leave it all zero. */
+static void view_label_units_fini(struct view_label_units *k)
+{
+    mem_free(k->key);
+    mem_index_fini(&k->x);
+    *k = (struct view_label_units){0};
+}
+
 /* Add to k the units of p's numeric labels. */
 static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 {
@@ -19492,7 +19500,7 @@ static int view_label_units_init(struct view_label_units *k, const struct pp *p)
 
 /* ================================= 26 FILTER =================================
  * for     pprof's filters by name and label; labels as frames; drop_frames
- * uses    MEM, TXT, RE, PP, VIEW
+ * uses    MEM, NUM, TXT, RE, PP, VIEW
  * owns    struct filter
  * spec    go tool pprof, the options of the same names; [PP] drop_frames
  * prefix  filter_
@@ -19526,7 +19534,6 @@ struct filter {
     struct filter_condition tags[2];    /* tagfocus, tagignore */
     bool has_tags[2];
     const char *root, *leaf;            /* keys, comma-separated; or NULL */
-    struct view_label_units keys;       /* of the profile's numeric labels */
     bool missed[FILTER_OPTIONS];        /* out: the option matched nothing */
 };
 
@@ -19540,24 +19547,22 @@ static void filter_fini(struct filter *f)
             re_fini(&f->tags[k].re[i]);
         mem_free(f->tags[k].re);
     }
-    mem_free(f->keys.key);
-    mem_index_fini(&f->keys.x);
     *f = (struct filter){0};
 }
 
-/* Read an integer and its unit, such as "64kb", from the start of *s, and
- * advance *s past them.  False if there is no digit. */
+/* Read an integer, limited to INT64_MAX, and its unit, such as "64kb", from the
+ * start of *s, and advance *s past them.  False if there is no digit. */
 static bool filter_read_amount(struct slice *s, int64_t *v, struct slice *unit)
 {
     size_t n = s->n && (*s->p == '+' || *s->p == '-');
     bool minus = n && *s->p == '-';
     size_t begin = n;
-    uint64_t u = 0;
-    while (n < s->n && isdigit((unsigned char)s->p[n]) && u < INT64_MAX / 10)
-        u = u * 10 + (uint64_t)(s->p[n++] - '0');
+    int64_t u = 0;
+    while (n < s->n && isdigit((unsigned char)s->p[n]))
+        u = num_add_sat(num_mul_sat(u, 10), s->p[n++] - '0');
     if (n == begin)
         return false;
-    *v = minus ? -(int64_t)u : (int64_t)u;
+    *v = minus ? -u : u;
     begin = n;
     while (n < s->n && isalpha((unsigned char)s->p[n]))
         n++;
@@ -19910,8 +19915,9 @@ static int filter_show_from(struct pp *p, struct filter *f)
     return filter_sift_end(&s, e);
 }
 
-/* Apply tagfocus and tagignore. */
-static void filter_by_label(struct pp *p, struct filter *f)
+/* Apply tagfocus and tagignore.  keys has the units of p's numeric labels. */
+static void filter_by_label(struct pp *p, struct filter *f,
+                            const struct view_label_units *keys)
 {
     struct filter_sift s = { .p = p };
     if (!f->has_tags[0] && !f->has_tags[1])
@@ -19924,9 +19930,9 @@ static void filter_by_label(struct pp *p, struct filter *f)
         uint32_t kept = p->label_at[i];
         p->label_at[i] = (uint32_t)s.label;
         bool focus = !f->has_tags[0] ||
-                     filter_sample_meets(p, i, &f->tags[0], &f->keys);
+                     filter_sample_meets(p, i, &f->tags[0], keys);
         bool ignore = f->has_tags[1] &&
-                      filter_sample_meets(p, i, &f->tags[1], &f->keys);
+                      filter_sample_meets(p, i, &f->tags[1], keys);
         p->label_at[i] = kept;
         f->missed[FILTER_TAGFOCUS] &= !focus;
         f->missed[FILTER_TAGIGNORE] &= !ignore;
@@ -19975,12 +19981,14 @@ static int filter_prune_from(struct pp *p, struct filter *f)
     struct filter_sift s;
     if (!f->re[FILTER_PRUNE_FROM].ready)
         return GP_OK;
+    f->missed[FILTER_PRUNE_FROM] = true;
     uint8_t *m = filter_dropping(p, &f->re[FILTER_PRUNE_FROM], NULL);
     int e = filter_sift_begin(&s, p, m);
     for (size_t i = 0; i < p->nlocations && !e; i++) {
         struct pp_location *l = &p->location[i];
         for (uint32_t k = 0; k < l->nlines && !s.mark[i]; k++)
             if (filter_line_matches(p, s.m, l, k)) {
+                f->missed[FILTER_PRUNE_FROM] = false;
                 s.mark[i] = true;
                 l->line += k;
                 l->nlines -= k;
@@ -20177,12 +20185,14 @@ static int filter_labels_to_frames(struct pp *p, struct filter *f)
 /* Apply f to p, in the order that pprof applies them. */
 static int filter_apply(struct pp *p, struct filter *f, struct gp_why *why)
 {
-    int e = view_label_units_init(&f->keys, p);
+    struct view_label_units keys = {0};
+    int e = view_label_units_init(&keys, p);
     e = e ? e : filter_labels_to_frames(p, f);
     e = e ? e : filter_by_name(p, f);
     e = e ? e : filter_show_from(p, f);
     if (!e)
-        filter_by_label(p, f);
+        filter_by_label(p, f, &keys);
+    view_label_units_fini(&keys);
     e = e ? e : filter_prune_from(p, f);
     for (size_t i = 0; i < FILTER_EXPRESSIONS && !e; i++)
         if (re_gave_up(&f->re[i]))
@@ -53761,8 +53771,7 @@ static int pprof_traces(struct buf *b, const struct pp *p,
     }
     if (!e)
         txt_puts(b, rule);
-    mem_free(keys.key);
-    mem_index_fini(&keys.x);
+    view_label_units_fini(&keys);
     view_fini(&v);
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
@@ -54047,8 +54056,7 @@ static int pprof_report_tags(struct buf *b, const struct pp *p,
     mem_free(t.tag);
     mem_index_fini(&t.x);
     mem_arena_fini(&t.text);
-    mem_free(keys.key);
-    mem_index_fini(&keys.x);
+    view_label_units_fini(&keys);
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
@@ -63705,9 +63713,6 @@ static int report_filter(struct report_inputs *s, struct report_side *x,
         x->whole = view_total(p, x->type, &s->series);
     }
     int e = filter_apply(p, &s->filter, why);
-    mem_free(s->filter.keys.key);
-    mem_index_fini(&s->filter.keys.x);
-    s->filter.keys = (struct view_label_units){0};
     bool name = !report_as_pprof(f) && f != REPORT_PPROF;
     if (!e && ((note && anl_filter_comments(p, &before)) ||
                (name && grain_name_stackless(p))))
@@ -63824,6 +63829,28 @@ static int report_filter_runs(struct report_inputs *s, enum report_format f,
     return e;
 }
 
+/* Fail if the filters left no samples, so that a text would be empty.  Pictures
+ * and data for programs are empty then, and pprof's outputs as pprof's are;
+ * assertions say themselves that no function matches. */
+static int report_check_left(const struct report_args *c,
+                             const struct report_inputs *s,
+                             enum report_format f, struct gp_why *why)
+{
+    const struct report_side *side[2] = { &s->now, &s->base };
+    bool text = f == REPORT_TEXT || f == REPORT_MD || f == REPORT_HTML;
+    bool left = !s->filtered || c->assert.n > 0 || !text, had = false;
+    for (size_t i = 0; i < 2 && side[i]->pp; i++) {
+        left |= view_total(side[i]->pp, side[i]->type, NULL).value > 0;
+        had |= side[i]->whole.value > 0;
+    }
+    if (left || !had)
+        return GP_OK;
+    return txt_fail(why, GP_EFORMAT, "no samples are left after %s%s: check "
+                    "what it matches, or leave it out", s->nshown
+                    ? s->shown[0] : "filtering",
+                    s->nshown > 1 ? " and the other filters" : "");
+}
+
 /* Read, merge, subtract and filter the profiles; return the exit status. */
 static int report_gather(const struct report_args *c,
                          struct report_inputs *s, enum report_format f,
@@ -63858,6 +63885,7 @@ static int report_gather(const struct report_args *c,
                  "--%s '%s' matches nothing", filter_name[i], c->filter[i]);
     if (!e && s->base.pp)
         e = report_filter(s, &s->base, f, grain, &why);
+    e = e ? e : report_check_left(c, s, f, &why);
     if (!e && c->runs)
         e = report_filter_runs(s, f, grain, &why);
     return say_why(e, &why);

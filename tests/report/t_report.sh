@@ -490,6 +490,25 @@ more_formats() {
         check "--focus $f" 2 "$BIN" report --focus "$f" "$T/made.pb"
         one_line "--focus $f names it" '--focus'
     done
+    for f in '' '-f md' '-f html'; do       # data and pprof's outputs: as pprof
+        check "a filter that leaves nothing ${f:-in text}" 1 "$BIN" report -q \
+            $f --focus typoo "$T/made.pb"
+        one_line "a filter that leaves nothing ${f:-in text} says so" \
+            'no samples are left after focus=typoo'
+        check "a filter that hides a part ${f:-in text}" 0 "$BIN" report -q \
+            $f --focus handle "$T/made.pb"
+    done
+    for f in json top folded pprof; do
+        check "-f $f of nothing" 0 "$BIN" report -f $f --focus typoo "$T/made.pb"
+        has "-f $f of nothing says so" "$ERR" "--focus 'typoo' matches nothing"
+    done
+    check '--prune-from of nothing' 0 "$BIN" report --prune-from typoo \
+        "$T/made.pb"
+    has '--prune-from of nothing says so' "$ERR" \
+        "--prune-from 'typoo' matches nothing"
+    check '--prune-from of something' 0 "$BIN" report --prune-from handle \
+        "$T/made.pb"
+    lacks '--prune-from of something says nothing' "$ERR" 'matches nothing'
 }
 
 # Profiles by HTTP, as pprof fetches them; one from a name with two addresses,

@@ -676,6 +676,32 @@ static void test_assertions_need_more(void)
     }
 }
 
+/* Bounds of labels are read to the largest integer; a larger one is that, not an
+ * expression. */
+static void test_filter_bounds(void)
+{
+    static const struct { const char *text; bool range; double low, high; }
+    row[] = {
+        { "bytes=16:", true, 16, INFINITY }, { "bytes=:64", true, -INFINITY, 64 },
+        { "bytes=922337203685477580:", true, 922337203685477580e0, INFINITY },
+        { "bytes=922337203685477581", true, 922337203685477581e0,
+          922337203685477581e0 },
+        { "bytes=9223372036854775807:", true, (double)INT64_MAX, INFINITY },
+        { "bytes=99999999999999999999:", true, (double)INT64_MAX, INFINITY },
+        { "bytes=-99999999999999999999:1", true, -(double)INT64_MAX, 1 },
+        { "bytes=1a2", false, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct filter f = {0};
+        CHECK(!filter_condition_init(&f.tags[0], "--tagfocus", row[i].text,
+                                     NULL));
+        CHECK((f.tags[0].nre == 0) == row[i].range);
+        CHECK(!row[i].range || (f.tags[0].low == row[i].low &&
+                                f.tags[0].high == row[i].high));
+        filter_fini(&f);
+    }
+}
+
 /* Changes of totals are in order of size: a function that passes most of its
  * change on comes after the one that has it, but not after small changes. */
 static void test_changes_in_order(void)
