@@ -37095,7 +37095,7 @@ static int rpc_status_of_reset(uint32_t code)
     }
 }
 
-enum rpc_encoding { RPC_IDENTITY, RPC_GZIP, RPC_UNKNOWN_ENCODING };
+enum rpc_encoding { RPC_IDENTITY, RPC_GZIP, RPC_DEFLATE, RPC_UNKNOWN_ENCODING };
 
 struct rpc_meta {                       /* one metadata entry */
     struct rpc_meta *next;              /* in the order of arrival */
@@ -37202,7 +37202,6 @@ struct gp_call {
     struct h2_body    body;             /* of the answer; points into out */
     int32_t           id;               /* of its stream */
     unsigned          events;           /* enum server_event: due */
-    enum rpc_encoding coding;           /* of compressed messages */
     bool              post, grpc, codec;        /* :method is POST, content-type
                                          * is gRPC's, its codec is proto */
     bool              bad_timeout, bad_meta;    /* malformed headers */
@@ -37221,6 +37220,7 @@ struct gp_call {
     const struct server_method *method; /* NULL: no such method */
     int64_t           deadline_ns;      /* monotonic; 0: none */
     struct rpc_metas  request;          /* its metadata */
+    enum rpc_encoding coding;           /* of compressed messages */
     bool              takes_gzip;       /* by grpc-accept-encoding */
     atomic_bool       cancelled;        /* nobody waits for the answer */
 
@@ -37354,7 +37354,7 @@ static const nghttp2_nv server_nv_200 = H2_NV(":status", "200");
 static const nghttp2_nv server_nv_type = H2_NV("content-type",
                                                "application/grpc");
 static const nghttp2_nv server_nv_accept = H2_NV("grpc-accept-encoding",
-                                                 "identity,gzip");
+                                                 "identity,deflate,gzip");
 static const nghttp2_nv server_nv_gzip = H2_NV("grpc-encoding", "gzip");
 static const nghttp2_nv server_nv_ok = H2_NV("grpc-status", "0");
 
@@ -37937,8 +37937,8 @@ static bool server_call_next(struct gp_call *k, struct gp_slice *m)
     if (!k->compressed)
         return true;
     k->plain.len = 0;
-    int e = gz_gzip_unpack(p + 5, n, k->loop->server->config.max_message,
-                       &k->plain, &at);
+    int e = gz_unpack(k->coding == RPC_DEFLATE ? GZ_ZLIB : GZ_GZIP, p + 5, n,
+                      k->loop->server->config.max_message, &k->plain, &at);
     *m = (struct gp_slice){ k->plain.data, k->plain.len };
     if (e == GP_ELIMIT)
         server_call_fail(k, GP_STATUS_RESOURCE_EXHAUSTED,
@@ -37946,7 +37946,7 @@ static bool server_call_next(struct gp_call *k, struct gp_slice *m)
     else if (e == GP_ENOMEM)
         server_call_fail_memory(k);
     else if (e)
-        server_call_fail(k, GP_STATUS_INTERNAL, "invalid gzip message");
+        server_call_fail(k, GP_STATUS_INTERNAL, "invalid compressed message");
     return !e;
 }
 
@@ -38352,6 +38352,7 @@ static bool server_call_header(struct gp_call *k, struct slice name,
             return false;
         k->coding = txt_equal(value, txt_slice("identity")) ? RPC_IDENTITY
                   : txt_equal(value, txt_slice("gzip")) ? RPC_GZIP
+                  : txt_equal(value, txt_slice("deflate")) ? RPC_DEFLATE
                   : RPC_UNKNOWN_ENCODING;
         return true;
     case 20:
@@ -38424,8 +38425,8 @@ static void server_call_prefix(struct gp_call *k)
         server_call_refuse(k, GP_STATUS_INTERNAL, "compressed flag set, but "
                            "grpc-encoding is identity");
     else if (flag && k->coding == RPC_UNKNOWN_ENCODING)
-        server_call_refuse(k, GP_STATUS_UNIMPLEMENTED,
-                           "grpc-encoding not supported; use identity or gzip");
+        server_call_refuse(k, GP_STATUS_UNIMPLEMENTED, "grpc-encoding not "
+                           "supported; use identity, deflate or gzip");
     else if (k->frame.size > s->config.max_message)
         server_call_refuse(k, GP_STATUS_RESOURCE_EXHAUSTED,
                            "message larger than the limit");
@@ -39329,9 +39330,10 @@ struct client_call {
     bool              begun;            /* its headers, not 1xx, are complete */
     bool              bad_status;       /* grpc-status is not 0 to 16 */
     bool              grpc;             /* content-type is gRPC's */
-    bool              gzip;             /* grpc-encoding is gzip */
-    bool              foreign;          /* a message is compressed, but not with
-                                         * gzip */
+    int8_t            form;             /* grpc-encoding, enum gz_form; 0: none
+                                         * that was offered */
+    bool              foreign;          /* a message is compressed, but with
+                                         * neither */
     bool              ended;            /* END_STREAM received */
     bool              too_many;         /* headers past the limit */
     const char       *invalid;          /* why a reply is invalid, or NULL */
@@ -39417,8 +39419,8 @@ static struct client_result client_call_result(const struct client_conn *c,
                : u->grpc ? "no grpc-status in the trailers"
                          : "no grpc-status; content-type is not gRPC's";
     } else if (u->foreign) {
-        txt_putf(text, "message compressed with %s; only gzip was offered",
-                 u->encoding);
+        txt_putf(text, "message compressed with %s; only gzip and deflate were "
+                 "offered", u->encoding);
         r.text = client_text(text);
     } else if (u->invalid || rpc_frame_cut(&u->frame)) {
         r.text = u->invalid ? u->invalid : "the reply ends inside a message";
@@ -39435,22 +39437,23 @@ static void client_call_invalid(struct client_call *u, const char *why)
 }
 
 /* Note that inflating a reply of u failed with error e. */
-static void client_call_gzip_failed(struct client_call *u, int e)
+static void client_call_unzip_failed(struct client_call *u, int e)
 {
     client_call_invalid(u, e == GP_ENOMEM ? "no memory for a compressed message"
                          : e == GP_ELIMIT ? "a message inflates to more than "
                                             "256 MiB"
-                                          : "invalid gzip message");
+                         : u->form == GZ_GZIP ? "invalid gzip message"
+                                              : "invalid deflate message");
 }
 
 /* Free the decoder of u's reply, which is complete or broken off. */
-static void client_call_end_gzip(struct client_call *u)
+static void client_call_end_unzip(struct client_call *u)
 {
     int e;
     if (!u->unzip)
         return;
     if ((e = gz_reader_fini(u->unzip)))
-        client_call_gzip_failed(u, e);
+        client_call_unzip_failed(u, e);
     mem_free(u->unzip);
     u->unzip = NULL;
 }
@@ -39458,7 +39461,7 @@ static void client_call_end_gzip(struct client_call *u)
 /* Detach u from its connection: its stream is closed. */
 static void client_call_detach(struct client_call *u)
 {
-    client_call_end_gzip(u);
+    client_call_end_unzip(u);
     u->conn = NULL;
 }
 
@@ -39483,11 +39486,13 @@ static void client_word_set(char *to, size_t size, struct slice value)
     to[n] = 0;
 }
 
-/* Keep the name of a grpc-encoding that is not "gzip", for an error. */
+/* Set u's encoding, which is not "gzip", and keep its name, for an error.  The
+ * deflate of gRPC is that of HTTP, a zlib stream. */
 static void client_encoding_set(struct client_call *u, struct slice value)
 {
     client_word_set(u->encoding, sizeof u->encoding, value);
-    u->gzip = !strcasecmp(u->encoding, "gzip");
+    u->form = !strcasecmp(u->encoding, "gzip") ? GZ_GZIP
+            : !strcasecmp(u->encoding, "deflate") ? GZ_ZLIB : 0;
 }
 
 /* Keep u's grpc-message, or its beginning, until the stream closes: trailers
@@ -39511,7 +39516,8 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
     if (name.n == 7 && !memcmp(name.p, ":status", 7)) {
         u->http = txt_slice_number(value, 100, 999, &n) ? 0 : (int16_t)n;
         u->status = -1;                 /* forget a 1xx response before */
-        u->grpc = u->gzip = u->bad_status = false;
+        u->grpc = u->bad_status = false;
+        u->form = 0;
     } else if (name.n == 11 && !memcmp(name.p, "grpc-status", 11)) {
         u->bad_status = !txt_equal(value, txt_slice("0")) &&    /* usual */
                         txt_slice_number(value, 0, 16, &n);
@@ -39522,8 +39528,9 @@ static void client_on_header(struct cs *s, struct cs_stream *t,
         u->grpc = txt_equal(value, txt_slice("application/grpc")) ||
                   rpc_content_type(value, &codec);
     } else if (name.n == 13 && !memcmp(name.p, "grpc-encoding", 13)) {
-        u->gzip = txt_equal(value, txt_slice("gzip"));
-        if (!u->gzip)
+        if (txt_equal(value, txt_slice("gzip")))    /* usual */
+            u->form = GZ_GZIP;
+        else
             client_encoding_set(u, value);
     } else if (u->http != 200 && name.n == 6 && !memcmp(name.p, "server", 6)) {
         client_word_set(u->server, sizeof u->server, value);
@@ -39541,7 +39548,7 @@ static void client_on_headers(struct cs *s, struct cs_stream *t, bool too_large)
     u->begun |= u->http >= 200;
 }
 
-/* Note that a message of u is compressed, but not with gzip. */
+/* Note that a message of u is compressed, but with no encoding offered. */
 static void client_call_foreign(struct client_call *u)
 {
     u->foreign |= !u->invalid && u->encoding[0];
@@ -39555,7 +39562,7 @@ static void client_message_begin(struct client_call *u)
     if (flag > 1)
         client_call_invalid(u, "compressed flag of a message is neither 0 nor "
                                "1");
-    else if (flag && !u->gzip)
+    else if (flag && !u->form)
         client_call_foreign(u);
     if (u->keep) {
         u->keep->bytes.len = 0;
@@ -39566,12 +39573,12 @@ static void client_message_begin(struct client_call *u)
     if (!flag || u->invalid)
         return;
     u->unzip = mem_zalloc(sizeof *u->unzip);
-    if (u->unzip && gz_reader_init(u->unzip, GZ_GZIP)) {
+    if (u->unzip && gz_reader_init(u->unzip, (enum gz_form)u->form)) {
         mem_free(u->unzip);
         u->unzip = NULL;
     }
     if (!u->unzip)
-        client_call_gzip_failed(u, GP_ENOMEM);
+        client_call_unzip_failed(u, GP_ENOMEM);
 }
 
 /* Read a part of u's reply. */
@@ -39582,7 +39589,7 @@ static void client_message_part(struct client_call *u, struct slice part)
     if (u->unzip && !u->invalid &&
         (e = gz_reader_put(u->unzip, (const uint8_t *)part.p, part.n,
                            CLIENT_INFLATED_BYTES, keep)))
-        client_call_gzip_failed(u, e);
+        client_call_unzip_failed(u, e);
     else if (!u->unzip && keep)
         mem_put(keep, part.p, part.n);
     if (keep && keep->len > CLIENT_KEPT_REPLY_BYTES) {
@@ -39603,7 +39610,7 @@ static void client_call_feed(struct client_conn *c, struct client_call *u,
         } else if (step == RPC_BYTES) {
             client_message_part(u, part);
         } else if (step == RPC_WHOLE) {
-            client_call_end_gzip(u);
+            client_call_end_unzip(u);
             if (u->keep)
                 u->keep->whole = !u->invalid && !u->keep->bytes.err;
             if (c->up->on_message)
@@ -39916,7 +39923,7 @@ static int client_request_init(struct client_request *q, const char *path,
         { "te", "trailers" }, { "content-type", "application/grpc" },
         { "user-agent", "grpc-c-grpcprof/" GP_VERSION },
         { "grpc-encoding", gzip ? "gzip" : "" },
-        { "grpc-accept-encoding", "identity,gzip" },
+        { "grpc-accept-encoding", "identity,deflate,gzip" },
     };
     int e = GP_OK;
     *q = (struct client_request){0};

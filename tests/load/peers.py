@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 
 import hpack
 
@@ -276,7 +277,7 @@ class Good(Case):
                      ('content-type', r'application/grpc(\+proto)?'),
                      ('grpc-timeout', r'[0-9]{1,8}[HMSmun]'),
                      ('user-agent', r'.*grpcprof.*'), ('x-own', '1'),
-                     ('grpc-accept-encoding', 'identity,gzip')):
+                     ('grpc-accept-encoding', 'identity,deflate,gzip')):
             if not re.fullmatch(v, h.get(k, '')):
                 return '%s is %r' % (k, h.get(k))
         if names.index('x-own') < names.index('content-type'):
@@ -381,9 +382,9 @@ for bad in ('abc', '', '77', '-1', '0x0', '4294967296', '18446744073709551616',
 ZIP, PACKED = dict(args='-n 3 --compression gzip'), gzip.compress(REPLY[5:])
 
 
-def zipped(body):
+def zipped(body, name='gzip'):
     return lambda c, s: c.good(s, message(body, 1),
-                               more=[('grpc-encoding', 'gzip')])
+                               more=[('grpc-encoding', name)])
 
 
 answers('a gzip answer to a gzip call', zipped(PACKED), **ZIP)
@@ -392,15 +393,25 @@ fails('L7 a gzip answer that is damaged', zipped(PACKED[:-9] + b'123456789'),
       'protocol INTERNAL', **ZIP)
 fails('L7 a gzip answer that is cut', zipped(PACKED[:-9]),
       'protocol INTERNAL', **ZIP)
+DEFLATED = zlib.compress(REPLY[5:])
+answers('a deflate answer', zipped(DEFLATED, 'deflate'))
+answers('a deflate answer, in capitals', zipped(DEFLATED, 'Deflate'))
+fails('a deflate answer that is damaged', zipped(DEFLATED[:-4] + b'1234',
+                                                 'deflate'),
+      'protocol INTERNAL invalid deflate message')
+fails('a deflate answer that is cut', zipped(DEFLATED[:-4], 'deflate'),
+      'protocol INTERNAL invalid deflate message')
+fails('a deflate answer in gzip', zipped(PACKED, 'deflate'),
+      'protocol INTERNAL invalid deflate message')
 fails('L7 an encoding that was not offered', lambda c, s: c.good(
     s, message(REPLY[5:], 1), more=[('grpc-encoding', 'snappy')]),
-      'protocol INTERNAL message compressed with snappy; only gzip was offered')
+      'protocol INTERNAL message compressed with snappy; only gzip and deflate')
 fails('L7 compressed, without an encoding', lambda c, s: c.good(
     s, message(REPLY[5:], 1)),
       'protocol INTERNAL compressed message without grpc-encoding')
 fails('L7 compressed, and encoding identity', lambda c, s: c.good(
     s, message(REPLY[5:], 1), more=[('grpc-encoding', 'identity')]),
-      'protocol INTERNAL message compressed with identity; only gzip')
+      'protocol INTERNAL message compressed with identity; only gzip and')
 answers('not compressed, and encoding snappy', lambda c, s: c.good(
     s, more=[('grpc-encoding', 'snappy')]))
 fails('a flag byte of 7', lambda c, s: c.good(s, message(REPLY[5:], 7)),
@@ -418,6 +429,10 @@ BOMB, UNKNOWN = gzip.compress(bytes(64 << 20), 1), (
     '-n 1 --call a.B/C -b /dev/null')
 answers('a gzip answer of 256 MiB', lambda c, s: zipped(BOMB * 4)(c, s),
         args=UNKNOWN, ok=1)
+fails('a deflate answer of 320 MiB', lambda c, s: zipped(
+    zlib.compress(bytes(320 << 20), 1), 'deflate')(c, s),
+      'protocol INTERNAL a message inflates to more than 256 MiB',
+      args=UNKNOWN, failed=1)
 fails('a gzip answer of 320 MiB', lambda c, s: zipped(BOMB * 5)(c, s),
       'protocol INTERNAL a message inflates to more than 256 MiB',
       args=UNKNOWN, failed=1)

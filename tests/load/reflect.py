@@ -20,6 +20,7 @@ The header "mode" of a reflection request selects how the server behaves:
   nodep   as alone; an ErrorResponse for files called opts.proto
   abort   as nodep, but the call fails instead
   types   as alone; only answers requests by symbol
+  deflate as alone, in compressed messages
   twice   as alone; lists each service twice
   nolist  an ErrorResponse for the list of services
   empty   lists no services, and has none
@@ -157,6 +158,8 @@ def info(stream, context):
         context.abort(grpc.StatusCode.UNAUTHENTICATED, 'no token')
     if mode == 'host' and host != 'shop.example':
         context.abort(grpc.StatusCode.PERMISSION_DENIED, 'not at ' + host)
+    if mode == 'deflate':
+        context.set_compression(grpc.Compression.Deflate)
     for data in stream:
         if mode == 'silent':
             print('asked', flush=True)

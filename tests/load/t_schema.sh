@@ -68,7 +68,7 @@ by_proto() {
 
 by_reflection() {
     local mode
-    for mode in all alone nodep abort types; do
+    for mode in all alone nodep abort types deflate; do
         sends "reflection, $mode" -H "mode: $mode"
     done
     check 'a target that is down' 0 "$BIN" load --list 127.0.0.1:1 "$TO"

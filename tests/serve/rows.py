@@ -187,6 +187,18 @@ def framing():
     one('F9 gzip that inflates past the limit', '8',
         body=message(gzip.compress(b'\0' * (5 << 20)), 1),
         more=[('grpc-encoding', 'gzip')])
+    zipped = zlib.compress(hello()[5:])
+    one('F7 a deflate message', '0', body=message(zipped, 1), also=greeted,
+        more=[('grpc-encoding', 'deflate')])
+    for what, data in (
+            ('corrupt', zipped[:4] + b'\xff\xff' + zipped[6:]),
+            ('cut short', zipped[:-4]), ('with bytes after it', zipped + b'xx'),
+            ('of no bytes', b''), ('that is gzip', gzip.compress(b'x'))):
+        one('F7 deflate ' + what, '13', body=message(data, 1),
+            more=[('grpc-encoding', 'deflate')])
+    one('F9 deflate that inflates past the limit', '8',
+        body=message(zlib.compress(b'\0' * (5 << 20)), 1),
+        more=[('grpc-encoding', 'deflate')])
     row('F12 DATA after the end', after_the_end)
     row('F13 each message its own gzip', own_context)
     one('F13 not compressed unless accepted', '0', body=hello(b'n' * 5000),
