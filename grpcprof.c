@@ -15106,7 +15106,7 @@ static int import_stream(struct pp *p, int fd, struct slice begin,
  *         of the files that its mappings name, where this machine has them;
  *         names as the source has them for one with mangled names
  * uses    MEM, TXT, ELF, PP, IMPORT
- * owns    nothing after symbol_name_all
+ * owns    struct symbol_used
  * spec    `go tool pprof -symbolize=local`
  * prefix  symbol_
  * runs    any thread
@@ -15133,8 +15133,19 @@ struct symbol_names {                   /* all owned */
     struct elf_spot *spot;
     uint32_t *location;                 /* by spot */
     size_t n;                           /* spots */
-    struct buf used[SYMBOL_SOURCES];    /* the first files of each kind */
-    size_t nused[SYMBOL_SOURCES];
+};
+
+struct symbol_file {                    /* a file that was used, or not */
+    struct slice path;                  /* in used's arena */
+    enum symbol_source source;
+};
+
+struct symbol_used {                    /* what is said of files, each once for
+                                         * all profiles; all owned */
+    struct arena arena;
+    struct symbol_file *file;
+    size_t n, cap;
+    struct index x;                     /* hash of a path -> row of file */
 };
 
 /* True if names of functions in mapping m can come from its file. */
@@ -15145,11 +15156,29 @@ static bool symbol_wants(const struct pp_mapping *m)
            !memchr(m->file.p, 0, m->file.n) && m->limit > m->start;
 }
 
+/* Add path to used, unless it is there.  Out of memory: it is not said. */
+static void symbol_use(struct symbol_used *used, struct slice path,
+                       enum symbol_source source)
+{
+    uint64_t h = mem_hash(path.p, path.n);
+    uint32_t at = 0, i;
+    while ((i = mem_index_next(&used->x, h, &at)) != MEM_NONE)
+        if (used->file[i].source == source &&
+            txt_equal(used->file[i].path, path))
+            return;
+    char *copy = mem_arena_dup(&used->arena, path.p, path.n);
+    struct symbol_file *f = NULL;
+    if (copy && (f = PP_ADD(used->file, used->n, used->cap)))
+        *f = (struct symbol_file){ { copy, path.n }, source };
+    if (f && mem_index_put(&used->x, h, (uint32_t)used->n - 1))
+        used->n--;
+}
+
 /* Open the file of mapping m, and return its row in k's elf; MEM_NONE if it is
  * not the file that was profiled: it has another build id or, if the profile
- * has none, was changed after the profile's end, taken_s. */
-static uint32_t symbol_open(struct symbol_names *k,
-                            const struct pp_mapping *m, int64_t taken_s)
+ * has none, was changed after the profile's end, taken_s.  Add it to used. */
+static uint32_t symbol_open(struct symbol_names *k, const struct pp_mapping *m,
+                            int64_t taken_s, struct symbol_used *used)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -15167,17 +15196,15 @@ static uint32_t symbol_open(struct symbol_names *k,
                  st.st_mtime > taken_s;
     enum symbol_source is = other ? SYMBOL_OTHER : newer ? SYMBOL_NEWER
                           : m->build_id.n ? SYMBOL_SAME : SYMBOL_OLDER;
-    struct buf *used = &k->used[is];
-    if (k->elf.nfiles > n && ++k->nused[is] <= SYMBOL_NOTED_FILES) {
-        txt_puts(used, used->len ? ", " : "");
-        txt_put_clean(used, m->file);
-    }
+    if (k->elf.nfiles > n)
+        symbol_use(used, m->file, is);
     return other || newer ? MEM_NONE : row;
 }
 
-/* Collect the locations without names that are in files of this machine. */
+/* Collect the locations without names that are in files of this machine, and
+ * add these files to used. */
 static int symbol_find_spots(struct symbol_names *k, const struct pp *p,
-                             int64_t taken_s)
+                             int64_t taken_s, struct symbol_used *used)
 {
     k->file = mem_zalloc((p->nmappings + 1) * sizeof *k->file);
     k->spot = mem_zalloc((p->nlocations + 1) * sizeof *k->spot);
@@ -15192,7 +15219,8 @@ static int symbol_find_spots(struct symbol_names *k, const struct pp *p,
         uint32_t *file = &k->file[l->mapping];
         if (!seen[l->mapping]) {
             seen[l->mapping] = 1;
-            *file = symbol_wants(m) ? symbol_open(k, m, taken_s) : MEM_NONE;
+            *file = symbol_wants(m) ? symbol_open(k, m, taken_s, used)
+                                    : MEM_NONE;
         }
         if (*file == MEM_NONE || l->address < m->start ||
             l->address >= m->limit)
@@ -15230,28 +15258,34 @@ static void symbol_add_line(struct import *x, struct pp_location *l,
     l->nlines++;
 }
 
-/* Append which files k has used and which not, and release their names. */
-static void symbol_put_used(struct buf *note, struct symbol_names *k)
+/* Append which files were used and which not; release used. */
+static void symbol_put_used(struct buf *note, struct symbol_used *used)
 {
     for (size_t i = 0; i < SYMBOL_SOURCES; i++) {
-        size_t n = k->nused[i];
-        if (n) {
-            txt_putf(note, "%s%s", note->len ? "; " : "",
-                     symbol_source_text[i][0]);
-            mem_put(note, k->used[i].data, k->used[i].len);
-            if (n > SYMBOL_NOTED_FILES)
-                txt_putf(note, " and %zu more", n - SYMBOL_NOTED_FILES);
-            txt_puts(note, symbol_source_text[i][1]);
+        size_t n = 0;
+        for (size_t k = 0; k < used->n; k++) {
+            if (used->file[k].source != i || n++ >= SYMBOL_NOTED_FILES)
+                continue;
+            txt_puts(note, n > 1 ? ", " : note->len ? "; " : "");
+            txt_puts(note, n > 1 ? "" : symbol_source_text[i][0]);
+            txt_put_clean(note, used->file[k].path);
         }
-        mem_fini(&k->used[i]);
+        if (n > SYMBOL_NOTED_FILES)
+            txt_putf(note, " and %zu more", n - SYMBOL_NOTED_FILES);
+        txt_puts(note, n ? symbol_source_text[i][1] : "");
     }
+    mem_arena_fini(&used->arena);
+    mem_free(used->file);
+    mem_index_fini(&used->x);
+    *used = (struct symbol_used){0};
 }
 
 /* Name the functions of p that have no name by the symbols of the mapped files,
  * as pprof does.  taken_s is when the file was written, for a profile without
- * its time; 0: not known.  Append to note which files were used, and why others
+ * its time; 0: not known.  Add to used which files were used, and why others
  * were not. */
-static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
+static int symbol_name_all(struct pp *p, int64_t taken_s,
+                           struct symbol_used *used)
 {
     struct import x = { .p = p, .fd = -1, .copies = true };
     struct symbol_names k = {0};
@@ -15259,7 +15293,7 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
     if (p->time_ns > 0 &&
         !__builtin_add_overflow(p->time_ns, p->duration_ns, &end_ns))
         taken_s = end_ns / 1000000000 + 1;
-    x.err = symbol_find_spots(&k, p, taken_s);
+    x.err = symbol_find_spots(&k, p, taken_s, used);
     if (!x.err && k.n)
         elf_name_all(&k.elf, k.spot, k.n);
     for (size_t i = 0; i < k.n && !x.err; i++) {
@@ -15281,7 +15315,6 @@ static int symbol_name_all(struct pp *p, int64_t taken_s, struct buf *note)
         m->has_functions |= l->nlines > 0;
         m->has_inline |= l->nlines > 1;
     }
-    symbol_put_used(note, &k);
     mem_index_fini(&x.functions);
     elf_fini(&k.elf);
     mem_free(k.file);
@@ -63516,27 +63549,36 @@ static int report_read_file(const char *path, const char *name, struct pp *p,
     return e ? e : pp_read(p, file, name, PP_MOST_BYTES, import_read, why);
 }
 
-/* Name the functions of p by the files that it maps, and print which files were
- * used.  path: where p was read from; name: path in messages. */
-static int report_symbolize(const struct report_args *c, const char *path,
-                            const char *name, struct pp *p, struct gp_why *why)
+/* Name the functions of p by the files that it maps, and add these to used.
+ * path: where p was read from; name: path in messages. */
+static int report_symbolize(const char *path, const char *name, struct pp *p,
+                            struct symbol_used *used, struct gp_why *why)
 {
-    struct buf note = {0}, text = {0};
     struct stat st;
     bool file = !stat(path, &st) && S_ISREG(st.st_mode);
-    int e = symbol_name_all(p, file ? (int64_t)st.st_mtime : 0, &note);
-    if (e)
-        txt_fail(why, e, "%s: out of memory", name);
-    txt_putf(&text, "%s: %s", name, mem_string(&note));
-    say_wrapped(e || !note.len || c->common.quiet, mem_string(&text));
-    mem_fini(&note);
-    mem_fini(&text);
-    return e;
+    int e = symbol_name_all(p, file ? (int64_t)st.st_mtime : 0, used);
+    return e ? txt_fail(why, e, "%s: out of memory", name) : GP_OK;
 }
 
-/* Read the profile at path into p, and print notes on it. */
+/* Print, unless quiet, which files named functions of the n profiles, the first
+ * from path; and release used. */
+static void report_say_used(bool quiet, const char *path, size_t n,
+                            struct symbol_used *used)
+{
+    struct buf note = {0}, text = {0};
+    symbol_put_used(&note, used);
+    if (n == 1)
+        txt_putf(&text, "%s: ", strcmp(path, "-") ? path : "standard input");
+    txt_puts(&text, mem_string(&note));
+    say_wrapped(quiet || !note.len, mem_string(&text));
+    mem_fini(&note);
+    mem_fini(&text);
+}
+
+/* Read the profile at path into p, and print notes on it.  Add the files that
+ * named its functions to used. */
 static int report_read(const struct report_args *c, const char *path,
-                       struct pp *p)
+                       struct pp *p, struct symbol_used *used)
 {
     struct gp_why why = {{0}};
     struct buf file = {0}, pending = {0};
@@ -63552,7 +63594,7 @@ static int report_read(const struct report_args *c, const char *path,
             e = txt_fail(&why, GP_EFORMAT, "%s: %" PRIu64 " times: %s", name,
                          p->repaired[i], pp_repair_text[i]);
     if (!e && !(c->symbolize && !strcmp(c->symbolize, "none")))
-        e = report_symbolize(c, path, name, p, &why);
+        e = report_symbolize(path, name, p, used, &why);
     if (!e && symbol_demangle_all(p))
         e = txt_fail(&why, GP_ENOMEM, "%s: out of memory", name);
     if (!e)
@@ -63869,12 +63911,14 @@ static int report_gather(const struct report_args *c,
         say_error("out of memory");
         return EXIT_FAILED;
     }
-    for (; s->nread < s->n + s->nbase; s->nread++)
-        if (report_read(c, s->path[s->nread], &s->file[s->nread])) {
-            pp_fini(&s->file[s->nread]);
-            return EXIT_FAILED;
-        }
-    int e = report_merge(c, s, f, false, &s->now.pp, &why);
+    struct symbol_used used = {0};
+    int e = GP_OK;
+    for (; s->nread < s->n + s->nbase && !e; s->nread++)
+        e = report_read(c, s->path[s->nread], &s->file[s->nread], &used);
+    report_say_used(e || c->common.quiet, s->path[0], s->n + s->nbase, &used);
+    if (e)
+        return EXIT_FAILED;
+    e = report_merge(c, s, f, false, &s->now.pp, &why);
     e = e || !s->nbase ? e : report_merge(c, s, f, true, &s->base.pp, &why);
     if (!e && s->base.pp && !s->now.pp->default_type.n)       /* as pprof */
         s->now.pp->default_type = s->base.pp->default_type;

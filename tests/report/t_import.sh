@@ -87,6 +87,11 @@ names() {
         check 'names, pprof' 0 "$PPROF" -top -lines "$T/lacks.pb"
         same 'names, as pprof' "$(tail -n 1 "$OUT")" "$(cat "$T/want")"
     fi
+    cp "$T/lacks.pb" "$T/lacks2.pb"
+    check 'names of two profiles' 0 "$BIN" report -f top "$T/lacks.pb" \
+        "$T/lacks2.pb"
+    one_line 'names of two profiles: says from where once' \
+        '^grpcprof: names from [^ ]*/hot$'
     check 'names, none wanted' 0 "$BIN" report -f top --symbolize=none \
         "$T/lacks.pb"
     lacks 'names, none wanted, none given' "$OUT" '% +hot$'
