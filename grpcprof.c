@@ -26878,7 +26878,8 @@ static void compare_put_assert(struct buf *b, const struct compare_assert *t)
     if (t->measure <= COMPARE_DELTA && !t->matched) {
         txt_puts(b, t->empty ? ": the profile has no samples: load the server "
                                "while it is taken"
-                 : ": no function matches; check the name and the filters");
+                 : ": no function matches; check the name and the filters; "
+                   "or the compiler or JIT may have inlined the function");
         return;
     }
     txt_puts(b, ": it is ");
