@@ -48762,13 +48762,13 @@ static bool lf_schedules_differ(const struct res_config *a,
     return false;
 }
 
-/* Return how the runs of a and b differ, as the middle of "RUN is of another
- * call than RUN"; NULL: they can be compared or, with sum, added up.  Runs that
- * are added up may differ in rate, but not in duration. */
+/* Return how the runs of a and b differ, as the middle of "RUN calls another
+ * method than RUN"; NULL: they can be compared or, with sum, added up.  Runs
+ * that are added up may differ in rate, but not in duration. */
 static const char *lf_unlike(const struct res_config *a,
                              const struct res_config *b, bool sum)
 {
-    return !lf_same_methods(a, b) ? "is of another call than"
+    return !lf_same_methods(a, b) ? "calls another method than"
          : res_open(a) != res_open(b)
          ? "has another kind of loop, open or closed, than"
          : lf_schedules_differ(a, b, !sum) ? "has another schedule than"
@@ -61127,7 +61127,8 @@ static const char *msg_check_key(struct slice key)
         if (txt_equal(key, txt_slice(ours[i])))
             return "load sends this header itself; for host see --authority";
     return cs_field_banned(key, (struct slice){0})
-           ? "HTTP/2 has no headers of a connection" : NULL;
+           ? "HTTP/2 forbids this header: it controls an HTTP/1 connection"
+           : NULL;
 }
 
 /* Return what is wrong with the value of the header key, or NULL. */
@@ -62441,9 +62442,9 @@ static int loadcmd_result_read(const char *path, struct lf_saved *s)
     } else if (!text.n || *text.p != '{') {
         bool ours = txt_starts(text, "grpcprof load");
         e = GP_EFORMAT;
-        say_error("%s: %s, so no result of load to read: give the file "
-                  "that load wrote with -o FILE.json. Report profiles and "
-                  "results separately", path,
+        say_error("%s: %s: a result of load is read from the file that load "
+                  "-o FILE.json writes; report profiles and results "
+                  "separately", path,
                   ours ? "load's text, not JSON" : "not JSON");
     } else if ((e = lf_read(s, mem_slice(&b), &why))) {
         say_error("%s: %s", path, why.text);
@@ -62467,9 +62468,9 @@ static int loadcmd_result_add(struct lf_saved *all, struct lf_saved *one,
         return EXIT_FAILED;
     }
     if (!run && all->nspan > 1) {
-        say_error("%s ran at the time of one of the runs before it; first add "
-                  "up those of one time: grpcprof report %s OTHER.json -o "
-                  "SUM.json", path, path);
+        say_error("%s overlaps in time with one of the runs before it; first "
+                  "merge those that ran together: grpcprof report %s "
+                  "OTHER.json -o SUM.json", path, path);
         return EXIT_FAILED;
     }
     if (run && lf_saved_append(all, one)) {

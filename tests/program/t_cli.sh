@@ -164,7 +164,7 @@ other_tools() {
     refuses 'ghz --config'        2 'no configuration files' load --config x
     refuses 'ghz -m is metadata'  2 "metadata is -H 'key: value'" \
         load -m '{"a":"b"}'
-    refuses 'a header of a connection' 2 'no headers of a connection' \
+    refuses 'a header of a connection' 2 'HTTP/2 forbids this header' \
         load -H 'Connection: close'
     refuses 'a header that load sends' 2 'for host see --authority' \
         load -H 'Host: a'

@@ -2138,7 +2138,7 @@ static void test_res_compare(void)
         const char *text = strstr(mem_string(&b), "  compared");
         CHECK(text != NULL);
         text = text ? text : "";
-        CHECK(!strstr(text, "is of another call than this one") == (i != 1));
+        CHECK(!strstr(text, "calls another method than this one") == (i != 1));
         CHECK(!strstr(text, "CLIENT-LIMITED, this one CLIENT") == (i != 2));
         CHECK(!strstr(text, "req/s old") == (i == 1));
         CHECK(!strstr(text, "700      700") == (i == 1));
