@@ -5507,6 +5507,13 @@ static int txt_compare(struct slice a, struct slice b)
     return r ? r : (a.n > b.n) - (a.n < b.n);
 }
 
+/* Compare two struct slice as txt_compare does: for qsort. */
+static int txt_compare_slices(const void *a, const void *b)
+{
+    const struct slice *x = a, *y = b;
+    return txt_compare(*x, *y);
+}
+
 /* Return name without the directories of its package: "b.f" of
  * "github.com/a/b.f".  Slashes in its arguments do not count. */
 static struct slice txt_short_name(struct slice name)
@@ -43396,13 +43403,6 @@ static const char *schema_kind(const struct dsc_method *m)
                              : m->server_streams ? "server_stream" : "unary";
 }
 
-/* Compare two names. */
-static int schema_compare(const void *a, const void *b)
-{
-    const struct slice *x = a, *y = b;
-    return txt_compare(*x, *y);
-}
-
 /* Collect in names the services of the files or, without files, those that the
  * server lists; ask it for their descriptors. */
 static int schema_services(struct schema *s, struct buf *names,
@@ -43443,7 +43443,7 @@ static void schema_put_rows(const struct schema *s, struct buf *names,
     size_t n = names->len / sizeof(struct slice);
     struct slice last = {0};
     if (n)
-        qsort(names->data, n, sizeof(struct slice), schema_compare);
+        qsort(names->data, n, sizeof(struct slice), txt_compare_slices);
     for (size_t i = 0; i < n; i++) {
         struct schema_row row = {0};
         memcpy(&row.service, names->data + i * sizeof row.service,
@@ -53705,13 +53705,6 @@ static int pprof_tree(struct buf *b, const struct pp *p,
     return e;
 }
 
-/* Compare two texts, for qsort. */
-static int pprof_compare_slices(const void *a, const void *b)
-{
-    const struct slice *x = a, *y = b;
-    return txt_compare(*x, *y);
-}
-
 /* Append the labels of sample i, sorted: first texts, then numbers in the units
  * of keys.  Each key has its line.  If raw, texts have one line and numbers
  * another, without conversion of units, as `go tool pprof -raw` does. */
@@ -53759,7 +53752,7 @@ static void pprof_labels(struct buf *b, const struct pp *p, size_t i,
         for (size_t k = 0; k < n; k++)
             line[k] = (struct slice){ (const char *)t.data + at[k],
                                       at[k + 1] - at[k] };
-        qsort(line, n, sizeof *line, pprof_compare_slices);
+        qsort(line, n, sizeof *line, txt_compare_slices);
         if (raw && n)
             txt_puts(b, "\n                ");
         for (size_t k = 0; k < n; k++) {
@@ -53817,30 +53810,52 @@ static int pprof_traces(struct buf *b, const struct pp *p,
     return !e && b->err ? txt_fail(why, b->err, "out of memory") : e;
 }
 
+struct pprof_fraction { char text[16]; };
+
+/* Return ns, part of a second, as Go prints it: ".000012345", without zeros at
+ * its end; "" for 0. */
+static struct pprof_fraction pprof_raw_fraction(int64_t ns)
+{
+    struct pprof_fraction f;
+    int n = snprintf(f.text, sizeof f.text, ".%09" PRId64, ns % 1000000000);
+    while (n > 0 && (f.text[n - 1] == '0' || n == 1))
+        f.text[--n] = 0;
+    return f;
+}
+
 /* Append a duration as Go prints it, cut to 4 characters as pprof does. */
 static void pprof_raw_duration(struct buf *b, int64_t ns)
 {
-    char t[64];
-    double v = fabs((double)ns);
-    int64_t s = num_abs_sat(ns) / 1000000000, h = s / 3600, m = s / 60 % 60;
-    int n;
-    if (v < 1e9)
-        n = snprintf(t, sizeof t, "%s%.9g%s", ns < 0 ? "-" : "",
-                     v < 1e3 ? v : v < 1e6 ? v / 1e3 : v / 1e6,
-                     v < 1e3 ? "ns" : v < 1e6 ? "\xc2\xb5s" : "ms");
-    else if (h)
-        n = snprintf(t, sizeof t, "%s%" PRId64 "h%" PRId64 "m",
-                     ns < 0 ? "-" : "", h, m);
-    else if (m)
-        n = snprintf(t, sizeof t, "%s%" PRId64 "m%.12g", ns < 0 ? "-" : "", m,
-                     fmod(v / 1e9, 60));
-    else
-        n = snprintf(t, sizeof t, "%s%.12gs", ns < 0 ? "-" : "", v / 1e9);
+    char t[64], hours[32] = "", minutes[8] = "";
+    int64_t left = num_abs_sat(ns), s = left / 1000000000, m = s / 60;
+    double v = (double)left;
+    const char *minus = ns < 0 ? "-" : "";
+    if (m >= 60)
+        snprintf(hours, sizeof hours, "%" PRId64 "h", m / 60);
+    if (m > 0)
+        snprintf(minutes, sizeof minutes, "%dm", (int)(m % 60));
+    int n = left < 1000000000
+        ? snprintf(t, sizeof t, "%s%.9g%s", minus,
+                   v < 1e3 ? v : v < 1e6 ? v / 1e3 : v / 1e6,
+                   v < 1e3 ? "ns" : v < 1e6 ? "\xc2\xb5s" : "ms")
+        : snprintf(t, sizeof t, "%s%s%s%d%ss", minus, hours, minutes,
+                   (int)(s % 60), pprof_raw_fraction(left).text);
     for (int i = 0, chars = 0; i < n; i++) {
         chars += ((uint8_t)t[i] & 0xc0) != 0x80;
         if (chars <= 4)
             mem_put_byte(b, (uint8_t)t[i]);
     }
+}
+
+/* Append a moment, ns after 1970, as Go prints it. */
+static void pprof_raw_time(struct buf *b, int64_t ns)
+{
+    char day[64];
+    struct tm tm;
+    int64_t part = (ns % 1000000000 + 1000000000) % 1000000000;
+    time_t at = (time_t)(ns / 1000000000 - (ns % 1000000000 < 0));
+    strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", gmtime_r(&at, &tm));
+    txt_putf(b, "%s%s +0000 UTC", day, pprof_raw_fraction(part).text);
 }
 
 /* Append the locations of p, for pprof_raw. */
@@ -53914,14 +53929,9 @@ static int pprof_raw(struct buf *b, const struct pp *p,
     mem_put_byte(b, '\n');
     txt_putf(b, "Period: %" PRId64 "\n", p->period);
     if (p->time_ns) {
-        char day[64];
-        struct tm tm;
-        time_t at = (time_t)(p->time_ns / 1000000000);
-        double part = (double)(p->time_ns % 1000000000) / 1e9;
-        strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", gmtime_r(&at, &tm));
-        char digits[32];
-        snprintf(digits, sizeof digits, "%.9g", part);
-        txt_putf(b, "Time: %s%s +0000 UTC\n", day, part > 0 ? digits + 1 : "");
+        txt_puts(b, "Time: ");
+        pprof_raw_time(b, p->time_ns);
+        mem_put_byte(b, '\n');
     }
     if (p->duration_ns) {
         txt_puts(b, "Duration: ");

@@ -702,6 +702,37 @@ static void test_filter_bounds(void)
     }
 }
 
+/* Times of -f raw are as Go prints them, never with an exponent. */
+static void test_pprof_raw_times(void)
+{
+    static const struct { int64_t ns; const char *want; } length[] = {
+        { 1, "1ns" }, { 1500, "1.5\xc2\xb5" }, { 12345, "12.3" },
+        { 999999, "999." }, { 1500000, "1.5m" }, { 1000000000, "1s" },
+        { 1000000001, "1.00" }, { 6010000000, "6.01" }, { 59999999999, "59.9" },
+        { 60000000000, "1m0s" }, { 60000010000, "1m0." },
+        { 61500000000, "1m1." }, { 3600000000000, "1h0m" },
+        { 36610000010000, "10h1" }, { -60000010000, "-1m0" },
+    }, moment[] = {
+        { 1764561600000012345, "2025-12-01 04:00:00.000012345 +0000 UTC" },
+        { 1764561600000000001, "2025-12-01 04:00:00.000000001 +0000 UTC" },
+        { 1764561600120000000, "2025-12-01 04:00:00.12 +0000 UTC" },
+        { 1764561610000000000, "2025-12-01 04:00:10 +0000 UTC" },
+        { -1, "1969-12-31 23:59:59.999999999 +0000 UTC" },
+    };
+    for (size_t i = 0; i < sizeof length / sizeof *length; i++) {
+        struct buf b = {0};
+        pprof_raw_duration(&b, length[i].ns);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(length[i].want)));
+        mem_fini(&b);
+    }
+    for (size_t i = 0; i < sizeof moment / sizeof *moment; i++) {
+        struct buf b = {0};
+        pprof_raw_time(&b, moment[i].ns);
+        CHECK(txt_equal(mem_slice(&b), txt_slice(moment[i].want)));
+        mem_fini(&b);
+    }
+}
+
 /* Changes of totals are in order of size: a function that passes most of its
  * change on comes after the one that has it, but not after small changes. */
 static void test_changes_in_order(void)
