@@ -26724,7 +26724,7 @@ static int compare_assert_functions(struct compare_assert *t,
         e = txt_fail(why, GP_EUSAGE, "--assert '%s': the number of calls is "
                      "unknown for one of the profiles; %s", t->text,
                      t->runs ? "a bound in percent compares shares"
-                             : "set both with --per-call=NEW,BASE");
+                             : "set both with --per-call=N,BASE");
     return e;
 }
 
@@ -63289,8 +63289,9 @@ static const struct opt report_options[] = {
       "times per call: divided by N, the number of calls, and those of --base "
       "by BASE; for -f text, md, json, html, and svg with --base", OPT_OPTIONAL,
       REPORT_AT(per_call), 0, 0 },
-    { 0, "rules", "FILE", NULL, "assign functions to the fixed categories by "
-      "the rules in FILE, before the built-in ones; a line is CATEGORY "
+    { 0, "rules", "FILE", NULL, "with -f text, md, json, html and svg: assign "
+      "functions to the fixed categories by the rules in FILE, before the "
+      "built-in ones; a line is CATEGORY "
       "PATTERN..., as in network my_send*, where * is any text; [lang=go] or "
       "[lang=native module=libx.so*] limits the lines below it; in a line, "
       "file=PATTERN or module=PATTERN limits the patterns after it, and "
@@ -63302,8 +63303,9 @@ static const struct opt report_options[] = {
       "native (C, C++, Rust), libc, go, java, js, python, dotnet, ruby, php, "
       "kernel", OPT_TEXT,
       REPORT_AT(rules), 0, 0 },
-    { 0, "explain", NULL, NULL, "print which rule gave each function its "
-      "category", OPT_FLAG, REPORT_AT(explain), 0, 0 },
+    { 0, "explain", NULL, NULL, "with -f text, md, json and html: print which "
+      "rule gave each function its category",
+      OPT_FLAG, REPORT_AT(explain), 0, 0 },
     { 0, "symbolize", "local|none", "(local)", "where to look up functions "
       "that the profile does not name (local: in the mapped files on this "
       "machine)", OPT_CHOICE, REPORT_AT(symbolize), 0, 0 },
@@ -63332,12 +63334,14 @@ static const struct opt report_options[] = {
       "with those of an older profile, or a result of load with an older one; "
       "repeatable: each is a run with --runs, else several are merged",
       OPT_LIST, REPORT_AT(base), 0, 0 },
-    { 0, "runs", NULL, NULL, "treat each PROFILE and each --base as a run of "
-      "its own, two or more a side: compare the means of the two sides, with "
-      "intervals from how much runs of one side differ.  Results of load from "
-      "different times are runs with --runs or --base; otherwise they are "
-      "added up", OPT_FLAG, REPORT_AT(runs), 0, 0 },
-    { 0, "normalize", NULL, NULL, "scale the base to the same total",
+    { 0, "runs", NULL, NULL, "with -f text, md, json, html and svg: treat "
+      "each PROFILE and each --base as a run of its own, two or more a side: "
+      "compare the means of the two sides, with intervals from how much runs "
+      "of one side differ.  Results of load from different times are runs with "
+      "--runs or --base; otherwise they are added up", OPT_FLAG,
+      REPORT_AT(runs), 0, 0 },
+    { 0, "normalize", NULL, NULL, "scale the base to the same total; "
+      "not for -f text, md, html and svg, whose shares it does not change",
       OPT_FLAG, REPORT_AT(normalize), 0, 0 },
     OPT_GROUP("For CI"),
     { 0, "assert", "EXPR", NULL, "exit 4 if it is violated, 1 if no function "
@@ -63346,7 +63350,7 @@ static const struct opt report_options[] = {
       "delta(RE)<2% or <2us (growth of share, or of CPU per call, since "
       "--base), delta(cpu_per_call)<5% or <2us, cpu_per_call<8us, "
       "samples>=1000; of results as in load: p99<5ms, rps>1000, errors<1%; "
-      "repeatable.  " OPT_ASSERT_RULE, OPT_LIST,
+      "repeatable; for -f text, md, json and html.  " OPT_ASSERT_RULE, OPT_LIST,
       REPORT_AT(assert), 0, 0 },
     { 0, "strict", NULL, NULL, "exit 4 on an assertion that is not resolved, "
       "and 1 on a defect in a profile, even a repaired one; of results of load "
@@ -63954,7 +63958,7 @@ static int report_gather(const struct report_args *c,
     return say_why(e, &why);
 }
 
-/* Read the counts of --per-call=NEW,BASE into calls, now's first; 0: not given.
+/* Read the counts of --per-call=N,BASE into calls, now's first; 0: not given.
  * False if the text is not one or two numbers above 0. */
 static bool report_read_calls(const char *text, double calls[2])
 {
@@ -63986,7 +63990,7 @@ static int report_check_calls(const struct report_args *c,
                         "number of calls; give both: --per-call=%s,BASE",
                         c->per_call, s->path[0], of, c->per_call);
     return txt_fail(why, GP_EUSAGE, "--per-call: %s has no number of calls; "
-                    "give both: --per-call=NEW,BASE", of);
+                    "give both: --per-call=N,BASE", of);
 }
 
 /* Analyse side x of s into to; calls: their number, or 0. */
@@ -64670,8 +64674,9 @@ static const struct opt_command cli_commands[] = {
       "  grpcprof report --base old.pb --assert 'delta(Encode)<2%' new.pb\n"
       "  grpcprof report -f top 'http://127.0.0.1:6060/debug/pprof/profile'",
       "  0    no --assert is violated\n"
-      "  1    a file could not be read or written, or an --assert not judged:\n"
-      "       no function matches it, or the figure is not known\n"
+      "  1    a file could not be read or written; filters left no samples\n"
+      "       for -f text, md or html; or an --assert was not judged: no\n"
+      "       function matches it, or the figure is not known\n"
       "  2    wrong use\n"
       "  3    results of load: more calls failed than --max-errors\n"
       "  4    an --assert is violated or, with --strict, not resolved\n"

@@ -458,11 +458,11 @@ def calls():
     told('one number is not for both', 2, 'give both: --per-call=700,BASE',
          '--per-call=700', '--base', bare, now)
     told('unknown ones', 2, 'bare.pb has no number of calls; give both: '
-         '--per-call=NEW,BASE', '--per-call', '--base', bare, now)
+         '--per-call=N,BASE', '--per-call', '--base', bare, now)
     told('a second without a base', 2, 'it needs --base', '--per-call=7,8', now)
     told('no numbers', 2, 'takes a number of calls', '--per-call=7,x',
          '--base', known, now)
-    told('delta in us', 2, '--per-call=NEW,BASE',
+    told('delta in us', 2, '--per-call=N,BASE',
          '--assert', 'delta(audit)<2us', '--base', bare, now)
     text = ' '.join(run('--per-call', '--base', known, now).stdout.decode()
                     .split())
