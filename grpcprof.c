@@ -49443,6 +49443,7 @@ static int64_t load_client_down_ns(const struct load_client *c)
 /* End w's measuring, after its last call, and stop its loop. */
 static void load_worker_finish(struct load_worker *w)
 {
+    load_queue_clock(w);
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
         bool lost = !c->dead && (!c->conn || !c->conn->ready) &&
@@ -49451,7 +49452,6 @@ static void load_worker_finish(struct load_worker *w)
         w->sum.down_ns += down_ns;
         w->sum.gave_up += lost && down_ns > LOAD_LOST_NS;
     }
-    load_queue_clock(w);
     if (w->queued_at_ns && w->measuring)
         w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
     for (struct link *at = w->conns.next; at != &w->conns; at = at->next)
