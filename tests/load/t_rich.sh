@@ -201,7 +201,7 @@ if need 'descriptors' protoc py:google.protobuf py:grpc; then
     if start_server -w 100; then
         check 'our own reflection' 0 "$BIN" load --reflection -n 20 \
             --data '{"name":"you"}' "127.0.0.1:$PORT"
-        check 'a service that is not there' 1 "$BIN" load -n 1 \
+        check 'a service that is not there' 2 "$BIN" load -n 1 \
             --call a.B/C "127.0.0.1:$PORT"
         check 'a method that is not there' 2 "$BIN" load --reflection -n 1 \
             --call helloworld.Greeter/Nope "127.0.0.1:$PORT"
