@@ -49026,6 +49026,7 @@ struct load_conn {
     int64_t             pinged_ns;      /* last PING; 0: none */
     bool                ready;          /* SETTINGS received */
     bool                retired;        /* no new calls; closed when unused */
+    bool                barren;         /* counted in its client's barren */
 };
 
 struct load_target {
@@ -49047,8 +49048,7 @@ struct load_client {                    /* at most one connection at a time */
     uint64_t            live;           /* closed loop: started, not counted */
     struct net_timer    retry;          /* runs load_on_retry */
     int64_t             backoff_ns;     /* 0: connect at once */
-    unsigned            barren;         /* connections in a row that ended
-                                         * without an answer */
+    unsigned            barren;         /* connections in a row, unanswered */
     int64_t             lost_ns;        /* since when it needs a connection and
                                          * has none; 0: it needed none */
     bool                dead;           /* gave up connecting */
@@ -49440,10 +49440,9 @@ static int64_t load_client_down_ns(const struct load_client *c)
     return w->measuring && c->lost_ns && to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
-/* End w's measuring, after its last call, and stop its loop. */
+/* End w's measuring, after a call that may have waited, and stop its loop. */
 static void load_worker_finish(struct load_worker *w)
 {
-    load_queue_clock(w);
     for (uint64_t i = 0; i < w->nclient; i++) {
         struct load_client *c = &w->client[i];
         bool lost = !c->dead && (!c->conn || !c->conn->ready) &&
@@ -49452,8 +49451,7 @@ static void load_worker_finish(struct load_worker *w)
         w->sum.down_ns += down_ns;
         w->sum.gave_up += lost && down_ns > LOAD_LOST_NS;
     }
-    if (w->queued_at_ns && w->measuring)
-        w->sum.streams_blocked_ns += w->net.now_ns - w->queued_at_ns;
+    load_queue_clock(w);
     for (struct link *at = w->conns.next; at != &w->conns; at = at->next)
         load_conn_tcp(w, MEM_OF(at, struct load_conn, of_worker));
     if (w->measuring && !w->ended)
@@ -50127,6 +50125,7 @@ static void load_on_deadline(struct net_timer *t)
         if (ch)
             h2_flush(&ch->h2);
     }
+    load_queue_clock(w);
     if (k)
         (void)net_timer_arm(&w->net, t, k->start_ns + timeout_ns);
 }
@@ -50218,9 +50217,11 @@ static void load_conn_replace(struct load_conn *n)
 {
     struct load_client *c = n->client;
     struct load_worker *w = c->worker;
-    c->barren += n->used && !n->answered;
+    bool barren = n->used && !n->answered && !n->in_flight && !n->barren;
+    n->barren |= barren;                /* once: a GOAWAY, then its end */
+    c->barren += barren;
     if (c->conn != n) {
-        if (n->used && !n->answered)    /* a GOAWAY, but then no answer */
+        if (barren)                     /* a GOAWAY, but then no answer */
             (void)load_client_backoff(c);
         return;
     }

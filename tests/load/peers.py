@@ -626,6 +626,19 @@ class DisownsAll(Case):
 
 
 @case
+class DisownsEleven(Case):
+    """GOAWAY that disowns a call on 11 connections: the 12th answers it"""
+    args, ok = '-n 1', 1
+
+    def call(self, c, s):
+        if c.number == 11:
+            c.good(s)
+            return
+        c.goaway(0)
+        raise Over
+
+
+@case
 class Early(Case):
     """grpc-message of a call that timed out is not that of the next one"""
     args, status, ok, failed = '-n 2 --timeout 300ms', 3, 0, 2

@@ -134,6 +134,12 @@ refused() {
 # served TICKS: has the server used so much CPU time?  Then the run has begun.
 served() { [ "$(awk '{ print $14 + $15 }' "/proc/$SPID/stat")" -ge "$1" ]; }
 
+# Print how many sockets the server has.
+server_sockets() { find "/proc/$SPID/fd" -lname 'socket:*' | wc -l; }
+
+# linked N: the server has at least N sockets
+linked() { [ "$(server_sockets)" -ge "$1" ]; }
+
 # during NAME: start a load that would take an hour, and wait until it runs
 during() {
     start_server -w 200000 || return
@@ -192,6 +198,21 @@ server_ends() {
         'r["window"]["elapsed_ns"] >= 2e9'
     has 'the time without a connection is printed' "$T/died.json" \
         'there was no connection [0-9]+% of the time: 2 lost'
+    # Calls of an open loop that still wait at the end lost the server, too.
+    start_server || return
+    local open
+    open=$(server_sockets)
+    bg "$BIN" load -q -c 2 -r 50 -d 4s --drain 300ms --max-errors 100% \
+        -o "$T/open.json" "127.0.0.1:$PORT"
+    wait_for 20 linked $((open + 2))
+    nap 0.3
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 40
+    same 'the server is killed in an open loop: status 3' "$ST" 3
+    holds 'the server is killed in an open loop: the clients lost it' \
+        "$T/open.json" 'r["client"]["gave_up"] == 2 and
+        r["connect"]["down_ns"] > 1e9'
     # A run that gave up lasted until then, not for all of its -d.
     start_server || return
     bg "$BIN" load -q -c 2 -n 100000000 -d 60s --connect-timeout 300ms \
