@@ -24019,16 +24019,20 @@ static void anl_add_own(const struct anl *a, struct anl_pass *w, size_t i,
 static void anl_add_pseudo(const struct anl *a, struct anl_pass *w, size_t k,
                            int64_t weight, int64_t count)
 {
+    const struct { const char *name; struct view_sum *sum; } kind[] = {
+        { "[truncated]", &w->truncated },
+        { "[incomplete stack]", &w->incomplete },
+        { "[unsampled]", &w->unsampled } };
+    bool seen[sizeof kind / sizeof *kind] = { false };
     for (; k < w->n; k++) {
         struct slice name = a->view.node[w->frame[k]].name;
         if (!(w->trait[w->frame[k]] & ANL_T_PSEUDO))
             continue;
-        if (txt_equal(name, txt_slice("[truncated]")))
-            view_sum_add(&w->truncated, weight, count);
-        else if (txt_equal(name, txt_slice("[incomplete stack]")))
-            view_sum_add(&w->incomplete, weight, count);
-        else if (txt_equal(name, txt_slice("[unsampled]")))
-            view_sum_add(&w->unsampled, weight, count);
+        for (size_t i = 0; i < sizeof kind / sizeof *kind; i++)
+            if (!seen[i] && txt_equal(name, txt_slice(kind[i].name))) {
+                view_sum_add(kind[i].sum, weight, count);
+                seen[i] = true;         /* once for a stack */
+            }
     }
 }
 
@@ -26850,7 +26854,8 @@ static void compare_put_more(struct buf *b, const struct compare_assert *t)
                  ? ".  One run on each side does not show how much runs "
                    "differ: give two or more, and --runs"
                  : ".  Its interval is not known");
-    } else if (fabs(t->bound.value - t->value) <= t->timing) {
+    } else if (t->timing > 0 &&
+               fabs(t->bound.value - t->value) <= t->timing) {
         txt_putf(b, ".  More %s narrow the interval but do not resolve it: the "
                  "bound is nearer to the value than the timer's error",
                  t->runs ? "runs" : "samples");
