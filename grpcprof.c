@@ -1070,7 +1070,7 @@ enum {
     /* A loop that had this many connections returns freed memory to the system
      * when three quarters of them are gone: 10,000 took 160 MB, and malloc kept
      * all of it. */
-    SERVER_TRIM_CONNS = 1000,
+    SERVER_TRIM_CONNS = 250,
 
     /* Most calls of a connection per turn; their answers are sent together. */
     SERVER_TURN_CALLS = 32,
@@ -6629,10 +6629,10 @@ static uint64_t sys_raise_file_limit(void)
  *
  * An expression is compiled to an automaton (Thompson's NFA).  Matching reads
  * the text once and follows all possible states together (Pike's simulation):
- * at most states times characters steps.  A set of NFA states is a state of a
- * lazy DFA.  Its transitions on ASCII characters are cached, so that most
- * characters cost one look-up.  Jumps are relative to their state: a part of
- * the program can be moved and copied.
+ * it takes at most one step for each state and character.  A set of NFA states
+ * is a state of a lazy DFA.  Its transitions on ASCII characters are cached, so
+ * that most characters cost one look-up.  Jumps are relative to their state: a
+ * part of the program can be moved and copied.
  *
  *   a(b|c)*    0 SET a   1 SPLIT +6   2 SPLIT +3   3 SET b   4 JUMP +2
  *              5 SET c   6 JUMP -5    7 MATCH
@@ -19765,7 +19765,7 @@ static bool filter_location_matches(const struct pp *p, const uint8_t *m,
 }
 
 /* Remove the lines of l that do not match or, with not, those that do.  If l's
- * mapping matches, all its lines do; if not, lines without a function stay. */
+ * mapping matches, all its lines match; else lines without a function stay. */
 static void filter_keep_lines(struct pp *p, const uint8_t *m,
                               struct pp_location *l, bool not)
 {
@@ -34502,7 +34502,7 @@ struct cs {                             /* all zero before cs_init */
     int64_t         first_window;       /* of a new stream */
     uint32_t        peer_streams;       /* its MAX_CONCURRENT_STREAMS */
     uint32_t        next_id;            /* above INT32_MAX: exhausted */
-    uint32_t        left_id;            /* headers of streams below were sent */
+    uint32_t        left_id;            /* HEADERS of lower streams were sent */
     uint32_t        owed;               /* bytes since our WINDOW_UPDATE */
     uint32_t        list_bytes;         /* limit of a header list */
     uint32_t        answers;            /* acknowledgements in out */

@@ -131,6 +131,13 @@ refused() {
     one_line 'no such host, one line' 'nowhere\.invalid'
 }
 
+# server_dies: kill the server, and wait for the end of the load
+server_dies() {
+    kill -KILL "$SPID"
+    wait "$SPID" 2>/dev/null
+    ended "$PID" 40
+}
+
 # served TICKS: has the server used so much CPU time?  Then the run has begun.
 served() { [ "$(awk '{ print $14 + $15 }' "/proc/$SPID/stat")" -ge "$1" ]; }
 
@@ -188,9 +195,7 @@ server_ends() {
     start_server || return
     bg "$BIN" load -q -c 2 -d 2s -o "$T/died.json" "127.0.0.1:$PORT"
     wait_for 20 served 5
-    kill -KILL "$SPID"
-    wait "$SPID" 2>/dev/null
-    ended "$PID" 40
+    server_dies
     same 'the server is killed before the end: status 3' "$ST" 3
     holds 'the server is killed before the end: it is the limit' \
         "$T/died.json" 'r["verdict"]["limit"] == "server"'
@@ -206,9 +211,7 @@ server_ends() {
         -o "$T/open.json" "127.0.0.1:$PORT"
     wait_for 20 linked $((open + 2))
     nap 0.3
-    kill -KILL "$SPID"
-    wait "$SPID" 2>/dev/null
-    ended "$PID" 40
+    server_dies
     same 'the server is killed in an open loop: status 3' "$ST" 3
     holds 'the server is killed in an open loop: the clients lost it' \
         "$T/open.json" 'r["client"]["gave_up"] == 2 and
@@ -218,9 +221,7 @@ server_ends() {
     bg "$BIN" load -q -c 2 -n 100000000 -d 60s --connect-timeout 300ms \
         -o "$T/early.json" "127.0.0.1:$PORT"
     wait_for 20 served 5
-    kill -KILL "$SPID"
-    wait "$SPID" 2>/dev/null
-    ended "$PID" 40
+    server_dies
     same 'no client can connect again: status 3' "$ST" 3
     has 'no client can connect again, on stderr, even with -q' "$T/bg.err" \
         'exit status 3, as 2 clients lost the connection and could not rec'
@@ -242,9 +243,7 @@ server_ends() {
     bg "$BIN" load -q -r 200 -d 5s --no-reconnect -o "$T/open.json" \
         "127.0.0.1:$PORT"
     wait_for 20 served 3
-    kill -KILL "$SPID"
-    wait "$SPID" 2>/dev/null
-    ended "$PID" 40
+    server_dies
     same 'an open loop without a connection: status 3' "$ST" 3
     holds 'an open loop without a connection: the rest is not sent' \
         "$T/open.json" 'r["counts"]["planned"] == 1000 and

@@ -88,10 +88,10 @@ memory() {
     first=$(resident)
     check '3,000 connections' 0 "$BIN" load -q -c 3000 -n 1 "127.0.0.1:$PORT"
     for i in {1..50}; do
-        [ $(($(resident) - first)) -gt 32768 ] || break
+        [ $(($(resident) - first)) -gt 20480 ] || break
         sleep 0.1
     done
-    at_most 'most of their memory is given back' $(($(resident) - first)) 32768
+    at_most 'most of their memory is given back' $(($(resident) - first)) 20480
     stop_server 'ends after 3,000 connections'
     ulimit -Sn "$files"
 }

@@ -859,7 +859,7 @@ static void test_unw_stacks_that_lead_nowhere(void)
     stack[0] = at;                      /* of one */
     CHECK(unw_from_frame(&u, stack, at) < 20 && u.end == UNW_STUCK);
     stack[0] = at + 32;
-    static volatile uint64_t zeros[4];  /* to what follows no call */
+    static volatile uint64_t zeros[4];  /* no call is before its elements */
     stack[1] = (uintptr_t)&zeros[2];
     CHECK(unw_from_frame(&u, stack, at) == 1 && u.end == UNW_NO_TABLE);
     stack[1] = (uintptr_t)stack + page; /* and cannot be read */
